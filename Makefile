@@ -1,0 +1,59 @@
+# Every target makes what it needs: a virtual environment of its own, and the packages in it.
+
+PYTHON ?= python3
+VENV := .venv
+OLD := .venv-sqlalchemy-2.0
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help storm test check check-old format lint types layers bench clean
+
+help:  ## show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+storm: $(VENV)/installed  ## storm SQLite with the first scenario of the catalogue
+	$(BIN)/idstorm run autoincrement
+
+test: $(VENV)/installed-dev  ## run the tests
+	$(BIN)/pytest -n auto
+
+check: format lint types layers check-old test  ## everything that has to be green before a commit
+
+check-old: $(OLD)/installed-dev  ## SQLite and the catalogue on the oldest series of SQLAlchemy that is supported
+	$(OLD)/bin/pytest -n auto -q -m "not packaging" tests/catalogue tests/storm
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-dev  ## measure overhead, start and judge; takes some minutes
+	$(BIN)/python -m bench
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(OLD)/bin/python:
+	$(PYTHON) -m venv $(OLD)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/installed
+
+$(OLD)/installed-dev: pyproject.toml | $(OLD)/bin/python
+	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' pytest pytest-xdist hypothesis
+	@touch $@
+
+clean:  ## remove what these targets made, but no results
+	rm -rf $(VENV) $(OLD) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
