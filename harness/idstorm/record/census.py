@@ -1,0 +1,63 @@
+"""The census: what the table holds, read back in one snapshot."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from idstorm.errors import UnreadableRun
+from idstorm.record.columns import Bools, Ints, Keys
+from idstorm.record.keys import Codec
+
+
+@dataclass(frozen=True)
+class Census:
+    """The (id, token) pairs of a table, in no particular order. NULL ids and tokens are kept as such."""
+
+    ids: Keys
+    tokens: Ints
+    null_ids: Bools | None = None  #: None: there is none
+    null_tokens: Bools | None = None  #: None: there is none
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def of(cls, codec: Codec, rows: list[tuple[object, int | None]]) -> Census:
+        """Return the census of these (id, token) pairs."""
+        ids, tokens = [row[0] for row in rows], [row[1] for row in rows]
+        return cls(
+            Keys.encode(codec, ids),
+            np.array([token or 0 for token in tokens], np.int64),
+            np.array([id_ is None for id_ in ids], np.bool_) if None in ids else None,
+            np.array([token is None for token in tokens], np.bool_) if None in tokens else None,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the census, whole or not at all."""
+        nulls = {"null_ids": self.null_ids, "null_tokens": self.null_tokens}
+        columns = {name: column for name, column in nulls.items() if column is not None}
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, ids=self.ids.words, tokens=self.tokens, **columns)
+        os.replace(partial, path)
+
+    @classmethod
+    def read(cls, path: Path, codec: Codec) -> Census:
+        """Return the census that `write` wrote. Raises UnreadableRun for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as columns:
+                census = cls(
+                    Keys.of_words(codec, columns["ids"]),
+                    columns["tokens"],
+                    columns.get("null_ids"),
+                    columns.get("null_tokens"),
+                )
+        except Exception as error:  # numpy and zipfile have many words for "this is no such file"
+            raise UnreadableRun(f"{path} is no census, or a truncated one: {error}") from error
+        if len(census.ids) != len(census.tokens):
+            raise UnreadableRun(f"{path} is truncated: {len(census.ids)} ids, {len(census.tokens)} tokens")
+        return census

@@ -1,0 +1,139 @@
+"""One typed key for each id, alike for what a client was told and for what the table stores.
+
+A client may be told `"5"` over HTTP where the table holds 5, a UUID as text where it holds bytes. Both become the same
+key: one or more signed 64-bit words.
+
+==========  =====================  ====================================================================
+kind        words                  for
+==========  =====================  ====================================================================
+``int64``   1                      integers
+``int128``  2                      integers of up to 128 bits (NUMERIC columns)
+``uuid``    2                      UUIDs, as objects, text or 16 bytes
+``text``    2 + those of the text  anything else: a 128-bit BLAKE2b hash, and the text for the witnesses
+==========  =====================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+_LONGEST_TEXT = 128
+
+
+@dataclass(frozen=True)
+class Existing:
+    """An id that an upsert was told, of a row that another token had made and that keeps that token."""
+
+    id: Any
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How the ids of one storm become keys."""
+
+    kind: str
+    text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
+
+    @property
+    def words(self) -> int:
+        """64-bit words of a key, text included."""
+        return {"int64": 1, "int128": 2, "uuid": 2, "text": 2 + self.text // 8}[self.kind]
+
+    def encode(self, value: object) -> tuple[int, ...]:
+        """Return the words of the key. Raises TypeError or ValueError for what cannot be such an id."""
+        match self.kind:
+            case "int64":
+                number = _integer(value)
+                if not -(1 << 63) <= number < 1 << 63:
+                    raise ValueError(f"{number} does not fit 64 bits")
+                return (number,)
+            case "int128":
+                return _two_words(_integer(value).to_bytes(16, "big", signed=True))
+            case "uuid":
+                return _two_words(_uuid(value).bytes)
+            case _:
+                text = _text(value).encode()
+                kept = text[: self.text].ljust(self.text, b"\0")
+                return (
+                    *_two_words(blake2b(text, digest_size=16).digest()),
+                    *struct.unpack(f"<{self.text // 8}q", kept),
+                )
+
+    def decode(self, words: Sequence[int]) -> int | str:
+        """Return the id for a reader's eyes, as JSON can hold it."""
+        match self.kind:
+            case "int64":
+                return words[0]
+            case "int128":
+                return int.from_bytes(struct.pack(">qq", *words), "big", signed=True)
+            case "uuid":
+                return str(UUID(bytes=struct.pack(">qq", *words)))
+            case _:
+                return struct.pack(f"<{self.text // 8}q", *words[2:]).rstrip(b"\0").decode(errors="replace")
+
+
+def codec_for(told: object, stored: object, longest: int | None = None) -> Codec:
+    """Return the codec for ids like these two, which name the same row: one told, one as the table gives it back.
+
+    `longest` is the length in characters that the column allows, if it states one. What the table stores decides:
+    text stays text even where it happens to look like a number.
+    """
+    if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and int(stored) == stored:
+        wide = isinstance(stored, Decimal) or not -(1 << 63) <= stored < 1 << 63
+        return Codec("int128" if wide else "int64")
+    if all(_is_uuid(value) for value in (told, stored)):
+        return Codec("uuid")
+    length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
+    return Codec("text", -(-min(length, _LONGEST_TEXT) // 8) * 8)
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return int(value)
+    if isinstance(value, (Decimal, float)) and value == int(value):
+        return int(value)
+    raise TypeError(f"{value!r} is no integer")
+
+
+def _uuid(value: object) -> UUID:
+    match value:
+        case UUID():
+            return value
+        case str():
+            return UUID(value)
+        case bytes() if len(value) == 16:
+            return UUID(bytes=value)
+    raise TypeError(f"{value!r} is no UUID")
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        return bool(_uuid(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bytes():
+            return value.hex()
+        case None:
+            raise TypeError("None is no id")
+        case tuple() | list():
+            return "(" + ", ".join(_text(part) for part in value) + ")"
+    return str(value)
+
+
+def _two_words(raw: bytes) -> tuple[int, int]:
+    high, low = struct.unpack(">qq", raw)
+    return high, low

@@ -1,0 +1,126 @@
+"""Outcomes, statuses and results: what each may be, how they combine, and the exit codes. One table each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum, StrEnum
+
+from idstorm.errors import EnvironmentFault, UsageError
+
+
+class Outcome(IntEnum):
+    """What became of an operation. UNKNOWN is zero, so that an operation which never ended reads as unknown."""
+
+    UNKNOWN = 0  #: it may have taken effect
+    OK = 1  #: it certainly took effect
+    FAILED = 2  #: it certainly did not
+
+
+class Status(StrEnum):
+    """What a check found."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    NA = "n/a"
+
+
+class Stance(StrEnum):
+    """What a scenario claims of a check."""
+
+    HOLDS = "holds"
+    MAY_BREAK = "may_break"
+    BREAKS = "breaks"
+
+
+class Result(StrEnum):
+    """What becomes of a claim, a storm, a run."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    NA = "n/a"
+
+
+_SETTLED: dict[Stance, dict[Status, Result]] = {
+    Stance.HOLDS: {
+        Status.HELD: Result.PASSED,
+        Status.BROKEN: Result.FAILED,
+        Status.UNKNOWN: Result.INCONCLUSIVE,
+        Status.NA: Result.NA,
+    },
+    Stance.MAY_BREAK: {
+        Status.HELD: Result.PASSED,
+        Status.BROKEN: Result.PASSED,
+        Status.UNKNOWN: Result.PASSED,
+        Status.NA: Result.NA,
+    },
+    Stance.BREAKS: {
+        Status.HELD: Result.INCONCLUSIVE,
+        Status.BROKEN: Result.PASSED,
+        Status.UNKNOWN: Result.INCONCLUSIVE,
+        Status.NA: Result.INCONCLUSIVE,
+    },
+}
+
+
+def settle(stance: Stance, status: Status, *, named: bool = True, crashed: bool = False) -> Result:
+    """Return what a claim comes to, given what its check found.
+
+    `named` tells that the scenario itself made the claim: what it holds must then be answered, so n/a will not do.
+    A check that `crashed` proves nothing, whatever the claim.
+    """
+    if crashed or (stance is Stance.HOLDS and status is Status.NA and named):
+        return Result.INCONCLUSIVE
+    return _SETTLED[stance][status]
+
+
+def worst(results: Iterable[Result]) -> Result:
+    """Return what several results come to: failed beats inconclusive beats passed; n/a does not count.
+
+    Where nothing counts, nothing was proved: inconclusive.
+    """
+    counted = set(results) - {Result.NA}
+    for result in (Result.FAILED, Result.INCONCLUSIVE, Result.PASSED):
+        if result in counted:
+            return result
+    return Result.INCONCLUSIVE
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    BUG = 70
+    INTERRUPTED = 130
+
+
+EXIT_CODES: dict[ExitCode, str] = {
+    ExitCode.PASSED: "passed: every claim was tested and held (or broke, where that was claimed)",
+    ExitCode.FAILED: "failed: a claim was broken, with witnesses",
+    ExitCode.USAGE: "usage, or bad input",
+    ExitCode.INCONCLUSIVE: "inconclusive, or the environment: out of reach, read-only, disk full",
+    ExitCode.BUG: "a bug in idstorm, with its traceback",
+    ExitCode.INTERRUPTED: "interrupted (1 if it had failed by then)",
+}
+
+
+def exit_code(result: Result, *, interrupted: bool = False) -> ExitCode:
+    """Return the exit code of a run with this result."""
+    if result is Result.FAILED:
+        return ExitCode.FAILED
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.PASSED if result is Result.PASSED else ExitCode.INCONCLUSIVE
+
+
+def exit_code_of_error(error: BaseException) -> ExitCode:
+    """Return the exit code of a command that ended with this error."""
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, UsageError):
+        return ExitCode.USAGE
+    return ExitCode.INCONCLUSIVE if isinstance(error, EnvironmentFault) else ExitCode.BUG

@@ -1,0 +1,173 @@
+"""The plan: everything that one storm needs to know, frozen, serialisable, without secrets.
+
+A worker is given its plan on stdin and nothing else but the URL, whose password never enters a plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from idstorm.record.keys import Codec
+from idstorm.record.outcome import Stance
+
+DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
+"""The names of the databases, as claims, targets and reports use them."""
+
+CAPABILITIES = {
+    "returning": "INSERT … RETURNING hands back the id",
+    "rowid_reuse": "without a keyword that forbids it, the id of a deleted row can be handed out again",
+    "sequences": "CREATE SEQUENCE",
+    "session_sequence_cache": "each session keeps a cache of its own for a cached sequence",
+}
+"""What a database may be able to do, with what each word means."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One database to storm, as it was found."""
+
+    name: str  #: the word or the masked URL that the user gave
+    dialect: str
+    driver: str
+    server: str
+    url: str  #: masked: of no use for connecting where it has a password
+    capabilities: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """The words that a scenario's `needs` and `when` are matched against."""
+        return frozenset((*self.capabilities, self.dialect))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Who storms, how much and for how long. Exactly one of `inserts` and `seconds` is set."""
+
+    processes: int = 2
+    clients: int = 8  #: in total, spread over the processes
+    batch: int = 1  #: rows of one operation
+    seed: int = 0
+    inserts: int | None = None  #: rows attempted, in total
+    seconds: float | None = None
+    rollback: float = 0.0  #: fraction of the inserting operations that are rolled back on purpose
+    deletes: float = 0.0  #: fraction of the operations that delete
+    think: tuple[float, float] = (0.0, 0.0)  #: seconds between insert and COMMIT, least and most
+
+    def of_worker(self, worker: int) -> range:
+        """The clients of this worker: numbers that run on over all workers."""
+        share, more = divmod(self.clients, self.processes)
+        first = worker * share + min(worker, more)
+        return range(first, first + share + (worker < more))
+
+    def inserts_of(self, client: int) -> int | None:
+        """The rows that this client attempts, or None where time is the limit."""
+        if self.inserts is None:
+            return None
+        share, more = divmod(self.inserts, self.clients)
+        return share + (client < more)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pool of connections of each worker."""
+
+    size: int
+    max_overflow: int = 0
+    timeout: float = 30.0  #: seconds
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What the model asks of the generator of its ids."""
+
+    start: int = 1
+    increment: int = 1
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The ids that are judged."""
+
+    columns: tuple[str, ...]  #: `table.column` each
+    codec: Codec
+    token: str | None  #: `table.column`, or None where no column could carry a token
+    autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
+    generator: Generator | None = None  #: None: the ids come from elsewhere
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the ids are integers that fit 64 bits."""
+        return self.codec.kind == "int64"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The numbers that name the rows of a storm: client `c` draws from `base + c * span`."""
+
+    base: int
+    span: int = 1 << 32  #: tokens of each client
+
+    def first(self, client: int) -> int:
+        """The first token of this client; the others follow by ones."""
+        return self.base + client * self.span
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A scenario's claim about one check, resolved for a target."""
+
+    stance: Stance
+    why: str = ""
+    named: bool = False  #: the scenario made it; False: the default
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One storm: a scenario on a target, with the claims that will be judged."""
+
+    run: str
+    storm: str
+    scenario: str
+    reference: str  #: how a worker finds the scenario
+    path: str  #: what comes first on sys.path
+    target: Target
+    fleet: Fleet
+    pool: Pool
+    ids: Ids
+    tokens: Tokens
+    claims: dict[str, Claim]
+    isolation: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON's own types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """Return the plan that `to_json` wrote. Raises KeyError or TypeError where it did not."""
+        target, fleet, ids = dict(data["target"]), dict(data["fleet"]), dict(data["ids"])
+        generator = ids["generator"]
+        return cls(
+            **{
+                **data,
+                "target": Target(**{**target, "capabilities": tuple(target["capabilities"])}),
+                "fleet": Fleet(**{**fleet, "think": tuple(fleet["think"])}),
+                "pool": Pool(**data["pool"]),
+                "ids": Ids(
+                    **{
+                        **ids,
+                        "columns": tuple(ids["columns"]),
+                        "codec": Codec(**ids["codec"]),
+                        "generator": None if generator is None else Generator(**generator),
+                    }
+                ),
+                "tokens": Tokens(**data["tokens"]),
+                "claims": {
+                    check: Claim(**{**claim, "stance": Stance(claim["stance"])})
+                    for check, claim in data["claims"].items()
+                },
+            }
+        )

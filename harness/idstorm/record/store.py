@@ -1,0 +1,206 @@
+"""A run's folder: `results/<run>/`, with a folder for each storm.
+
+    run.json               the command, the idstorm that ran it, and the storms in order
+    <storm>/plan.json      the frozen plan
+    <storm>/tapes/         one tape for each client
+    <storm>/before.npz     the census before the first client started, where the table was not empty
+    <storm>/census.npz     the census afterwards
+    <storm>/ending.json    how it ended: written last
+    report.json            what the judge made of it
+
+Every file but the tapes is written whole under another name and then renamed; tapes read back at any moment. A storm
+without an ending was cut short together with idstorm: what its tapes hold is judged, and what is missing is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from idstorm.errors import EnvironmentFault, UnreadableRun
+from idstorm.record.census import Census
+from idstorm.record.history import History, read_history
+from idstorm.record.plan import Plan
+
+FORMAT = 1
+
+_MARK = "idstorm run"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a storm ended."""
+
+    state: str  #: finished, interrupted, not started, not applicable, failed fast, unfinished
+    message: str | None = None  #: for a reader: why it ended as it did
+    lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
+    full_clients: int = 0  #: clients that stopped because the disk was full
+    quiet: bool = True  #: the storm's own sessions had ended before the census was taken
+    census: str | None = None  #: why the census could not be read
+    operations: tuple[int, ...] | None = None  #: the operations on each client's tape
+
+
+@dataclass(frozen=True)
+class StoredStorm:
+    """One storm as it was recorded. Without a plan it never came to one."""
+
+    name: str
+    scenario: str
+    target: str
+    plan: Plan | None
+    ending: Ending
+    history: History | None
+    before: Census | None
+    census: Census | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, open for its storms."""
+
+    folder: Path
+    command: str
+    storms: tuple[Mapping[str, str], ...]  #: name, scenario and target of each
+
+    @property
+    def name(self) -> str:
+        """The name of the run, which is that of its folder."""
+        return self.folder.name
+
+
+def create(results: Path, command: str, storms: list[Mapping[str, str]]) -> Run:
+    """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
+
+    Raises EnvironmentFault where that cannot be written.
+    """
+    try:
+        if not results.exists():
+            results.mkdir(parents=True)
+            (results / ".gitignore").write_text("*\n")
+        while True:
+            folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            try:
+                folder.mkdir()
+                break
+            except FileExistsError:
+                continue
+        run = Run(folder, command, tuple(storms))
+        write_json(folder / "run.json", {"what": _MARK, "format": FORMAT, "command": command, "storms": storms})
+    except OSError as error:
+        raise cannot_write(results, error) from error
+    return run
+
+
+def cannot_write(path: Path, error: OSError) -> EnvironmentFault:
+    """Return the error that says in a sentence that results cannot be written."""
+    return EnvironmentFault(f"cannot write results to {path}: {error.strerror or error}; choose another with --results")
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w") as file:
+        json.dump(data, file, indent=1, default=str)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write a storm's plan into its folder, and make the folder of its tapes."""
+    (folder / "tapes").mkdir(parents=True)
+    write_json(folder / "plan.json", {"format": FORMAT, **plan.to_json()})
+
+
+def write_ending(folder: Path, ending: Ending) -> None:
+    """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "ending.json", {"format": FORMAT, **asdict(ending)})
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def open_run(folder: Path) -> Run:
+    """Return the run in this folder. Raises UnreadableRun where there is none that can be read."""
+    data = _read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    if data.get("what") != _MARK:
+        raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
+    try:
+        storms = tuple({key: str(storm[key]) for key in ("name", "scenario", "target")} for storm in data["storms"])
+        if any(Path(storm["name"]).name != storm["name"] for storm in storms):
+            raise ValueError("a storm lies outside the run")
+        return Run(folder, str(data["command"]), storms)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
+
+
+def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
+    """Return what was recorded of one storm. Raises UnreadableRun for what is truncated, foreign or newer."""
+    folder = run.folder / storm["name"]
+    try:
+        ending = _ending(folder / "ending.json")
+        plan = _plan(folder / "plan.json")
+        history = before = census = None
+        if plan is not None and ending.state not in ("not started", "not applicable"):
+            history = read_history(folder / "tapes", plan)
+            counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
+            if ending.operations not in (None, counted):
+                raise UnreadableRun(
+                    f"the tapes in {folder} are truncated: {ending.operations} operations, not {counted}"
+                )
+            codec = plan.ids.codec
+            before = Census.read(folder / "before.npz", codec) if (folder / "before.npz").exists() else None
+            if ending.state != "unfinished" and ending.census is None:
+                census = Census.read(folder / "census.npz", codec)
+    except OSError as error:
+        raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
+    return StoredStorm(storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census)
+
+
+def _ending(path: Path) -> Ending:
+    if not path.exists():
+        return Ending(
+            "unfinished", "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
+        )
+    data = _read_json(path)
+    try:
+        counts = data["operations"]
+        return Ending(
+            **{
+                **data,
+                "lost_workers": tuple(data["lost_workers"]),
+                "operations": None if counts is None else tuple(counts),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+
+
+def _plan(path: Path) -> Plan | None:
+    if not path.exists():
+        return None
+    try:
+        return Plan.from_json(_read_json(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a file's JSON object without its format, which is looked at first."""
+    try:
+        data = json.loads(path.read_text())
+        written = data.pop("format")
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
+    if not isinstance(written, int) or written > FORMAT:
+        raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+    result: dict[str, Any] = data
+    return result

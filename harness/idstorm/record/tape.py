@@ -1,0 +1,214 @@
+"""A tape: what one client did, as it happened, in a memory map that survives the death of its process.
+
+A tape is a row of segment files, each a header and records of equal size. A record is one operation, in signed 64-bit
+words of the machine's own order:
+
+====================  ==========================================================================================
+word                  content
+====================  ==========================================================================================
+0  ``BEGIN``          when the connection was held and the work began; publishes ``SHAPE``
+1  ``HANDED``         when its ids were known; publishes what follows ``RESULT``
+2  ``COMMIT``         when COMMIT was about to be sent
+3  ``ENDED``          when it had ended; publishes ``RESULT``
+4  ``SHAPE``          kind in the low byte, above it the number of rows
+5  ``RESULT``         outcome in the low byte, flags in the next, above them the number of the error's code
+then                  a byte for each row, its `Told`, padded to a word
+then                  a key for each row (an insert), or the token of each row (a delete)
+====================  ==========================================================================================
+
+The moments are nanoseconds of ``CLOCK_MONOTONIC``, which all processes of one machine share, and are never zero; zero
+means that the moment was not reached. The payload of a moment is stored before the moment itself, in one aligned 8-byte
+store: whoever sees the moment sees its payload, and a SIGKILL between any two stores leaves a tape that reads back
+exactly. (`struct.pack_into` would not do: it zeroes its target first.)
+
+The disk space of a segment is allocated before its first operation begins. A full disk is therefore an error here, in
+`Tape.reserve`, where nothing has been done yet, and not a SIGBUS between an insert and its record.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from idstorm.record.keys import Codec, Existing
+
+MAGIC = int.from_bytes(b"idstormT", "little")
+VERSION = 1
+HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, unused
+BEGIN, HANDED, COMMIT, ENDED, SHAPE, RESULT, TOLD = range(7)
+
+_SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 16, 1 << 22  # bytes, header apart: each is twice the one before
+
+
+class Kind(IntEnum):
+    """What an operation does."""
+
+    INSERT = 0
+    DELETE = 1
+
+
+class Told(IntEnum):
+    """What a client was told of one row."""
+
+    NOTHING = 0  #: it never came to that
+    ID = 1
+    NO_ROW = 2  #: certainly no row
+    EXISTING = 3  #: the id of another token's row
+
+
+class Flag(IntEnum):
+    """What else is known of an operation's end."""
+
+    DELIBERATE = 1  #: rolled back because the plan said so
+    UNCONNECTED = 2  #: no connection was to be had; nothing was begun
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape of a record."""
+
+    rows: int
+    key_words: int
+
+    @property
+    def keys(self) -> int:
+        """The word at which the keys begin."""
+        return TOLD + -(-self.rows // 8)
+
+    @property
+    def words(self) -> int:
+        """The words of one record."""
+        return self.keys + self.rows * self.key_words
+
+
+def segment_path(folder: Path, client: int, segment: int) -> Path:
+    """Where a segment of a client's tape lies."""
+    return folder / f"client-{client:04}.{segment:03}.tape"
+
+
+def codes_path(folder: Path, client: int) -> Path:
+    """Where the error codes of a client's tape lie: JSON, a line each, in the order of their numbers from 1."""
+    return folder / f"client-{client:04}.codes"
+
+
+def allocate(file: int, size: int) -> None:
+    """Give a file this many bytes, all of them on disk. Raises OSError where there is no space."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:  # macOS: what is written is allocated
+        os.pwrite(file, bytes(size), 0)
+
+
+class Tape:
+    """The recording end of a tape, for one thread."""
+
+    def __init__(self, folder: Path, client: int, rows: int, codec: Codec) -> None:
+        self._folder, self._client, self._codec = folder, client, codec
+        self._layout = Layout(rows, codec.words)
+        self._integers = codec.kind == "int64"
+        self._segment = -1
+        self._capacity = self._next = 0
+        self._words = memoryview(b"").cast("q")
+        self._bytes = memoryview(b"")
+        self._at = 0
+        self._codes: dict[str, int] = {}
+
+    def reserve(self) -> None:
+        """Make room for one whole operation. Raises OSError where the disk is full."""
+        if self._next == self._capacity:
+            self._grow()
+        self._at = HEADER_WORDS + self._next * self._layout.words
+
+    def begin(self, kind: Kind, rows: int, now: int) -> None:
+        """The connection is held and the work begins."""
+        self._words[self._at + SHAPE] = kind | rows << 8
+        self._words[self._at + BEGIN] = now
+
+    def hand(self, ids: Sequence[object], now: int) -> None:
+        """The ids of an insert are known. Raises TypeError or ValueError, with nothing told, for what is no id."""
+        words, at, layout = self._words, self._at, self._layout
+        told = (at + TOLD) * 8
+        key = at + layout.keys
+        for id_ in ids:
+            if self._integers and type(id_) is int:
+                words[key] = id_
+                state = Told.ID
+            elif id_ is None:
+                state = Told.NO_ROW
+            else:
+                existing = isinstance(id_, Existing)
+                state = Told.EXISTING if existing else Told.ID
+                for offset, word in enumerate(self._codec.encode(id_.id if isinstance(id_, Existing) else id_)):
+                    words[key + offset] = word
+            self._bytes[told] = state
+            told += 1
+            key += layout.key_words
+        words[at + HANDED] = now
+
+    def aim(self, tokens: Sequence[int], now: int) -> None:
+        """The rows of a delete are chosen."""
+        key = self._at + self._layout.keys
+        for offset, token in enumerate(tokens):
+            self._words[key + offset * self._layout.key_words] = token
+        self._words[self._at + HANDED] = now
+
+    def commit(self, now: int) -> None:
+        """COMMIT is about to be sent."""
+        self._words[self._at + COMMIT] = now
+
+    def end(self, result: int, now: int) -> None:
+        """The operation has ended; `result` is outcome, flags and code as the word RESULT holds them."""
+        self._words[self._at + RESULT] = result
+        self._words[self._at + ENDED] = now
+        self._next += 1
+
+    def known_code(self, name: str) -> int:
+        """Return the number of an error's code that was written down before, or 0."""
+        return self._codes.get(name, 0)
+
+    def code(self, name: str, *, refused: bool, shown: str) -> int:
+        """Write down an error's code, which was not seen before, and return its number."""
+        line = json.dumps({"code": name, "refused": refused, "shown": shown}) + "\n"
+        file = os.open(codes_path(self._folder, self._client), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(file, line.encode())  # one write: a line is there whole or not at all
+        finally:
+            os.close(file)
+        self._codes[name] = len(self._codes) + 1
+        return self._codes[name]
+
+    def _grow(self) -> None:
+        record = self._layout.words * 8
+        capacity = max(1, min(_SMALLEST_SEGMENT << self._segment + 1, _LARGEST_SEGMENT) // record)
+        size = HEADER_WORDS * 8 + capacity * record
+        path = segment_path(self._folder, self._client, self._segment + 1)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            allocate(file, size)
+            memory = mmap.mmap(file, size)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(file)
+        self._segment += 1
+        self._capacity, self._next = capacity, 0
+        self._bytes = memoryview(memory)
+        self._words = self._bytes.cast("q")
+        header = (
+            VERSION,
+            self._client,
+            self._segment,
+            self._layout.rows,
+            self._layout.key_words,
+            capacity,
+            0,
+        )
+        for word, value in enumerate(header, start=1):
+            self._words[word] = value
+        self._words[0] = MAGIC  # last: a segment without it was never begun

@@ -1,0 +1,83 @@
+"""What the judge says: the checks' names, findings, verdicts, and the report that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from idstorm.record.outcome import Result, Stance, Status
+
+REPORT_FORMAT = 1
+
+CHECKS = {
+    "pressure": "the run could have found a fault",
+    "unique": "no id was told to two rows",
+    "single_use": "no id came back after its row was deleted",
+    "accepted": "no insert was refused by the id's own constraint",
+    "durable": "every acknowledged row is there, once",
+    "faithful": "the id told is the id of that row",
+    "starts_at": "ids start and advance as asked",
+    "gapless": "every id in the range is in use",
+}
+"""The checks, in the order of every report, each with what it means where it holds."""
+
+DEFAULT_HOLDS = ("pressure", "unique", "durable", "faithful")
+"""The checks that must hold unless the scenario says otherwise; the others may break."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found in one storm."""
+
+    status: Status
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    witnesses: tuple[Mapping[str, Any], ...] = ()
+    reason: str | None = None
+    crashed: bool = False  #: the check itself raised an error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A finding, and what it means for what was claimed."""
+
+    status: Status
+    claim: Stance
+    result: Result
+    reason: str | None
+    why: str  #: the scenario's reason for its claim
+    figures: Mapping[str, Any]
+    witnesses: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class StormReport:
+    """One storm, judged."""
+
+    storm: str
+    scenario: str
+    result: Result
+    target: Mapping[str, Any]
+    fleet: Mapping[str, Any]
+    ending: str | None  #: how it ended, where that was not as planned
+    notes: tuple[str, ...]
+    operations: Mapping[str, Any]
+    verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run, judged: what `report.json` holds."""
+
+    run: str
+    folder: str
+    command: str
+    result: Result
+    exit_code: int
+    storms: tuple[StormReport, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""
+        report = asdict(self)
+        del report["folder"]
+        return {"format": REPORT_FORMAT, **report}
