@@ -1,0 +1,67 @@
+"""`durable`: is what was acknowledged there, once, and nothing that failed or was deleted?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from idstorm.judge.evidence import FOREIGN, UNEXPECTED, Evidence
+from idstorm.record.columns import Bools, Ints
+from idstorm.record.outcome import Outcome, Status
+from idstorm.record.tape import Told
+from idstorm.record.verdict import Finding
+
+
+def durable(evidence: Evidence) -> Finding:
+    """Hold where each acknowledged row is in the census exactly once, no failed one is, and no deleted one is."""
+    if evidence.census is None:
+        return Finding(Status.UNKNOWN, reason=evidence.ending.census or "there is no census")
+    if not evidence.ending.quiet:
+        return Finding(Status.UNKNOWN, reason="sessions of the storm may still have been at work during the census")
+    outcome, found, rows = evidence.row_outcome, evidence.found, evidence.row_of_entry
+    certain = outcome == Outcome.OK
+    deletes = len(evidence.history.deleted) > 0
+    lost = _and_not(certain & evidence.owned, found)
+    if deletes:
+        lost &= ~evidence.deleted(Outcome.OK, Outcome.UNKNOWN)
+    absent = outcome == Outcome.FAILED
+    absent |= certain & (evidence.history.told != Told.ID)
+    faults = {
+        "lost": np.flatnonzero(lost),
+        "doubled": _doubled(evidence, rows),
+        "undeleted": np.flatnonzero(evidence.deleted(Outcome.OK) & found) if deletes else np.zeros(0, np.int64),
+        "revived": np.flatnonzero(absent & found),
+    }
+    unexpected = np.flatnonzero(rows == UNEXPECTED)
+    witnesses: list[Any] = []
+    for fault, places in faults.items():
+        witnesses += evidence.describe_all(places[:8], fault=fault)
+    witnesses += [
+        {
+            "fault": "unexpected",
+            "token": int(evidence.census.tokens[entry]),
+            "id": evidence.census.ids.show(int(entry)),
+        }
+        for entry in unexpected[:8]
+    ]
+    figures = {
+        **{fault: len(places) for fault, places in faults.items()},
+        "unexpected": len(unexpected),
+        "recovered": int(np.count_nonzero(found & (outcome == Outcome.UNKNOWN))),
+        "foreign": int(np.count_nonzero(rows == FOREIGN)),
+    }
+    return Finding(Status.BROKEN if witnesses else Status.HELD, figures, tuple(witnesses))
+
+
+def _and_not(these: Bools, those: Bools) -> Bools:
+    these &= ~those
+    return these
+
+
+def _doubled(evidence: Evidence, rows: Ints) -> Ints:
+    """Return the rows that the census holds more than once."""
+    entries = evidence.entries
+    if len(entries) == np.count_nonzero(evidence.found):
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.bincount(rows[entries], minlength=len(evidence.found)) > 1)

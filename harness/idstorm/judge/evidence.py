@@ -1,0 +1,142 @@
+"""What the checks share: the history and the census, joined row by row through the tokens.
+
+A *row* is a place in the history's columns of rows: the tokens of a client follow one another, so a token names its row
+by subtraction, without a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from idstorm.judge.groups import lookup
+from idstorm.record.census import Census
+from idstorm.record.columns import Bools, Ints
+from idstorm.record.history import Bytes, History
+from idstorm.record.outcome import Outcome
+from idstorm.record.plan import Plan
+from idstorm.record.store import Ending
+from idstorm.record.tape import Kind, Told
+
+WITNESSES = 24
+"""How many witnesses a finding keeps."""
+
+FOREIGN, UNEXPECTED = -1, -2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the checks of one storm look at. Without a census, it could not be read."""
+
+    plan: Plan
+    history: History
+    census: Census | None
+    before: Census | None = None
+    ending: Ending = field(default_factory=lambda: Ending("finished"))
+
+    @cached_property
+    def row_outcome(self) -> Bytes:
+        """The outcome of each row's insert."""
+        return self.history.of_rows(self.history.outcome)
+
+    @cached_property
+    def owned(self) -> Bools:
+        """The rows whose client was told an id that should be theirs."""
+        owned: Bools = self.history.told == Told.ID
+        return owned
+
+    @cached_property
+    def row_of_entry(self) -> Ints:
+        """For each entry of the census its row, FOREIGN, or UNEXPECTED: a token of this storm that nobody had used."""
+        assert self.census is not None
+        if self.plan.ids.token is None:
+            return self._entry_by_id(self.census)
+        history, tokens = self.history, self.plan.tokens
+        used = self.census.tokens - tokens.base
+        span = tokens.span
+        counts = history.row_offsets[1:] - history.row_offsets[:-1]
+        foreign = (used < 0) | (used >= span * history.clients)
+        if self.census.null_tokens is not None:
+            foreign |= self.census.null_tokens
+        if foreign.any():
+            used[foreign] = 0
+        client, within = np.divmod(used, span)
+        del used
+        unexpected = within >= counts[client]
+        within += history.row_offsets[client]
+        within[unexpected] = UNEXPECTED
+        within[foreign] = FOREIGN
+        return within
+
+    def _entry_by_id(self, census: Census) -> Ints:
+        """Where rows carry no token, an entry is taken for the row whose client was told its id, and last."""
+        rows = np.flatnonzero(self.owned & (self.row_outcome != Outcome.FAILED))
+        place = lookup(self.history.keys.take(rows), census.ids)
+        return np.where(place < 0, FOREIGN, rows[place] if len(rows) else FOREIGN)
+
+    @cached_property
+    def entries(self) -> Ints:
+        """The entries of the census that are a row of the history."""
+        return np.flatnonzero(self.row_of_entry >= 0)
+
+    @cached_property
+    def found(self) -> Bools:
+        """The rows that the census holds."""
+        found = np.zeros(len(self.history.told), np.bool_)
+        if self.census is not None:
+            rows = self.row_of_entry
+            found[rows if not len(rows) or rows.min() >= 0 else rows[rows >= 0]] = True
+        return found
+
+    @cached_property
+    def committed(self) -> Bools:
+        """The rows with an id that certainly committed: ok, or unknown and found."""
+        committed: Bools = self.row_outcome == Outcome.OK
+        committed |= (self.row_outcome == Outcome.UNKNOWN) & self.found
+        committed &= self.owned
+        return committed
+
+    @cached_property
+    def delete_began(self) -> Ints | None:
+        """When a delete of each row that may have taken effect began; the far future where none did."""
+        effective = self.history.outcome[self.history.deleted_by] != Outcome.FAILED
+        if not effective.any():
+            return None
+        began = np.full(len(self.history.told), np.iinfo(np.int64).max)
+        rows, by = self.history.deleted[effective], self.history.deleted_by[effective]
+        np.minimum.at(began, rows, self.history.begin[by])
+        return began
+
+    def deleted(self, *outcomes: Outcome) -> Bools:
+        """Return the rows of which a delete ended with one of these outcomes."""
+        deleted = np.zeros(len(self.history.told), np.bool_)
+        which = np.isin(self.history.outcome[self.history.deleted_by], outcomes)
+        deleted[self.history.deleted[which]] = True
+        return deleted
+
+    @cached_property
+    def inserts(self) -> Bools:
+        """The operations that insert."""
+        inserts: Bools = self.history.kind == Kind.INSERT
+        return inserts
+
+    def describe(self, row: int) -> dict[str, Any]:
+        """Return what names one row for a reader: enough to find it in the table and on its tape."""
+        history = self.history
+        operation = row if history.op_of_row is None else int(history.op_of_row[row])
+        client = history.client_of_row(row)
+        return {
+            "token": self.plan.tokens.first(client) + row - int(history.row_offsets[client]),
+            "id": history.keys.show(row) if history.told[row] in (Told.ID, Told.EXISTING) else None,
+            "client": client,
+            "operation": operation - int(history.op_offsets[client]),
+            "outcome": Outcome(int(history.outcome[operation])).name.lower(),
+        }
+
+    def describe_all(self, rows: Iterable[int], **more: Any) -> list[Mapping[str, Any]]:
+        """Return the witnesses for these rows, as many as a finding keeps."""
+        return [{**more, **self.describe(int(row))} for row, _ in zip(rows, range(WITNESSES), strict=False)]

@@ -1,0 +1,89 @@
+"""Finding equal keys in large columns.
+
+Dense integers, which is what generators hand out, need no sort: a bitmap over their range is faster by an order of
+magnitude. Keys of more than one word are compared by a digest first, and exactly where digests agree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from idstorm.record.columns import Bools, Ints, Keys
+
+_SPARSEST = 8
+_SMALL = 1 << 16
+
+
+def dense_range(values: Ints) -> tuple[int, int] | None:
+    """Return the lowest value and the length of the range, if a bitmap over it is worth its memory."""
+    if not len(values):
+        return None
+    low, high = int(values.min()), int(values.max())
+    length = high - low + 1
+    return (low, length) if length <= max(_SPARSEST * len(values), _SMALL) else None
+
+
+def presence(values: Ints, low: int, length: int) -> Bools:
+    """Return for each value of a range whether it is among these, which all lie in it."""
+    present = np.zeros(length, np.bool_)
+    present[values if low == 0 else values - low] = True
+    return present
+
+
+def repeated(keys: Keys, among: Ints | Bools | None = None) -> Ints:
+    """Return the places whose key occurs more than once among these places, equal keys side by side.
+
+    Places with the same key keep their order.
+    """
+    chosen = keys if among is None else keys.take(among)
+    values = chosen.digest()
+    candidates = _candidates(values)
+    if not len(candidates):
+        return candidates
+    words = chosen.words[candidates]
+    columns = words[:, None] if words.ndim == 1 else words[:, :2]
+    order = np.lexsort(columns.T)
+    same = (columns[order][1:] == columns[order][:-1]).all(axis=1)
+    kept = np.zeros(len(order), np.bool_)
+    kept[1:] |= same
+    kept[:-1] |= same
+    places = candidates[order[kept]]
+    if among is None:
+        return places
+    return np.flatnonzero(among)[places] if among.dtype == np.bool_ else np.asarray(among[places], np.int64)
+
+
+def starts_of_groups(keys: Keys) -> Ints:
+    """Return where each group of equal keys begins, in a column in which equal keys are side by side."""
+    if not len(keys):
+        return np.zeros(0, np.int64)
+    differs = ~keys.take(slice(1, None)).equal(keys.take(slice(None, -1)))
+    return np.concatenate([[0], np.flatnonzero(differs) + 1])
+
+
+def lookup(keys: Keys, wanted: Keys) -> Ints:
+    """Return for each wanted key the last place where it stands in `keys`, or -1."""
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
+    if keys.words.ndim > 1:
+        table = {tuple(words): place for place, words in enumerate(keys.words[:, :2].tolist())}
+        return np.array([table.get(tuple(words), -1) for words in wanted.words[:, :2].tolist()], np.int64)
+    order = np.argsort(keys.words, kind="stable")
+    ordered = keys.words[order]
+    place = np.searchsorted(ordered, wanted.words, side="right") - 1
+    return np.where((place >= 0) & (ordered[place] == wanted.words), order[place], -1)
+
+
+def _candidates(values: Ints) -> Ints:
+    """Return the places whose value occurs more than once."""
+    dense = dense_range(values)
+    if dense is not None:
+        low, length = dense
+        if np.count_nonzero(presence(values, low, length)) == len(values):
+            return np.zeros(0, np.int64)
+    ordered = np.sort(values, kind="stable")
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(twice):
+        return twice
+    place = np.minimum(np.searchsorted(twice, values), len(twice) - 1)
+    return np.flatnonzero(twice[place] == values)

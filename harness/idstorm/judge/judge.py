@@ -1,0 +1,145 @@
+"""From a stored run to a report: every check on every storm, and what each means for what was claimed."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idstorm.judge.accepted import accepted
+from idstorm.judge.durable import durable
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.faithful import faithful
+from idstorm.judge.gapless import gapless
+from idstorm.judge.pressure import pressure
+from idstorm.judge.single_use import single_use
+from idstorm.judge.starts_at import starts_at
+from idstorm.judge.summary import operations
+from idstorm.judge.unique import unique
+from idstorm.record import store
+from idstorm.record.outcome import Result, Stance, Status, exit_code, settle, worst
+from idstorm.record.plan import Claim
+from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
+
+Check = Callable[[Evidence], Finding]
+
+REGISTRY: dict[str, Check] = {
+    check.__name__: check for check in (pressure, unique, single_use, accepted, durable, faithful, starts_at, gapless)
+}
+"""A check is added by a file of its own, a line here, and its name in `idstorm.record.verdict`."""
+
+assert list(REGISTRY) == list(CHECKS)
+
+
+def judge_run(run: store.Run) -> Report:
+    """Return the report of a stored run, reading one storm at a time. Raises UnreadableRun."""
+    storms, interrupted = [], False
+    for entry in run.storms:
+        storm = store.read_storm(run, entry)
+        interrupted |= storm.ending.state == "interrupted"
+        storms.append(judge_storm(storm))
+        del storm
+    result = worst(storm.result for storm in storms)
+    code = int(exit_code(result, interrupted=interrupted))
+    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms))
+
+
+def judge_storm(storm: store.StoredStorm) -> StormReport:
+    """Return the report of one storm."""
+    plan, ending = storm.plan, storm.ending
+    verdicts: dict[str, Verdict] = {}
+    figures: dict[str, Any] = {}
+    if plan is not None and storm.history is not None:
+        evidence = Evidence(plan, storm.history, storm.census, storm.before, ending)
+        figures = operations(evidence)
+        verdicts = {name: judge_claim(plan.claims[name], _find(check, evidence)) for name, check in REGISTRY.items()}
+    return StormReport(
+        storm=storm.name,
+        scenario=storm.scenario,
+        result=_result(ending, verdicts),
+        target=_target(storm),
+        fleet={} if plan is None else _fleet(storm),
+        ending=None if ending.state == "finished" else f"{ending.state}: {ending.message or 'no reason is known'}",
+        notes=_notes(storm),
+        operations=figures,
+        verdicts=verdicts,
+    )
+
+
+def judge_claim(claim: Claim, finding: Finding) -> Verdict:
+    """Return what a finding means for a claim."""
+    return Verdict(
+        status=finding.status,
+        claim=claim.stance,
+        result=settle(claim.stance, finding.status, named=claim.named, crashed=finding.crashed),
+        reason=finding.reason or (_why_inconclusive(claim) if finding.status is Status.HELD else None),
+        why=claim.why,
+        figures=finding.figures,
+        witnesses=finding.witnesses,
+    )
+
+
+def _why_inconclusive(claim: Claim) -> str | None:
+    return (
+        "it was claimed to break and was not seen to: more pressure is needed"
+        if claim.stance is Stance.BREAKS
+        else None
+    )
+
+
+def _find(check: Check, evidence: Evidence) -> Finding:
+    """Run a check. One that raises an error has found nothing, and says so: it must not take the others with it."""
+    try:
+        return check(evidence)
+    except Exception:
+        return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
+
+
+def _result(ending: store.Ending, verdicts: Mapping[str, Verdict]) -> Result:
+    if ending.state == "not applicable":
+        return Result.NA
+    if not verdicts:
+        return Result.INCONCLUSIVE
+    results = [verdict.result for verdict in verdicts.values()]
+    cut_short = [Result.INCONCLUSIVE] if ending.state in ("failed fast", "unfinished") else []
+    return worst([*results, *cut_short])
+
+
+def _target(storm: store.StoredStorm) -> dict[str, Any]:
+    if storm.plan is None:
+        return {"name": storm.target}
+    target = storm.plan.target
+    return {
+        "name": target.name,
+        "dialect": target.dialect,
+        "driver": target.driver,
+        "server": target.server,
+        "capabilities": list(target.capabilities),
+        "facts": target.facts,
+    }
+
+
+def _fleet(storm: store.StoredStorm) -> dict[str, Any]:
+    assert storm.plan is not None
+    plan = storm.plan
+    fleet = {name: value for name, value in plan.to_json()["fleet"].items() if value not in (None, 0.0)}
+    fleet["think"] = list(plan.fleet.think)
+    pool = {
+        "pool_size": plan.pool.size,
+        "max_overflow": plan.pool.max_overflow,
+        "pool_timeout": plan.pool.timeout,
+    }
+    return {**fleet, **pool, "isolation": plan.isolation, "settings": plan.settings, "seed": plan.fleet.seed}
+
+
+def _notes(storm: store.StoredStorm) -> tuple[str, ...]:
+    """Return what a reader must know to take the verdicts for what they are."""
+    notes = []
+    if storm.plan is not None and storm.plan.ids.autonomous:
+        notes.append("the work commits by itself: an error leaves its operation unknown")
+    if storm.plan is not None and storm.plan.ids.token is None:
+        notes.append("no column can carry a token: rows are matched by id, and whose row an id names is not judged")
+    if storm.history is not None:
+        shown = [code.shown for code in storm.history.codes[:1] if storm.ending.state == "failed fast"]
+        notes += shown
+    return tuple(notes)

@@ -1,0 +1,77 @@
+"""`pressure`: could this storm have found a fault at all?
+
+It is never broken: a storm without pressure proves nothing, neither good nor bad.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from idstorm.judge.evidence import Evidence
+from idstorm.record.columns import Ints
+from idstorm.record.outcome import Outcome, Status
+from idstorm.record.tape import Flag
+from idstorm.record.verdict import Finding
+
+MIN_ACKNOWLEDGED = 200
+MIN_OVERLAP = 1.5
+
+
+def pressure(evidence: Evidence) -> Finding:
+    """Hold where enough inserts were acknowledged by operations that really overlapped, and nobody was lost."""
+    history, outcome = evidence.history, evidence.row_outcome
+    held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
+    everything = bool(held.all())
+    mean, peak = overlap(
+        history.begin if everything else history.begin[held],
+        history.ended if everything else history.ended[held],
+    )
+    acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
+    figures = {
+        "attempted": len(history.told),
+        "acknowledged": acknowledged,
+        "failed": int(np.count_nonzero(outcome == Outcome.FAILED)),
+        "unknown": int(np.count_nonzero(outcome == Outcome.UNKNOWN)),
+        "overlap_mean": round(mean, 2),
+        "overlap_peak": peak,
+    }
+    wanting = _wanting(evidence, acknowledged, mean)
+    return Finding(Status.UNKNOWN if wanting else Status.HELD, figures, reason="; ".join(wanting) or None)
+
+
+def _wanting(evidence: Evidence, acknowledged: int, mean: float) -> list[str]:
+    ending = evidence.ending
+    wanting = [*ending.lost_workers]
+    if ending.full_clients:
+        wanting.append(f"{ending.full_clients} clients stopped, since the disk of the results is full")
+    if evidence.plan.fleet.clients < 2:
+        wanting.append("one client alone cannot collide: raise --clients")
+    if acknowledged < MIN_ACKNOWLEDGED:
+        wanting.append(
+            f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for: "
+            "raise --inserts or --time"
+        )
+    elif mean < MIN_OVERLAP and evidence.plan.fleet.clients > 1:
+        wanting.append(
+            f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for: raise --clients or --think"
+        )
+    return wanting
+
+
+def overlap(begin: Ints, end: Ints) -> tuple[float, int]:
+    """Return how many intervals were open at once: the mean over the time in which any was, and the peak.
+
+    Of an end and a beginning at the same instant the end comes first.
+    """
+    if not len(begin):
+        return 0.0, 0
+    total = float(np.subtract(end, begin).sum())
+    begins, ends = np.sort(begin, kind="stable"), np.sort(end, kind="stable")
+    over = np.searchsorted(ends, begins, side="right")  # how many had ended when the k-th began
+    depth = np.arange(1, len(begins) + 1)
+    depth -= over
+    # Nothing was open before the k-th began where all k before it had ended: that stretch counts as idle.
+    fresh = np.flatnonzero(depth == 1)[1:]
+    idle = float((begins[fresh] - ends[fresh - 1]).sum())
+    busy = float(ends[-1] - begins[0]) - idle
+    return (total / busy if busy > 0 else 0.0), int(depth.max())

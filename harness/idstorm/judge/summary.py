@@ -1,0 +1,53 @@
+"""The figures of a storm's operations: how many, how fast, with which errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from idstorm.judge.evidence import Evidence
+from idstorm.record.outcome import Outcome
+from idstorm.record.tape import Flag
+
+_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+def operations(evidence: Evidence) -> dict[str, Any]:
+    """Return the report's `operations`: counts of rows, latencies of operations in milliseconds, errors by code."""
+    history = evidence.history
+    outcome = evidence.row_outcome
+    flags = history.of_rows(history.flags)
+    acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
+    ended = history.ended != 0
+    seconds = float(history.ended.max() - history.begin.min()) / 1e9 if ended.any() else 0.0
+    numbers = np.bincount(history.code, minlength=len(history.codes) + 1)[1:].tolist()
+    by_code = {code.name: number for code, number in zip(history.codes, numbers, strict=True) if number}
+    return {
+        "attempted": len(outcome),
+        "acknowledged": acknowledged,
+        "failed": int(np.count_nonzero(outcome == Outcome.FAILED)),
+        "unknown": int(np.count_nonzero(outcome == Outcome.UNKNOWN)),
+        "rolled_back": int(np.count_nonzero(flags & Flag.DELIBERATE)),
+        "deleted": len(history.deleted),
+        "seconds": round(max(seconds, 0.0), 3),
+        "per_second": round(acknowledged / seconds, 1) if seconds > 0 else 0.0,
+        "latency_ms": _latency(evidence, ended),
+        "errors": {
+            "total": sum(by_code.values()),
+            "by_code": dict(sorted(by_code.items(), key=lambda item: -item[1])),
+        },
+    }
+
+
+def _latency(evidence: Evidence, ended: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, float]:
+    history = evidence.history
+    durations = history.ended - history.begin
+    if not ended.all():
+        durations = durations[ended]
+    if not len(durations):
+        return dict.fromkeys((*_QUANTILES, "max"), 0.0)
+    places = {name: min(int(share * len(durations)), len(durations) - 1) for name, share in _QUANTILES.items()}
+    durations.partition([*places.values(), len(durations) - 1])
+    named = {**places, "max": len(durations) - 1}
+    return {name: round(float(durations[place]) / 1e6, 3) for name, place in named.items()}

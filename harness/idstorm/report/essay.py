@@ -1,0 +1,43 @@
+"""The essay and the claims of a scenario, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
+
+from idstorm.record.verdict import DEFAULT_HOLDS
+
+
+class Claims(Protocol):
+    """What is shown of a claim."""
+
+    @property
+    def stance(self) -> str: ...
+    @property
+    def checks(self) -> Sequence[str]: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def when(self) -> Any: ...
+
+
+def essay(scenarios: Iterable[tuple[str, str, Sequence[Claims]]]) -> str:
+    """Return name, essay and claims of scenarios; an essay that several share is shown once."""
+    lines, seen = list[str](), set[str]()
+    for name, text, claims in scenarios:
+        if text not in seen:
+            lines += [text or "(no docstring)", ""]
+            seen.add(text)
+        lines += [f"claims of {name}", *(f"  {_claim(claim)}" for claim in claims)]
+        named = {check for claim in claims for check in claim.checks}
+        rest = [check for check in DEFAULT_HOLDS if check not in named]
+        lines += [f"  holds      {', '.join(rest)} (by default)", ""] if rest else [""]
+    return "\n".join(lines).rstrip()
+
+
+def _claim(claim: Claims) -> str:
+    text = f"{claim.stance:10} {', '.join(claim.checks)}"
+    if claim.when is not None:
+        where = " or ".join(sorted(claim.when)) if isinstance(claim.when, Collection) else "the facts fit"
+        text += f", where {where}"
+    return text + (f": {claim.why}" if claim.why else "")

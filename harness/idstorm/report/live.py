@@ -1,0 +1,81 @@
+"""How a storm goes, while it goes: one live line on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+
+_PLAIN_EVERY = 5.0  # seconds
+
+
+class Progress(Protocol):
+    """What is shown of a storm."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def elapsed(self) -> float: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def inserts(self) -> int | None: ...
+    @property
+    def attempted(self) -> int: ...
+    @property
+    def acknowledged(self) -> int: ...
+    @property
+    def errors(self) -> int: ...
+
+
+class Shower(Protocol):
+    """Shows one state of a storm."""
+
+    def __call__(self, progress: Progress) -> None: ...
+
+
+@contextmanager
+def live(console: Console, *, quiet: bool = False) -> Iterator[Shower]:
+    """Yield what shows the progress of storms until the context ends."""
+    if quiet:
+        yield lambda progress: None
+    elif console.is_terminal:
+        with console.status("starting …") as status:
+            yield lambda progress: status.update(line(progress))
+    else:
+        yield _plain(console)
+
+
+def _plain(console: Console) -> Shower:
+    last = [0.0]
+
+    def show(progress: Progress) -> None:
+        if progress.elapsed < last[0]:
+            last[0] = 0.0  # another storm
+        if progress.elapsed - last[0] >= _PLAIN_EVERY:
+            last[0] = progress.elapsed
+            console.print(line(progress), soft_wrap=True, highlight=False)
+
+    return show
+
+
+def line(progress: Progress) -> str:
+    """Return a storm's state in a line: operations, rate, errors, time left."""
+    rate = progress.acknowledged / progress.elapsed if progress.elapsed else 0.0
+    text = f"{progress.scenario} on {progress.target}: {progress.acknowledged:,} rows, {rate:,.0f}/s"
+    if progress.errors:
+        text += f", {progress.errors:,} errors"
+    left = _left(progress)
+    return text if left is None else f"{text}, {left:.0f} s left"
+
+
+def _left(progress: Progress) -> float | None:
+    if progress.seconds is not None:
+        return max(0.0, progress.seconds - progress.elapsed)
+    if progress.inserts and progress.attempted:
+        return max(0.0, progress.elapsed * (progress.inserts / progress.attempted - 1))
+    return None

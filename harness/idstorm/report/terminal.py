@@ -1,0 +1,167 @@
+"""A report for a person: one screen a storm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from idstorm.record.outcome import Result, Status
+from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+
+_STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
+_MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
+_SHOWN, _SHOWN_VERBOSE = 1, 24
+_ERRORS_SHOWN, _ROWS_SHOWN = 4, 3
+
+
+def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
+    """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
+    if not quiet:
+        for storm in report.storms:
+            console.print(_storm(storm, verbose=verbose))
+    console.print(_last_lines(report, quiet=quiet), soft_wrap=True)
+
+
+def _last_lines(report: Report, *, quiet: bool) -> Text:
+    text = Text()
+    text.append(report.result.upper(), _STYLES[report.result])
+    text.append(f"  {report.folder}")
+    if not quiet:
+        text.append(f"\nagain  {report.command}", "dim")
+    return text
+
+
+def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
+    parts: list[RenderableType] = [_headline(storm)]
+    if storm.fleet:
+        parts.append(Text(_fleet(storm), "dim"))
+    if storm.ending is not None:
+        parts.append(Text(storm.ending, "yellow"))
+    parts += [Text(note, "yellow") for note in storm.notes]
+    if storm.verdicts:
+        parts += [Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)), _operations(storm.operations)]
+        parts += _gaps(storm.verdicts.get("gapless"))
+    if verbose and storm.target.get("facts"):
+        parts.append(Text("facts       " + ", ".join(f"{k}={v}" for k, v in storm.target["facts"].items()), "dim"))
+    return Group(*parts, Text())
+
+
+def _headline(storm: StormReport) -> Text:
+    text = Text()
+    text.append(f"{storm.scenario}", "bold")
+    target = storm.target
+    if "dialect" in target:
+        text.append(f" on {target['dialect']} {target['server']} ({target['driver']})")
+    else:
+        text.append(f" on {target['name']}")
+    text.append(f"  {storm.result.upper()}", _STYLES[storm.result])
+    return text
+
+
+def _fleet(storm: StormReport) -> str:
+    fleet = storm.fleet
+    parts = [
+        _count(fleet["processes"], "process", "processes"),
+        _count(fleet["clients"], "client", "clients"),
+        _count(fleet["batch"], "row an operation", "rows an operation"),
+        f"seed {fleet['seed']}",
+    ]
+    if fleet.get("isolation"):
+        parts.append(fleet["isolation"])
+    parts += [f"{name}={value}" for name, value in fleet["settings"].items()]
+    return " · ".join(parts)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, verdict in verdicts.items():
+        style = _STYLES[verdict.result]
+        table.add_row(Text(_MARKS[verdict.result], style), name, Text(_status(verdict), style), _details(name, verdict))
+        if verdict.status is Status.BROKEN:
+            for witness in verdict.witnesses[: _SHOWN_VERBOSE if verbose else _SHOWN]:
+                table.add_row("", "", "", Text(_witness(witness), "dim"))
+    return table
+
+
+def _status(verdict: Verdict) -> str:
+    """The status, and the claim where the two do not say the same."""
+    expected = {"holds": Status.HELD, "breaks": Status.BROKEN}.get(verdict.claim)
+    if verdict.claim == "breaks" and verdict.status is expected:
+        return "broken, as claimed"
+    if verdict.claim == "may_break" and verdict.status is Status.BROKEN:
+        return "broken, as it may"
+    return str(verdict.status)
+
+
+def _details(name: str, verdict: Verdict) -> Text:
+    figures = ", ".join(
+        f"{_number(value)} {key.replace('_', ' ')}"
+        for key, value in verdict.figures.items()
+        if not isinstance(value, Mapping) and (value or key in _ALWAYS)
+    )
+    text = Text(figures or (CHECKS[name] if verdict.status is Status.HELD else ""))
+    if verdict.reason:
+        text.append(("; " if len(text) else "") + verdict.reason, "yellow" if verdict.result != Result.NA else "dim")
+    elif verdict.status is Status.BROKEN and verdict.why:
+        text.append(f"; {verdict.why}", "dim")
+    return text
+
+
+_ALWAYS = ("acknowledged", "overlap_mean", "first", "step")
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _witness(witness: Mapping[str, Any]) -> str:
+    parts = []
+    for key, value in witness.items():
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            rows = (f"client {row['client']} in operation {row['operation']}" for row in value[:_ROWS_SHOWN])
+            parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
+        else:
+            parts.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(parts)
+
+
+def _operations(operations: Mapping[str, Any]) -> Text:
+    latency = operations["latency_ms"]
+    text = Text(
+        f"operations  {operations['attempted']:,} rows attempted, {operations['acknowledged']:,} acknowledged, "
+        f"{operations['failed']:,} failed ({operations['rolled_back']:,} rolled back on purpose), "
+        f"{operations['unknown']:,} unknown\n"
+        f"rate        {operations['per_second']:,.0f} rows/s over {operations['seconds']:.1f} s; latency "
+        + ", ".join(f"{name} {value:g} ms" for name, value in latency.items())
+    )
+    errors = operations["errors"]
+    for number, (code, count) in enumerate(errors["by_code"].items()):
+        if number == _ERRORS_SHOWN:
+            text.append(f"\n            and {len(errors['by_code']) - _ERRORS_SHOWN} more kinds")
+            break
+        text.append(f"\n{'errors' if number == 0 else '':12}{count:,} × {code}", "yellow")
+    return text
+
+
+def _gaps(verdict: Verdict | None) -> Iterable[Text]:
+    if verdict is None or not verdict.figures.get("missing"):
+        return
+    figures = verdict.figures
+    charged = ", ".join(f"{number:,} {cause.replace('_', ' ')}" for cause, number in figures["ledger"].items())
+    yield Text(
+        f"gaps        {figures['missing']:,} ids missing in {figures['gaps']:,} gaps, "
+        f"{figures['ratio']:.2%} of the range, the largest {figures['largest']:,}: {charged}"
+    )
