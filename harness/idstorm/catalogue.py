@@ -1,0 +1,158 @@
+"""Finding scenarios: in the catalogue, in a file, in a module.
+
+A reference is ``WHERE[:NAME]``. WHERE is a name of the catalogue, the path of a ``.py`` file or a module; NAME is a
+`Scenario` or a mapped class in it. Without a NAME, all scenarios of the file are meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+import idstorm
+from idstorm.errors import ScenarioError, UsageError, show_users_error
+from idstorm.scenario import Row, Scenario
+
+
+@dataclass(frozen=True)
+class Found:
+    """A scenario, and how to find it again from another process."""
+
+    name: str
+    reference: str
+    scenario: Scenario
+    essay: str
+
+
+def folder() -> Path:
+    """Return where the catalogue lies: in the package where it is installed, beside the harness in a checkout."""
+    package = Path(idstorm.__file__).parent
+    inside = package / "scenarios"
+    return inside if inside.is_dir() else package.parents[1] / "scenarios"
+
+
+def names() -> list[str]:
+    """Return the names of the files of the catalogue."""
+    return sorted(path.stem for path in folder().glob("*.py") if not path.stem.startswith("_"))
+
+
+def find(reference: str) -> list[Found]:
+    """Return the scenarios that a reference means.
+
+    Raises UsageError where there are none, with the nearest names, and ScenarioError with the user's own traceback
+    where their file cannot be imported.
+    """
+    where, _, name = reference.rpartition(":") if _has_name(reference) else (reference, "", "")
+    module, origin = _load(where, reference)
+    scenarios = {
+        key: value for key, value in vars(module).items() if isinstance(value, Scenario) and not key.startswith("_")
+    }
+    if name:
+        return [_named(module, origin, name)]
+    if not scenarios:
+        models = {key: value for key, value in vars(module).items() if _is_own_model(value, module)}
+        if len(models) != 1:
+            some = f": name one of them, as {where}:{next(iter(models))}" if models else ""
+            raise UsageError(f"{where} holds no scenario and {len(models) or 'no'} mapped classes{some}")
+        return [_named(module, origin, next(iter(models)))]
+    return [_found(module, origin, key, scenario) for key, scenario in scenarios.items()]
+
+
+def all_scenarios() -> Iterator[Found]:
+    """Yield the whole catalogue, in the order of its files' names."""
+    for name in names():
+        yield from find(name)
+
+
+def _has_name(reference: str) -> bool:
+    tail = reference.rpartition(":")[2]
+    return ":" in reference and "/" not in tail and "\\" not in tail
+
+
+def _load(where: str, reference: str) -> tuple[ModuleType, str]:
+    """Return a module and what finds it again: a name of the catalogue, an absolute path or a module's name."""
+    try:
+        if where in names():
+            return _load_file(folder() / f"{where}.py"), where
+        if where.endswith(".py") or "/" in where:
+            path = Path(where).resolve()
+            if not path.is_file():
+                raise UsageError(f"there is no file {where}")
+            return _load_file(path), str(path)
+        if where != reference:
+            return importlib.import_module(where), where
+    except UsageError:
+        raise
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{where}.".startswith(f"{error.name}."):
+            raise UsageError(_unknown(where, f"there is no module {error.name}")) from error
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ScenarioError(f"{where} cannot be imported\n{show_users_error(error)}") from error
+    raise UsageError(_unknown(reference, f"there is no scenario {reference!r}"))
+
+
+def _unknown(name: str, what: str) -> str:
+    near = get_close_matches(name, names(), cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{what}{hint} `idstorm list` shows the catalogue; a file is file.py, a model is module:Name"
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Import a file under one private name, the same in every process.
+
+    It is in `sys.modules` before it is executed: mapping looks annotations up there.
+    """
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    name = f"_idstorm_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _named(module: ModuleType, origin: str, name: str) -> Found:
+    value = getattr(module, name, None)
+    if isinstance(value, Scenario):
+        return _found(module, origin, name, value)
+    if isinstance(value, type) and hasattr(value, "__mapper__"):
+        return _found(module, origin, name, Scenario(value))
+    candidates = [
+        key for key, value in vars(module).items() if isinstance(value, Scenario) or _is_own_model(value, module)
+    ]
+    near = get_close_matches(name, candidates, cutoff=0.3) or candidates
+    hint = f"; there is {', '.join(near)}" if near else "; it has neither"
+    what = "is no scenario and no mapped class" if hasattr(module, name) else "is not there"
+    raise UsageError(f"{name} in {origin} {what}{hint}")
+
+
+def _is_own_model(value: object, module: ModuleType) -> bool:
+    return (
+        isinstance(value, type)
+        and value is not Row
+        and hasattr(value, "__mapper__")
+        and value.__module__ == module.__name__
+    )
+
+
+def _found(module: ModuleType, origin: str, key: str, scenario: Scenario) -> Found:
+    stem = Path(origin).stem if origin.endswith(".py") else origin
+    name = stem if key == stem else f"{stem}:{key}"
+    return Found(name, f"{origin}:{key}", scenario, inspect.cleandoc(module.__doc__ or ""))

@@ -1,0 +1,306 @@
+"""The door for people. Everything but click is imported where it is needed: `--help` must not wait for numpy."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from idstorm import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from idstorm.record.verdict import Report
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = _DURATION.fullmatch(str(value))
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no duration: write 30s, 5m or 500ms", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+class _Think(click.ParamType[tuple[float, float]]):
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)\.\.)?(\d+(?:\.\d+)?)(ms|s)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no range of times: write 0..5ms, or 5ms for always the same", param, ctx)
+        most = float(match[2]) * _UNITS[match[3]]
+        least = most if match[1] is None else float(match[1]) * _UNITS[match[3]]
+        if least > most:
+            self.fail(f"{value!r} begins with the larger time", param, ctx)
+        return least, most
+
+
+class _Setting(click.ParamType[tuple[str, str]]):
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, setting = str(value).partition("=")
+        if not (name and equals and setting):
+            self.fail(f"{value!r} is no setting: write NAME=VALUE", param, ctx)
+        return name, setting
+
+
+_FRACTION = click.FloatRange(0, 1, max_open=True)
+_POSITIVE = click.IntRange(min=1)
+
+
+def _report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that ends with a report."""
+    json_help = "Also write the report as JSON; - means stdout, and nothing else there."
+    for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses."),
+        click.option("-q", "--quiet", is_flag=True, help="Print the result alone."),
+        click.option("--json", "json_file", metavar="FILE", help=json_help),
+    ):
+        command = option(command)
+    return command
+
+
+class _Exits(click.Group):
+    """A group whose help ends with the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from idstorm.record.outcome import EXIT_CODES
+
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+@click.group(cls=_Exits, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="idstorm")
+def cli() -> None:
+    """Are the ids that your database hands out really safe under load?
+
+    idstorm lets many threads and processes insert at once, records what each was told, reads the table back, and judges
+    the two against each other.
+    """
+
+
+@cli.command()
+@click.argument("scenario", nargs=-1, required=True)
+@click.option(
+    "--on",
+    multiple=True,
+    default=["sqlite"],
+    show_default=True,
+    metavar="TARGET",
+    help="Where to storm: sqlite, or a SQLAlchemy URL. Several make a storm each.",
+)
+@click.option("-j", "--processes", type=_POSITIVE, default=2, show_default=True, help="Worker processes.")
+@click.option(
+    "-c",
+    "--clients",
+    type=_POSITIVE,
+    default=8,
+    show_default=True,
+    help="Client threads in total, spread over the processes.",
+)
+@click.option("-n", "--inserts", type=_POSITIVE, help="Rows to attempt in total, instead of a time.")
+@click.option(
+    "-T",
+    "--time",
+    "--duration",
+    "duration",
+    type=_Duration(),
+    help="How long to storm: 30s, 5m.  [default: 5s]",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 100_000),
+    help="Rows of one transaction.  [default: the scenario's, mostly 1]",
+)
+@click.option(
+    "--rollback",
+    type=_FRACTION,
+    metavar="FRACTION",
+    help="Roll back this fraction of the inserts after their ids were seen.",
+)
+@click.option(
+    "--deletes",
+    type=_FRACTION,
+    metavar="FRACTION",
+    help="Let this fraction of the operations delete rows that the client inserted.",
+)
+@click.option("--think", type=_Think(), metavar="0..5ms", help="Hold transactions open between insert and COMMIT.")
+@click.option("--pool-size", type=_POSITIVE, help="Connections of each process.  [default: one for each client]")
+@click.option("--max-overflow", type=click.IntRange(min=0), default=0, help="Connections beyond the pool's size.")
+@click.option(
+    "--pool-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    metavar="SEC",
+    help="Seconds to wait for a connection.",
+)
+@click.option("--isolation", metavar="LEVEL", help="Isolation level, or AUTOCOMMIT.  [default: the database's]")
+@click.option(
+    "--set",
+    "settings",
+    type=_Setting(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a setting of the database's sessions, such as begin=immediate on SQLite.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Fixes what is chosen (which inserts to roll back, how long to think), not how clients interleave.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where the run's folder is made.",
+)
+@_report_options
+def run(
+    scenario: tuple[str, ...],
+    on: tuple[str, ...],
+    processes: int,
+    clients: int,
+    inserts: int | None,
+    duration: float | None,
+    think: tuple[float, float] | None,
+    seed: int | None,
+    json_file: str | None,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Storm each SCENARIO, judge it, and report.
+
+    SCENARIO is a name of the catalogue (see `idstorm list`), a file (file.py or file.py:name), or a model
+    (package.module:Name).
+    """
+    if inserts is not None and duration is not None:
+        raise click.UsageError("--inserts and --time exclude each other: give one of them")
+    if processes > clients:
+        raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
+    import secrets
+
+    from idstorm import commands
+    from idstorm.record.plan import Fleet
+    from idstorm.report.live import live
+
+    fleet = Fleet(
+        processes=processes,
+        clients=clients,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        inserts=inserts,
+        seconds=None if inserts is not None else duration or commands.DEFAULT_SECONDS,
+        think=think or (0.0, 0.0),
+    )
+    request = commands.Request(scenarios=scenario, on=on, fleet=fleet, **options)
+    with live(_console(stderr=True), quiet=quiet) as watch:
+        report = commands.run(request, watch)
+    _finish(report, json_file, quiet=quiet, verbose=verbose)
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@_report_options
+def check(run_folder: Path, json_file: str | None, quiet: bool, verbose: bool) -> None:
+    """Judge a stored run again: no database, none of your code, the same report and exit code."""
+    from idstorm import commands
+
+    _finish(commands.check(run_folder), json_file, quiet=quiet, verbose=verbose)
+
+
+@cli.command("list")
+def list_() -> None:
+    """Show the catalogue, a line each."""
+    from idstorm import commands
+
+    lines = list(commands.scenarios())
+    width = max(len(name) for name, _ in lines)
+    for name, summary in lines:
+        click.echo(f"{name:{width}}  {summary}")
+
+
+@cli.command()
+@click.argument("scenario")
+def show(scenario: str) -> None:
+    """Show the essay and the claims of a SCENARIO."""
+    from idstorm import commands
+    from idstorm.report.essay import essay
+
+    click.echo(essay([(found.name, found.essay, found.scenario.claims) for found in commands.show(scenario)]))
+
+
+@cli.command()
+def doctor() -> None:
+    """Show which databases can be stormed from here, with what, and what is missing."""
+    from idstorm.commands import diagnose
+
+    for line in diagnose():
+        click.echo(line)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def _finish(report: Report, json_file: str | None, *, quiet: bool, verbose: bool) -> NoReturn:
+    from idstorm.record.store import cannot_write, write_json
+    from idstorm.report import terminal
+
+    if json_file == "-":
+        click.echo(json.dumps(report.to_json(), indent=1, default=str))
+    elif json_file is not None:
+        try:
+            write_json(Path(json_file), report.to_json())
+        except OSError as error:
+            raise cannot_write(Path(json_file), error) from error
+    terminal.show(_console(stderr=json_file == "-"), report, verbose=verbose, quiet=quiet)
+    sys.exit(report.exit_code)
+
+
+def main() -> None:
+    """Run the command line. Every error ends in one clear sentence and the right exit code."""
+    try:
+        cli.main(standalone_mode=False, prog_name="idstorm")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _end(KeyboardInterrupt(), "interrupted")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone
+        sys.exit(1)
+    except Exception as error:
+        from idstorm.errors import IdstormError
+
+        if isinstance(error, IdstormError):
+            _end(error, f"Error: {error}")
+        import traceback
+
+        _end(
+            error,
+            f"{traceback.format_exc()}\nThis is a bug in idstorm {__version__}; please report it with the lines above.",
+        )
+
+
+def _end(error: BaseException, message: str) -> NoReturn:
+    from idstorm.record.outcome import exit_code_of_error
+
+    click.echo(message, err=True)
+    sys.exit(int(exit_code_of_error(error)))

@@ -1,0 +1,172 @@
+"""SQLite: a file, one writer at a time.
+
+What SQLAlchemy ships is the default to storm: the driver's legacy transactions, in which a SELECT opens none, on a file
+in WAL mode with a busy timeout.
+
+https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions
+https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import sqlalchemy as sa
+
+from idstorm.databases.base import Database, ErrorCode
+from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.record.census import Census
+from idstorm.record.columns import Keys
+from idstorm.record.keys import Codec
+
+_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT = 5, 6, 8, 13, 19
+_UNIQUE = {1555, 2067, 2579}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
+_PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
+"""Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
+from the sync after the commit frame was written."""
+
+_CHUNK = 50_000
+
+
+class SQLite(Database):
+    """SQLite through a driver with the interface of Python's sqlite3."""
+
+    name = "sqlite"
+    settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
+        "begin": ("sqlalchemy", "deferred", "immediate"),
+        "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),
+        "synchronous": ("off", "normal", "full", "extra"),
+        "busy_timeout": None,
+    }
+
+    @contextmanager
+    def namespace(self, url: sa.URL, label: str) -> Iterator[sa.URL]:
+        """Yield a fresh file: beside the one that the URL names, or else in a temporary folder."""
+        if url.database is None:
+            with tempfile.TemporaryDirectory(prefix="idstorm-") as folder:
+                yield url.set(database=str(Path(folder) / f"{label}.db"))
+            return
+        path = Path(url.database).absolute().with_name(f"idstorm-{label}.db")
+        try:
+            path.touch(exist_ok=False)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot make a file in {path.parent}: {error.strerror}") from error
+        try:
+            yield url.set(database=str(path))
+        finally:
+            for ending in ("", "-wal", "-shm", "-journal"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + ending).unlink()
+
+    def configure(self, engine: sa.Engine, settings: Mapping[str, str]) -> None:
+        """Set the pragmas on each connection, and begin transactions as asked for."""
+        begin = settings.get("begin", "sqlalchemy").upper()
+        pragmas = {
+            "busy_timeout": settings.get("busy_timeout", "5000"),
+            "journal_mode": settings.get("journal_mode", "wal"),
+        }
+        if "synchronous" in settings:
+            pragmas["synchronous"] = settings["synchronous"]
+
+        @sa.event.listens_for(engine, "connect")
+        def on_connect(connection: Any, _: Any) -> None:
+            for pragma, value in pragmas.items():
+                connection.execute(f"PRAGMA {pragma} = {value}").fetchall()
+            if begin != "SQLALCHEMY":
+                connection.isolation_level = None  # the driver's own BEGIN stands back
+
+        if begin != "SQLALCHEMY":
+
+            @sa.event.listens_for(engine, "begin")
+            def on_begin(connection: sa.Connection) -> None:
+                connection.exec_driver_sql(f"BEGIN {begin}")
+
+    def check_settings(self, settings: Mapping[str, str]) -> None:
+        """Also see that the busy timeout is a number."""
+        super().check_settings(settings)
+        if not settings.get("busy_timeout", "0").isdigit():
+            raise UsageError(f"--set busy_timeout={settings['busy_timeout']}: it is a number of milliseconds")
+
+    def capabilities(self, connection: sa.Connection) -> frozenset[str]:
+        """RETURNING since 3.35; ids of deleted rows come back without AUTOINCREMENT; no sequences."""
+        version = connection.dialect.server_version_info or (0,)
+        return frozenset({"rowid_reuse", *(["returning"] if version >= (3, 35) else [])})
+
+    def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Return the versions, the transaction mode and the pragmas as a connection of the storm finds them."""
+        pragmas = ("journal_mode", "synchronous", "busy_timeout", "page_size", "locking_mode")
+        return {
+            "sqlite": self.server(connection),
+            "sqlalchemy": sa.__version__,
+            "begin": settings.get("begin", "sqlalchemy"),
+            **{pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas},
+        }
+
+    def server(self, connection: sa.Connection) -> str:
+        """Return the version of the library that the driver is linked with."""
+        return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
+
+    def read_error(self, error: BaseException, ids: Sequence[str]) -> ErrorCode | None:
+        """Read the extended result code, which Python's driver has since 3.11, and the constraint from the message."""
+        if not isinstance(error, sqlite3.Error):
+            return None
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            return ErrorCode(f"sqlite:{type(error).__name__} {error}")
+        constrained = {part.strip() for part in str(error).rpartition(": ")[2].split(",")}
+        return ErrorCode(
+            f"sqlite:{code} {error}",
+            refused=code in _UNIQUE and constrained == set(ids),
+            rolled_back=code & 0xFF in _PROVES_ROLLBACK,
+        )
+
+    def quiesce(self, url: sa.URL) -> bool:
+        """Whoever holds the write lock is still at work: it must be had once, within its timeout."""
+        assert url.database is not None
+        try:
+            connection = sqlite3.connect(url.database, timeout=15, isolation_level=None)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return False
+        return True
+
+    @contextmanager
+    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """The driver opens no transaction for a SELECT, so BEGIN is said aloud."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _fast_census(
+        self, connection: sa.Connection, id_: sa.Column[Any], token: sa.Column[Any], codec: Codec
+    ) -> Census | None:
+        """Read rows of two integers in large pieces straight from the driver's cursor."""
+        if type(id_.type) not in (sa.Integer, sa.BigInteger, sa.SmallInteger) or not isinstance(token.type, sa.Integer):
+            return None
+        statement = sa.select(id_, token).where(id_.is_not(None), token.is_not(None))
+        if connection.scalar(sa.select(sa.func.count()).select_from(id_.table).where(id_.is_(None) | token.is_(None))):
+            return None
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        cursor = driver.cursor()
+        cursor.execute(str(statement.compile(dialect=connection.dialect)))
+        pieces = [np.zeros((0, 2), np.int64)]
+        while rows := cursor.fetchmany(_CHUNK):
+            pieces.append(np.fromiter(chain.from_iterable(rows), np.int64, 2 * len(rows)).reshape(-1, 2))
+        pairs = np.concatenate(pieces)
+        return Census(Keys(codec, np.ascontiguousarray(pairs[:, 0])), np.ascontiguousarray(pairs[:, 1]))

@@ -1,0 +1,224 @@
+"""What a scenario is made of: an author's single import.
+
+    from idstorm.scenario import Row, Scenario, breaks, unique
+
+A scenario is a mapped model, the work that inserts into it, and what is claimed to hold. The docstring of its module is
+its essay: `idstorm list` and `idstorm show` print it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Engine, MetaData
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
+
+from idstorm.errors import ScenarioError
+from idstorm.record.keys import Existing
+from idstorm.record.outcome import Stance
+from idstorm.record.plan import CAPABILITIES, DIALECTS, Claim, Target
+from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
+
+__all__ = [
+    "Claims",
+    "Existing",
+    "Row",
+    "Scenario",
+    "accepted",
+    "breaks",
+    "durable",
+    "faithful",
+    "gapless",
+    "holds",
+    "may_break",
+    "pressure",
+    "single_use",
+    "starts_at",
+    "unique",
+]
+
+pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"
+durable, faithful, starts_at, gapless = "durable", "faithful", "starts_at", "gapless"
+
+Facts = Mapping[str, Any]
+When = Collection[str] | Callable[[Facts], bool]
+Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
+Delete = Callable[[Session, Sequence[Any]], object]
+Column = str | InstrumentedAttribute[Any]
+
+
+class _Base(DeclarativeBase):
+    pass
+
+
+_metadata: dict[str, MetaData] = {}
+
+
+class Row(_Base):
+    """A declarative base that brings the column `token`, and keeps the tables of each module apart.
+
+    Without a `__tablename__` the table is named like the class, in lower case.
+    """
+
+    __abstract__ = True
+
+    token: Mapped[int | None] = mapped_column(BigInteger, sort_order=1_000)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        own = vars(cls)
+        if not own.get("__abstract__"):
+            if "metadata" not in own:
+                cls.metadata = _metadata.setdefault(cls.__module__, MetaData())
+            if not hasattr(cls, "__tablename__") and "__table__" not in own:
+                cls.__tablename__ = cls.__name__.lower()
+        super().__init_subclass__(**options)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What is claimed of some checks, and where. Made by `holds`, `may_break` and `breaks`."""
+
+    stance: Stance
+    checks: tuple[str, ...]
+    why: str
+    when: frozenset[str] | Callable[[Facts], bool] | None
+
+    def __post_init__(self) -> None:
+        if not self.checks:
+            raise ScenarioError(f"{self.stance}() names no check")
+        for check in self.checks:
+            if check not in CHECKS:
+                raise ScenarioError(
+                    f"{self.stance}() names {check!r}, which is no check; there are {', '.join(CHECKS)}"
+                )
+        if isinstance(self.when, frozenset):
+            _known_traits(self.when, "when")
+
+    @property
+    def specificity(self) -> int:
+        """Of two claims that apply, the one with the higher number wins."""
+        match self.when:
+            case None:
+                return 0
+            case frozenset() as traits:
+                return 2 if traits & set(DIALECTS) else 1
+        return 3
+
+    def applies(self, target: Target) -> bool:
+        """Whether the claim is made for this target."""
+        match self.when:
+            case None:
+                return True
+            case frozenset() as traits:
+                return bool(traits & target.traits)
+            case predicate:
+                return bool(predicate(target.facts))
+
+
+def _claims(stance: Stance, checks: tuple[str, ...], why: str, when: When | None) -> Claims:
+    if isinstance(when, str):
+        raise ScenarioError(f"when={when!r} is a string: write when={{{when!r}}}")
+    return Claims(stance, checks, why, when if when is None or callable(when) else frozenset(when))
+
+
+def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
+    """Claim that these checks hold: where one is broken, the storm fails.
+
+    `when` limits a claim to targets with any of these capabilities or dialects, or whose facts satisfy a predicate.
+    """
+    return _claims(Stance.HOLDS, checks, why, when)
+
+
+def may_break(*checks: str, why: str, when: When | None = None) -> Claims:
+    """Claim that these checks may break, lawfully: shown, and passed either way."""
+    return _claims(Stance.MAY_BREAK, checks, why, when)
+
+
+def breaks(*checks: str, why: str, when: When | None = None) -> Claims:
+    """Claim that these checks break under pressure: passed with a witness, inconclusive without."""
+    return _claims(Stance.BREAKS, checks, why, when)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A model, the work that inserts into it, and the claims that should hold.
+
+    Only the model is required. Raises ScenarioError for what cannot be a scenario.
+    """
+
+    model: type[Any]
+    """The mapped class. The tables that are made are those of its MetaData."""
+    id: Column | Sequence[Column] | None = None
+    """The column, or columns, whose values are judged. Default: the primary key."""
+    token: Column | None = None
+    """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
+    insert: Insert | None = None
+    """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
+    or None (certainly no row), or `Existing(id)` (another token's row). The harness commits; work that commits by
+    itself is allowed, but its errors then leave it unknown what was done. Default: `add_all` and `flush`."""
+    delete: Delete | None = None
+    """`delete(session, ids)`: delete rows that this client was acknowledged. Default: one DELETE by id."""
+    batch: int = 1
+    """Tokens for each call of `insert`."""
+    deletes: float = 0.0
+    """The fraction of the operations that delete."""
+    rollback: float = 0.0
+    """The fraction of the inserting operations that are rolled back after their ids were seen."""
+    engine: Callable[..., Engine] | None = None
+    """`engine(url, **pool)`: how a worker builds its engine. Default: `create_engine`."""
+    session: Callable[[Engine], Session] | None = None
+    """How a client opens the session of each operation. Default: `Session`."""
+    connections: int = 1
+    """Connections that one client needs at once."""
+    setup: Callable[[Connection], object] | None = None
+    """Called once, after the tables are made and before the clients start; what it does is committed."""
+    needs: Collection[str] = ()
+    """Capabilities without which the scenario means nothing."""
+    claims: Sequence[Claims] = ()
+    """What is claimed. A check that no claim mentions keeps its default."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, type) or not hasattr(self.model, "__mapper__"):
+            raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
+        if self.batch < 1 or self.connections < 1:
+            raise ScenarioError("batch and connections of a scenario are at least 1")
+        if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
+            raise ScenarioError("deletes and rollback of a scenario are fractions: at least 0 and less than 1")
+        if isinstance(self.needs, str):
+            raise ScenarioError(f"needs={self.needs!r} is a string: write needs={{{self.needs!r}}}")
+        _known_traits(self.needs, "needs")
+        for one, other in combinations(self.claims, 2):
+            both = set(one.checks) & set(other.checks)
+            if both and one.specificity == other.specificity and _overlap(one, other):
+                raise ScenarioError(f"two equally specific claims are made about {', '.join(sorted(both))}")
+
+
+def _overlap(one: Claims, other: Claims) -> bool:
+    if isinstance(one.when, frozenset) and isinstance(other.when, frozenset):
+        return bool(one.when & other.when)
+    return True
+
+
+def _known_traits(words: Collection[str], where: str) -> None:
+    for word in words:
+        if word not in CAPABILITIES and word not in DIALECTS:
+            known = ", ".join((*DIALECTS, *CAPABILITIES))
+            raise ScenarioError(f"{where} names {word!r}, which is no dialect or capability; there are {known}")
+
+
+def resolve_claims(scenario: Scenario, target: Target) -> dict[str, Claim]:
+    """Return the claim about each check that counts on this target. Raises ScenarioError where two would."""
+    resolved = {check: Claim(Stance.HOLDS if check in DEFAULT_HOLDS else Stance.MAY_BREAK) for check in CHECKS}
+    chosen: dict[str, Claims] = {}
+    for claims in scenario.claims:
+        for check in claims.checks if claims.applies(target) else ():
+            rival = chosen.get(check)
+            if rival is not None and rival.specificity == claims.specificity:
+                raise ScenarioError(f"two equally specific claims about {check} apply to {target.dialect}")
+            if rival is None or rival.specificity < claims.specificity:
+                chosen[check] = claims
+                resolved[check] = Claim(claims.stance, claims.why, named=True)
+    return resolved

@@ -1,0 +1,48 @@
+"""How a storm opens a database: the scenario's engine, with the plan's pool, isolation and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.databases.base import Database
+from idstorm.errors import UsageError
+from idstorm.record.plan import Plan, Pool
+from idstorm.scenario import Scenario
+
+AUTOCOMMIT = "AUTOCOMMIT"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """In what manner a storm opens its connections."""
+
+    pool: Pool
+    isolation: str | None
+    settings: Mapping[str, str]
+
+
+def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Manner) -> sa.Engine:
+    """Return an engine of the scenario's making. Nothing is connected yet."""
+    pool = manner.pool
+    options: dict[str, Any] = {
+        "pool_size": pool.size,
+        "max_overflow": pool.max_overflow,
+        "pool_timeout": pool.timeout,
+    }
+    if manner.isolation is not None:
+        options["isolation_level"] = manner.isolation
+    try:
+        engine = (scenario.engine or sa.create_engine)(url, **options)
+    except sa.exc.ArgumentError as error:
+        raise UsageError(str(error)) from error
+    database.configure(engine, manner.settings)
+    return engine
+
+
+def manner_of(plan: Plan) -> Manner:
+    """Return the manner that a plan prescribes."""
+    return Manner(plan.pool, plan.isolation, plan.settings)

@@ -1,0 +1,220 @@
+"""One storm from beginning to end: rehearse, plan, launch, watch, quiesce, take the census, write it all down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic, monotonic_ns
+
+import sqlalchemy as sa
+
+from idstorm.catalogue import Found
+from idstorm.databases.base import CensusUnreadable
+from idstorm.databases.targets import Address, secrets_of
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
+from idstorm.record import store
+from idstorm.record.history import read_history, trim
+from idstorm.record.plan import Fleet, Plan, Pool, Tokens
+from idstorm.record.store import Ending
+from idstorm.record.tape import Layout
+from idstorm.scenario import resolve_claims
+from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine
+from idstorm.storm.launch import Workers
+from idstorm.storm.progress import Follow, Watch
+from idstorm.storm.rehearsal import NotApplicable, make_tables, rehearse
+from idstorm.storm.work import Work, work_of
+
+_READY_WITHIN = 120.0  # seconds: importing the user's application may take long
+_HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
+_STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
+_LOOK_EVERY = 0.2  # seconds
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be stormed, and how. A fraction, a batch or a pool of None leaves it to the scenario."""
+
+    found: Found
+    address: Address
+    fleet: Fleet
+    path: str
+    batch: int | None = None
+    rollback: float | None = None
+    deletes: float | None = None
+    pool_size: int | None = None
+    max_overflow: int = 0
+    pool_timeout: float = 30.0
+    isolation: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def final_fleet(self) -> Fleet:
+        """The fleet with the scenario's own wishes where the user has none."""
+        scenario = self.found.scenario
+        return replace(
+            self.fleet,
+            batch=scenario.batch if self.batch is None else self.batch,
+            rollback=scenario.rollback if self.rollback is None else self.rollback,
+            deletes=scenario.deletes if self.deletes is None else self.deletes,
+        )
+
+    @property
+    def manner(self) -> Manner:
+        """How connections are opened: the pool of a worker holds what its clients need, unless told otherwise."""
+        most = len(self.fleet.of_worker(0)) * self.found.scenario.connections
+        pool = Pool(self.pool_size or most, self.max_overflow, self.pool_timeout)
+        return Manner(pool, self.isolation, dict(self.settings))
+
+
+def check_order(order: Order) -> None:
+    """Raise UsageError for an order that makes no sense, before anything is done."""
+    fleet = order.final_fleet
+    order.address.database.check_settings(order.manner.settings)
+    if fleet.rollback and order.isolation == AUTOCOMMIT:
+        raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
+    work_of(order.found.scenario)
+
+
+def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
+    """Storm, and write down in `folder` all that there is to judge. Returns how it ended, as written there.
+
+    `watch` is shown how it goes; `stop` is asked whether to end early. Raises UsageError where the order or the
+    scenario is at fault, and EnvironmentFault where the results cannot be written.
+    """
+    try:
+        ending = _storm(order, run, folder, watch, stop)
+    except NotApplicable as error:
+        ending = Ending("not applicable", str(error))
+    except EnvironmentFault as error:
+        ending = Ending("not started", str(error))
+    except UsageError as error:
+        store.write_ending(folder, Ending("not started", str(error)))
+        raise
+    except OSError as error:
+        raise store.cannot_write(folder, error) from error
+    store.write_ending(folder, ending)
+    return ending
+
+
+def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
+    database, url, scenario = order.address.database, order.address.url, order.found.scenario
+    work = work_of(scenario)
+    with database.namespace(url, f"{run}-{folder.name}-rehearsal") as inside:
+        rehearsed_with = replace(scenario, deletes=order.final_fleet.deletes)
+        rehearsed = rehearse(rehearsed_with, work, order.address, inside, order.manner, order.final_fleet.batch)
+    plan = Plan(
+        run=run,
+        storm=folder.name,
+        scenario=order.found.name,
+        reference=order.found.reference,
+        path=order.path,
+        target=rehearsed.target,
+        fleet=order.final_fleet,
+        pool=order.manner.pool,
+        ids=rehearsed.ids,
+        tokens=Tokens(1 + secrets.randbelow(1 << 62)),
+        claims=resolve_claims(scenario, rehearsed.target),
+        isolation=order.isolation,
+        settings=dict(order.manner.settings),
+    )
+    if plan.fleet.rollback and plan.ids.autonomous:
+        raise UsageError(
+            f"the work of {plan.scenario} commits by itself: a rollback means nothing, leave out --rollback"
+        )
+    store.write_plan(folder, plan)
+    with database.namespace(url, f"{run}-{folder.name}") as inside, _namespace_errors(inside):
+        _prepare(order, plan, work, inside, folder)
+        ending = _unleash(plan, inside, folder, watch, stop)
+        return _take_census(order, plan, work, inside, folder, ending)
+
+
+def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> None:
+    """Make the tables, and take the census of what `setup` put there."""
+    engine = open_engine(order.found.scenario, order.address.database, url, order.manner)
+    try:
+        make_tables(order.found.scenario, engine)
+    finally:
+        engine.dispose()
+    before = order.address.database.read_census(url, work.ids, work.token, plan.ids.codec)
+    if len(before):
+        before.write(folder / "before.npz")
+
+
+def _unleash(plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
+    """Let the workers storm, and see them all gone."""
+    orders = {
+        "plan": plan.to_json(),
+        "url": url.render_as_string(hide_password=False),
+        "tapes": str((folder / "tapes").absolute()),
+    }
+    follow, state, message = Follow(plan, folder / "tapes"), "finished", None
+    with Workers(orders, plan.fleet.processes, secrets_of(url)) as workers:
+        if workers.until_ready(_READY_WITHIN, stop):
+            begun = monotonic()
+            workers.send(f"start {monotonic_ns() + _HEAD_START}")
+            while workers.talking and not workers.fatal:
+                workers.listen(_LOOK_EVERY)
+                watch(follow.look(monotonic() - begun))
+                error = follow.hopeless()
+                if error is not None:
+                    state, message = "failed fast", f"every client's first operations all failed with {error}"
+                if stop():
+                    state, message = "interrupted", "by the user"
+                if state != "finished" or _overdue(plan, monotonic() - begun):
+                    break
+        elif stop():
+            state, message = "interrupted", "by the user"
+        _stop(workers, stop)
+    if workers.fatal:
+        raise ScenarioError(f"a client could not go on\n{workers.fatal}")
+    lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
+    if state == "finished" and lost and not any(worker.ready for worker in workers.all):
+        state, message = "not started", lost[0]
+    full = sum(worker.full_clients for worker in workers.all)
+    return Ending(state, message, () if state == "interrupted" else lost, full)
+
+
+def _overdue(plan: Plan, elapsed: float) -> bool:
+    """Whether clients that should have ended by now must be told so, or be ended: they may hang in the database."""
+    return plan.fleet.seconds is not None and elapsed > plan.fleet.seconds + plan.pool.timeout + _STOP_WITHIN
+
+
+def _stop(workers: Workers, stop: Callable[[], bool]) -> None:
+    """Tell all clients to end, and give them bounded time for it. Whoever is left is killed when the workers close."""
+    workers.send("stop")
+    deadline = monotonic() + _STOP_WITHIN
+    while workers.talking and monotonic() < deadline:
+        workers.listen(0.1)
+
+
+def _take_census(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path, ending: Ending) -> Ending:
+    """Wait until the database is quiet, and read the table back."""
+    database, tapes = order.address.database, folder / "tapes"
+    layout = Layout(plan.fleet.batch, plan.ids.codec.words)
+    for client in range(plan.fleet.clients):
+        trim(tapes, client, layout)
+    offsets = read_history(tapes, plan).op_offsets
+    quiet, unreadable = database.quiesce(url), None
+    try:
+        database.read_census(url, work.ids, work.token, plan.ids.codec).write(folder / "census.npz")
+    except CensusUnreadable as error:
+        unreadable = redact(str(error), secrets_of(url))
+    return replace(
+        ending,
+        quiet=quiet,
+        census=unreadable,
+        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
+    )
+
+
+@contextmanager
+def _namespace_errors(url: sa.URL) -> Iterator[None]:
+    """What the database refuses to idstorm itself, before or after the storm, is the environment's fault."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        reason = redact(str(getattr(error, "orig", None) or error), secrets_of(url))
+        raise EnvironmentFault(f"the database went away: {reason}") from error

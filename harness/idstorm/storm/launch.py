@@ -1,0 +1,155 @@
+"""Starting workers on this machine, speaking with them, and seeing to it that none is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, BinaryIO
+
+from idstorm.errors import redact
+
+_LAST_LINES = 12
+
+
+class Worker:
+    """One worker process, seen from the parent."""
+
+    def __init__(self, number: int, orders: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
+        self.number = number
+        self.ready = self.done = False
+        self.full_clients = 0
+        self.fatal: str | None = None
+        self._secrets = secrets
+        self._rest = b""
+        # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
+        self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "idstorm.storm.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C is for the parent, which tells its workers
+        )
+        self.send(json.dumps({**orders, "worker": number}))
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
+    @property
+    def stdout(self) -> Any:
+        """What the worker answers on."""
+        return self._process.stdout
+
+    def send(self, line: str) -> None:
+        """Send a line. A worker that is gone does not hear it, and is found out by its silence."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+
+    def hear(self) -> bool:
+        """Take in what the worker has said. Returns False at the end of its answers."""
+        piece = os.read(self.stdout.fileno(), 1 << 16)
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            answer = json.loads(line)
+            self.ready |= "ready" in answer
+            self.done |= "done" in answer
+            self.full_clients = answer.get("full", self.full_clients)
+            self.fatal = answer.get("fatal", self.fatal)
+        return bool(piece)
+
+    def kill(self) -> None:
+        """Kill the process, if it still runs, and take its end."""
+        if self.running:
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+    def lost(self) -> str | None:
+        """Return what is known of a worker that ended without having been done, else None. It has to have ended."""
+        if self.done or self.fatal:
+            return None
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+        words = redact("\n".join(said), self._secrets)
+        code = self._process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        return f"worker {self.number} {how}" + (f", saying:\n{words}" if words else "")
+
+
+class Workers:
+    """All workers of a storm. A context manager: at its end, none of them is left."""
+
+    def __init__(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.all: list[Worker] = []
+        try:
+            for worker in range(number):
+                self.all.append(Worker(worker, orders, secrets))
+                self._selector.register(self.all[-1].stdout, selectors.EVENT_READ, self.all[-1])
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._selector.close()
+
+    @property
+    def talking(self) -> bool:
+        """Whether any worker may still have something to say."""
+        return bool(self._selector.get_map())
+
+    @property
+    def fatal(self) -> str | None:
+        """The first error with which a worker gave up."""
+        return next((worker.fatal for worker in self.all if worker.fatal), None)
+
+    def listen(self, seconds: float) -> None:
+        """Wait for answers, at most this long."""
+        for key, _ in self._selector.select(seconds):
+            worker: Worker = key.data
+            if not worker.hear():
+                self._selector.unregister(worker.stdout)
+
+    def until_ready(self, seconds: float, stop: Any) -> bool:
+        """Wait until all that still run are ready. False: that took too long, or there is a reason to stop."""
+        deadline = monotonic() + seconds
+        while self.talking and not all(worker.ready for worker in self.all):
+            if monotonic() > deadline or stop() or self.fatal:
+                return False
+            self.listen(0.1)
+            if any(worker.done or not worker.running for worker in self.all if not worker.ready):
+                return False
+        return self.fatal is None
+
+    def send(self, line: str) -> None:
+        """Send a line to all workers."""
+        for worker in self.all:
+            worker.send(line)
+
+    def kill(self) -> None:
+        """Kill whoever still runs."""
+        for worker in self.all:
+            worker.kill()

@@ -1,0 +1,136 @@
+"""What a mapped model tells: which column is the id, which can carry a token, and how a row goes in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
+
+from idstorm.errors import ScenarioError
+from idstorm.record.plan import Generator
+from idstorm.scenario import Column, Delete, Insert, Scenario
+
+_TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
+
+
+@dataclass(frozen=True)
+class Work:
+    """A scenario with its defaults filled in."""
+
+    insert: Insert
+    delete: Delete
+    ids: tuple[sa.Column[Any], ...]
+    token: sa.Column[Any] | None
+    generator: Generator | None
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        """The id's columns as `table.column`."""
+        return tuple(qualified(column) for column in self.ids)
+
+
+def qualified(column: sa.Column[Any]) -> str:
+    """Return a column's name with that of its table."""
+    return f"{column.table.name}.{column.name}"
+
+
+def work_of(scenario: Scenario) -> Work:
+    """Return what a client does for a scenario. Raises ScenarioError where the model does not allow it."""
+    mapper: Mapper[Any] = sa.inspect(scenario.model)
+    if not isinstance(mapper.local_table, sa.Table):
+        raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
+    ids = _id_columns(scenario, mapper)
+    token = _token_column(scenario, mapper, ids)
+    return Work(
+        insert=scenario.insert or _default_insert(scenario.model, mapper, ids, token),
+        delete=scenario.delete or _default_delete(ids),
+        ids=ids,
+        token=token,
+        generator=_generator(ids),
+    )
+
+
+def _id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
+    if scenario.id is None:
+        return tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
+    given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute) else scenario.id
+    return tuple(_column(mapper, column) for column in given)
+
+
+def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:
+    key = given if isinstance(given, str) else given.key
+    if key not in mapper.columns:
+        raise ScenarioError(
+            f"{mapper.class_.__name__} has no column {key}; there are {', '.join(mapper.columns.keys())}"
+        )
+    column = mapper.columns[key]
+    assert isinstance(column, sa.Column)
+    return column
+
+
+def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> sa.Column[Any] | None:
+    if scenario.token is not None:
+        return _column(mapper, scenario.token)
+    if "token" in mapper.columns:
+        return _column(mapper, "token")
+    if scenario.insert is not None:
+        return None  # only the default insert would know where we want it
+    free = [
+        column
+        for column in mapper.local_table.columns
+        if isinstance(column, sa.Column) and column not in ids and not column.primary_key and not column.foreign_keys
+    ]
+    return next((column for column in free if _carries_token(column)), None)
+
+
+def _carries_token(column: sa.Column[Any]) -> bool:
+    if isinstance(column.type, sa.Enum):
+        return False
+    if isinstance(column.type, sa.String):
+        return column.type.length is None or column.type.length >= _TOKEN_LENGTH
+    return isinstance(column.type, sa.BigInteger)
+
+
+def _default_insert(
+    model: type[Any], mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.Column[Any] | None
+) -> Insert:
+    id_of: Callable[[Any], Any] = attrgetter(*(mapper.get_property_by_column(column).key for column in ids))
+    key = None if token is None else mapper.get_property_by_column(token).key
+    text = token is not None and isinstance(token.type, sa.String)
+
+    def row(token: int) -> Any:
+        return model() if key is None else model(**{key: str(token) if text else token})
+
+    def insert(session: Session, tokens: Sequence[int]) -> list[Any]:
+        rows = [row(token) for token in tokens]
+        session.add_all(rows)
+        session.flush()
+        return [id_of(one) for one in rows]
+
+    return insert
+
+
+def _default_delete(ids: tuple[sa.Column[Any], ...]) -> Delete:
+    chosen: Any = ids[0] if len(ids) == 1 else sa.tuple_(*ids)
+    table = ids[0].table
+
+    def delete(session: Session, values: Sequence[Any]) -> None:
+        session.execute(sa.delete(table).where(chosen.in_(values)))
+
+    return delete
+
+
+def _generator(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
+    """Return what is asked of the database's own generator, or None where the ids come from elsewhere."""
+    if len(ids) != 1 or not isinstance(ids[0].table, sa.Table):
+        return None
+    column, default = ids[0], ids[0].default
+    asked: Any = default if isinstance(default, sa.Sequence) else column.identity
+    if asked is None and (default is not None or column is not column.table.autoincrement_column):
+        return None
+    start, increment = getattr(asked, "start", None), getattr(asked, "increment", None)
+    return Generator(1 if start is None else start, increment or 1)

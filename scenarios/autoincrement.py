@@ -1,0 +1,30 @@
+"""An Integer primary key counts up by itself.
+
+`id = mapped_column(primary_key=True)` is how every SQLAlchemy tutorial begins. SQLAlchemy asks the database for its
+own way to number rows: SQLite takes one more than the largest rowid, PostgreSQL makes the column SERIAL, MySQL and
+MariaDB make it AUTO_INCREMENT. People believe that the ids are 1, 2, 3 … without holes, and in the order of the
+commits. What the databases promise is less, and enough for a key: no two rows have the same id, and the client is
+told its own. Gaps are lawful: a generator does not take part in transactions.
+
+https://docs.sqlalchemy.org/en/20/core/metadata.html#sqlalchemy.schema.Column.params.autoincrement
+https://www.sqlite.org/autoinc.html
+"""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, starts_at, unique
+
+
+class User(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(50), default="Alice")
+
+
+autoincrement = Scenario(
+    model=User,
+    claims=[
+        holds(unique, durable, faithful, accepted),
+        holds(starts_at, why="a new table counts from 1, by ones"),
+    ],
+)
