@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ def all_scenarios() -> Iterator[Found]:
     """Yield the whole catalogue, in the order of its files' names."""
     for name in names():
         yield from find(name)
+
+
+def current_directory_first() -> None:
+    """Put the current directory first on sys.path: a console script does not have it there, and users' models are."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def _has_name(reference: str) -> bool:

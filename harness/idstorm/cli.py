@@ -195,7 +195,8 @@ def run(
         raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
     import secrets
 
-    from idstorm import commands
+    from idstorm.commands.run import DEFAULT_SECONDS, Request
+    from idstorm.commands.run import run as storm
     from idstorm.record.plan import Fleet
     from idstorm.report.live import live
 
@@ -204,12 +205,12 @@ def run(
         clients=clients,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         inserts=inserts,
-        seconds=None if inserts is not None else duration or commands.DEFAULT_SECONDS,
+        seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
         think=think or (0.0, 0.0),
     )
-    request = commands.Request(scenarios=scenario, on=on, fleet=fleet, **options)
+    request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
     with live(_console(stderr=True), quiet=quiet) as watch:
-        report = commands.run(request, watch)
+        report = storm(request, watch)
     _finish(report, json_file, quiet=quiet, verbose=verbose)
 
 
@@ -218,17 +219,17 @@ def run(
 @_report_options
 def check(run_folder: Path, json_file: str | None, quiet: bool, verbose: bool) -> None:
     """Judge a stored run again: no database, none of your code, the same report and exit code."""
-    from idstorm import commands
+    from idstorm.commands.check import check as judge
 
-    _finish(commands.check(run_folder), json_file, quiet=quiet, verbose=verbose)
+    _finish(judge(run_folder), json_file, quiet=quiet, verbose=verbose)
 
 
 @cli.command("list")
 def list_() -> None:
     """Show the catalogue, a line each."""
-    from idstorm import commands
+    from idstorm.commands.look import scenarios
 
-    lines = list(commands.scenarios())
+    lines = list(scenarios())
     width = max(len(name) for name, _ in lines)
     for name, summary in lines:
         click.echo(f"{name:{width}}  {summary}")
@@ -238,16 +239,16 @@ def list_() -> None:
 @click.argument("scenario")
 def show(scenario: str) -> None:
     """Show the essay and the claims of a SCENARIO."""
-    from idstorm import commands
+    from idstorm.commands.look import show as find
     from idstorm.report.essay import essay
 
-    click.echo(essay([(found.name, found.essay, found.scenario.claims) for found in commands.show(scenario)]))
+    click.echo(essay([(found.name, found.essay, found.scenario.claims) for found in find(scenario)]))
 
 
 @cli.command()
 def doctor() -> None:
     """Show which databases can be stormed from here, with what, and what is missing."""
-    from idstorm.commands import diagnose
+    from idstorm.commands.look import doctor as diagnose
 
     for line in diagnose():
         click.echo(line)

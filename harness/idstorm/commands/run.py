@@ -1,11 +1,10 @@
-"""What the command line does, as plain functions: whoever has no terminal calls these."""
+"""`run`: storm scenarios on targets, judge what was recorded, write the report."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from idstorm import catalogue
-from idstorm.catalogue import Found
-from idstorm.databases import doctor, targets
+from idstorm.databases import targets
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
-from idstorm.record.plan import DIALECTS, Fleet
+from idstorm.record.plan import Fleet
 from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
@@ -76,28 +74,6 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
     return report
 
 
-def check(folder: Path) -> Report:
-    """Judge a stored run again. Needs no database and none of the user's code. Raises UnreadableRun."""
-    return judge_run(store.open_run(folder))
-
-
-def scenarios() -> Iterator[tuple[str, str]]:
-    """Yield name and summary of each scenario of the catalogue."""
-    for found in catalogue.all_scenarios():
-        yield found.name, found.essay.partition("\n")[0]
-
-
-def show(reference: str) -> list[Found]:
-    """Return the scenarios that a reference means."""
-    _current_directory_first()
-    return catalogue.find(reference)
-
-
-def diagnose() -> list[str]:
-    """Return, a line each, which databases can be stormed from here, with what, and what is missing."""
-    return [line for name in DIALECTS for line in doctor.diagnose(name)]
-
-
 def repeat_command(request: Request, on: Sequence[str]) -> str:
     """Return the command line that repeats a run. A target with a secret is named by the variable to set."""
     fleet, words = request.fleet, ["idstorm", "run", *map(shlex.quote, request.scenarios)]
@@ -125,7 +101,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
 
 
 def _orders(request: Request) -> list[Order]:
-    _current_directory_first()
+    catalogue.current_directory_first()
     found = [one for reference in request.scenarios for one in catalogue.find(reference)]
     addresses = [targets.resolve(text) for text in request.on]
     if not found:
@@ -152,12 +128,6 @@ def _orders(request: Request) -> list[Order]:
 
 def _slug(order: Order) -> str:
     return f"{order.found.name.rpartition('.')[2].replace(':', '-')}-{order.address.database.name}"
-
-
-def _current_directory_first() -> None:
-    """A console script does not have the current directory on sys.path, and a user's model is imported from there."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
 
 
 @contextmanager

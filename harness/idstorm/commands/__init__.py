@@ -1,0 +1,1 @@
+"""What the command line does, as plain functions: one file a command, for whoever has no terminal."""

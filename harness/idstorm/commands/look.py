@@ -1,0 +1,28 @@
+"""`list`, `show` and `doctor`: what there is to storm, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idstorm import catalogue
+from idstorm.catalogue import Found
+from idstorm.databases.doctor import diagnose
+from idstorm.record.plan import DIALECTS
+
+
+def scenarios() -> Iterator[tuple[str, str]]:
+    """Yield name and summary of each scenario of the catalogue."""
+    for found in catalogue.all_scenarios():
+        yield found.name, found.essay.partition("\n")[0]
+
+
+def show(reference: str) -> list[Found]:
+    """Return the scenarios that a reference means. Raises UsageError."""
+    catalogue.current_directory_first()
+    return catalogue.find(reference)
+
+
+def doctor() -> Iterator[str]:
+    """Yield, a line each, which databases can be stormed from here, with what, and what is missing."""
+    for dialect in DIALECTS:
+        yield from diagnose(dialect)
