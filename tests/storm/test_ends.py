@@ -1,0 +1,150 @@
+"""However a storm ends, its tapes are whole, it is judged for what it was, and no process is left behind."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import time
+
+import psutil
+import pytest
+from running import Idstorm, eventually, workers_at_work
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+@pytest.mark.parametrize("attempt", range(6))
+def test_a_killed_worker_loses_nothing_that_was_acknowledged(idstorm: Idstorm, attempt: int) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "1.5s", "--json", "report.json") as process:
+        workers = workers_at_work(process, idstorm.folder)
+        time.sleep(random.Random(attempt).uniform(0.0, 0.4))
+        workers[attempt % 2].kill()
+        assert process.wait() == 3
+    checked = idstorm("check", str(idstorm.run_folder), "--json", "-")
+    assert checked.code == 3
+    verdicts = checked.report["storms"][0]["verdicts"]
+    assert "killed by signal 9" in verdicts["pressure"]["reason"]
+    assert {name: verdicts[name]["status"] for name in ("unique", "durable", "faithful")} == {
+        "unique": "held",
+        "durable": "held",
+        "faithful": "held",
+    }
+    assert gone(workers)
+
+
+def test_when_all_workers_are_killed_nobody_waits_for_them(idstorm: Idstorm) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "60s") as process:
+        for worker in workers_at_work(process, idstorm.folder):
+            worker.kill()
+        assert process.wait() == 3
+
+
+def test_a_worker_that_stands_still_does_not_hold_up_the_end(idstorm: Idstorm) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "60s") as process:
+        stopped, _ = workers = workers_at_work(process, idstorm.folder)
+        stopped.suspend()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 130
+        assert gone(workers)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_killing_idstorm_leaves_no_process_and_a_run_that_can_be_judged(idstorm: Idstorm, attempt: int) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "60s") as process:
+        workers = workers_at_work(process, idstorm.folder)
+        time.sleep(random.Random(attempt).uniform(0.0, 0.5))
+        process.kill()
+        process.wait()
+        eventually(lambda: gone(workers))
+    checked = idstorm("check", str(idstorm.run_folder), "--json", "-")
+    assert checked.code == 3
+    (storm,) = checked.report["storms"]
+    assert storm["ending"].startswith("unfinished")
+    assert storm["operations"]["acknowledged"] > 0
+    assert storm["verdicts"]["durable"]["status"] == "unknown"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_storm_is_judged_for_what_there_is(idstorm: Idstorm, number: signal.Signals) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "60s", "--json", "-") as process:
+        workers = workers_at_work(process, idstorm.folder)
+        process.send_signal(number)
+        out, _ = process.communicate()
+        assert process.returncode == 130
+        assert gone(workers)
+    assert '"result": "passed"' in out or '"result": "inconclusive"' in out
+    assert '"ending": "interrupted: by the user"' in out
+    assert idstorm("check", str(idstorm.run_folder)).code == 130
+
+
+def test_a_second_interrupt_ends_it_at_once(idstorm: Idstorm) -> None:
+    with idstorm.started("run", "autoincrement", "-T", "60s") as process:
+        workers = workers_at_work(process, idstorm.folder)
+        for worker in workers:
+            worker.suspend()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        assert gone(workers)
+
+
+def test_an_interrupt_before_the_storm_begins_ends_it_too(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "slow.py",
+        """
+        import os, time
+        from idstorm.scenario import Row, Scenario
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        def setup(connection):
+            open("began", "a").write(".")
+            time.sleep(0.5)
+
+        slow = Scenario(model=Thing, setup=setup)
+        """,
+    )
+    with idstorm.started("run", "slow.py", "-T", "60s") as process:
+        eventually((idstorm.folder / "began").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+
+
+def test_errors_that_hit_everybody_from_the_start_end_the_storm_early(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "broken.py",
+        '''
+        """Works once, in the rehearsal, and never again."""
+        from idstorm.scenario import Row, Scenario
+        from sqlalchemy import text
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        def insert(session, tokens):
+            if __name__ in RUNNING:
+                session.execute(text("INSERT INTO nowhere VALUES (1)"))
+            thing = Thing(token=tokens[0])
+            session.add(thing)
+            session.flush()
+            return [thing.id]
+
+        import sys
+        RUNNING = [__name__] if "idstorm.storm.worker" in sys.orig_argv else []
+        broken = Scenario(model=Thing, insert=insert)
+        ''',
+    )
+    ran = idstorm("run", "broken.py", "-T", "60s")
+    assert ran.code == 3
+    assert "sqlite:1 no such table: nowhere" in ran.out
+    assert 'session.execute(text("INSERT INTO nowhere VALUES (1)"))' in ran.out
+    assert not re.search(r"site-packages|idstorm/storm", ran.out)
