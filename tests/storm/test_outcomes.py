@@ -195,3 +195,10 @@ def test_the_seed_fixes_what_is_chosen(idstorm: Idstorm) -> None:
         for seed in ("7", "7")
     ]
     assert chosen[0] == chosen[1]
+
+
+def test_a_begin_that_waits_for_a_lock_counts_as_holding_a_connection(idstorm: Idstorm) -> None:
+    ran = idstorm.storm("autoincrement", "--set", "begin=immediate", "-T", "2s")
+    assert ran.code == 0
+    (judged,) = ran.report["storms"]
+    assert judged["verdicts"]["pressure"]["figures"]["overlap_mean"] > 2

@@ -13,7 +13,7 @@ from random import Random
 from time import monotonic_ns, sleep
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database
@@ -38,22 +38,27 @@ class Control:
         self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
 
 
-class _Commits(threading.local):
-    """How often this thread's sessions came to a COMMIT: work that commits by itself shows here."""
+class _Seen(threading.local):
+    """What this thread's own connections and sessions did, as far as SQLAlchemy's events tell."""
 
-    count = 0
-
-
-_commits = _Commits()
+    held = 0  # when a connection was last taken from the pool; 0: not in this operation
+    commits = 0  # how often a session came to a COMMIT: work that commits by itself shows here
 
 
-def count_commits() -> None:
-    """Count the commits of every session of this process. A savepoint's release is none."""
+_seen = _Seen()
+
+
+def see(engine: Engine) -> None:
+    """See what the threads of this process do: connections taken from this engine's pool, and COMMITs."""
+
+    @event.listens_for(engine, "checkout")
+    def checkout(*_: object) -> None:
+        _seen.held = monotonic_ns()
 
     @event.listens_for(Session, "before_commit")
     def before_commit(session: Session) -> None:
-        if not session.in_nested_transaction():
-            _commits.count += 1
+        if not session.in_nested_transaction():  # a savepoint's release is no COMMIT
+            _seen.commits += 1
 
 
 class Client:
@@ -126,17 +131,17 @@ class Client:
             self._left -= count
         give_up = self._rollback > 0 and self._chance(self._rollback)
         tape, session = self._tape, self._open()
-        committing, commits = False, _commits.count
+        committing, commits = False, _seen.commits
         try:
             try:
-                session.connection()
+                self._connect(session)
             except Exception as error:
                 return self._unconnected(Kind.INSERT, count, error)
-            tape.begin(Kind.INSERT, count, monotonic_ns())
+            tape.begin(Kind.INSERT, count, _seen.held)
             try:
                 ids = told_by(self._work.insert(session, tokens), tokens)
                 self._hand(ids)
-                autonomous = self._autonomous or _commits.count != commits
+                autonomous = self._autonomous or _seen.commits != commits
                 if self._think[1]:
                     sleep(self._random.uniform(*self._think))
                 if give_up:
@@ -148,7 +153,7 @@ class Client:
                 session.commit()
                 now = self._end(Outcome.OK)
             except Exception as error:
-                autonomous = self._autonomous or _commits.count != commits + committing
+                autonomous = self._autonomous or _seen.commits != commits + committing
                 return self._failed(session, error, committing=committing, autonomous=autonomous, rows=count)
             if self._deletes:
                 own = (pair for pair in zip(tokens, ids, strict=True) if _is_own(pair[1]))
@@ -168,14 +173,14 @@ class Client:
     def _delete(self) -> int:
         """Delete the newest rows of this client's own: what was just handed out is soonest handed out again."""
         rows = [self._rows.pop() for _ in range(min(self._batch, len(self._rows)))]
-        tape, session, committing, commits = self._tape, self._open(), False, _commits.count
+        tape, session, committing, commits = self._tape, self._open(), False, _seen.commits
         try:
             try:
-                session.connection()
+                self._connect(session)
             except Exception as error:
                 self._rows.extend(rows)
                 return self._unconnected(Kind.DELETE, len(rows), error)
-            tape.begin(Kind.DELETE, len(rows), monotonic_ns())
+            tape.begin(Kind.DELETE, len(rows), _seen.held)
             tape.aim([token for token, _ in rows], monotonic_ns())
             try:
                 self._work.delete(session, [id_ for _, id_ in rows])
@@ -184,11 +189,17 @@ class Client:
                 session.commit()
                 return self._end(Outcome.OK)
             except Exception as error:
-                autonomous = self._autonomous or _commits.count != commits + committing
+                autonomous = self._autonomous or _seen.commits != commits + committing
                 return self._failed(session, error, committing=committing, autonomous=autonomous, rows=0)
         finally:
             with suppress(Exception):
                 session.close()
+
+    def _connect(self, session: Session) -> None:
+        """Take a connection and begin a transaction. BEGIN may wait for a lock: the connection is held before that."""
+        _seen.held = 0
+        session.connection()
+        _seen.held = _seen.held or monotonic_ns()  # a pool that is not the engine's own says nothing
 
     def _end(self, result: int) -> int:
         now = monotonic_ns()
@@ -196,9 +207,13 @@ class Client:
         return now
 
     def _unconnected(self, kind: Kind, rows: int, error: Exception) -> int:
-        """There was no connection: nothing was begun. Wait a little, and longer each time."""
-        self._tape.begin(kind, rows, monotonic_ns())
-        self._end(Outcome.FAILED | Flag.UNCONNECTED << 8 | self._code(error)[0] << 16)
+        """No transaction was begun. Where there was not even a connection, wait a little, and longer each time."""
+        held = _seen.held
+        self._tape.begin(kind, rows, held or monotonic_ns())
+        flags = 0 if held else Flag.UNCONNECTED
+        now = self._end(Outcome.FAILED | flags << 8 | self._code(error)[0] << 16)
+        if held:
+            return now
         sleep(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return monotonic_ns()

@@ -28,7 +28,7 @@ from idstorm.databases.targets import DATABASES, secrets_of
 from idstorm.errors import IdstormError, redact, show_users_error
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
-from idstorm.storm.client import Client, Control, count_commits
+from idstorm.storm.client import Client, Control, see
 from idstorm.storm.engine import manner_of, open_engine
 from idstorm.storm.work import work_of
 
@@ -69,7 +69,7 @@ def _clients(plan: Plan, orders: dict[str, Any], control: Control, secrets: tupl
     engine = open_engine(scenario, database, sa.make_url(orders["url"]), manner_of(plan))
     factory, folder = scenario.session or Session, Path(orders["tapes"])
     work = work_of(scenario)
-    count_commits()
+    see(engine)
     return [
         Client(
             plan,
