@@ -1,0 +1,61 @@
+"""The README tells the truth: its commands run, its tables are those of the code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from glob import glob
+from pathlib import Path
+
+import pytest
+from running import Idstorm
+
+from idstorm.record.outcome import EXIT_CODES
+from idstorm.record.plan import DIALECTS
+from idstorm.record.verdict import CHECKS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = [re.sub(r" +#.*", "", block).splitlines() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]
+INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
+
+pytestmark = pytest.mark.packaging
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block[0].startswith("idstorm")], ids=lambda b: b[0][8:28]
+)
+def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[str]) -> None:
+    (idstorm.folder / "examples").symlink_to(ROOT / "examples")
+    for command in block:
+        program, *words = shlex.split(command)
+        assert program == "idstorm"
+        ran = idstorm(
+            *(path for word in words for path in (glob(str(idstorm.folder / word)) if "*" in word else [word]))
+        )
+        assert ran.code == (3 if command.startswith(INCONCLUSIVE) else 0), (command, ran.out, ran.err)
+
+
+def test_every_make_target_that_is_shown_is_there() -> None:
+    shown = {command.split()[1] for block in BLOCKS for command in block if command.startswith("make")}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"storm", "test"} <= shown <= targets
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {int(code)} | {meaning} |" in README
+
+
+def test_every_check_is_described() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE) == list(CHECKS)
+
+
+def test_every_dialect_is_spoken_of() -> None:
+    assert all(dialect in README.lower() for dialect in DIALECTS)
+
+
+def test_the_scenario_that_is_shown_is_the_one_in_the_examples() -> None:
+    (shown,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    lines = [re.sub(r" +#.*", "", line) for line in shown.splitlines() if line]
+    assert lines == [line for line in (ROOT / "examples/invoices.py").read_text().splitlines() if line]
