@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev  ## run the tests
 check: format lint types layers check-old test  ## everything that has to be green before a commit
 
 check-old: $(OLD)/installed-dev  ## SQLite and the catalogue on the oldest series of SQLAlchemy that is supported
-	$(OLD)/bin/pytest -n auto -q -m "not packaging" tests/catalogue tests/storm
+	$(OLD)/bin/pytest -n auto tests/catalogue tests/storm
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -52,7 +52,7 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 $(OLD)/installed-dev: pyproject.toml | $(OLD)/bin/python
-	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' pytest pytest-xdist hypothesis
+	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' pytest pytest-xdist hypothesis psutil
 	@touch $@
 
 clean:  ## remove what these targets made, but no results
