@@ -107,10 +107,11 @@ def _status(verdict: Verdict) -> str:
 
 
 def _details(name: str, verdict: Verdict) -> Text:
+    shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
     figures = ", ".join(
-        f"{_number(value)} {key.replace('_', ' ')}"
+        f"{key.replace('_', ' ')} {_number(value)}"
         for key, value in verdict.figures.items()
-        if not isinstance(value, Mapping) and (value or key in _ALWAYS)
+        if key in shown and not isinstance(value, Mapping) and (value or key in _EVEN_IF_ZERO)
     )
     text = Text(figures or (CHECKS[name] if verdict.status is Status.HELD else ""))
     if verdict.reason:
@@ -120,7 +121,8 @@ def _details(name: str, verdict: Verdict) -> Text:
     return text
 
 
-_ALWAYS = ("acknowledged", "overlap_mean", "first", "step")
+_FIGURES_WHERE_HELD = ("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step")
+_EVEN_IF_ZERO = ("acknowledged", "first")
 
 
 def _number(value: Any) -> str:
