@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from idstorm.judge.groups import lookup
+from idstorm.judge.groups import pair_up, repeated
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import Bytes, History
@@ -73,10 +73,19 @@ class Evidence:
         return within
 
     def _entry_by_id(self, census: Census) -> Ints:
-        """Where rows carry no token, an entry is taken for the row whose client was told its id, and last."""
+        """Where rows carry no token, an entry is taken for a row whose client was told its id.
+
+        Of several rows it is one that must be there, if there is such a row, and then the one that was told last. Of
+        several entries with one id, each is taken for another row.
+        """
         rows = np.flatnonzero(self.owned & (self.row_outcome != Outcome.FAILED))
-        place = lookup(self.history.keys.take(rows), census.ids)
-        return np.where(place < 0, FOREIGN, rows[place] if len(rows) else FOREIGN)
+        standing = (self.row_outcome == Outcome.OK) & ~self.deleted(Outcome.OK, Outcome.UNKNOWN)
+        rows = rows[np.lexsort([-self.history.of_rows(self.history.handed, rows), ~standing[rows]])]
+        known = np.arange(len(census)) if census.null_ids is None else np.flatnonzero(~census.null_ids)
+        taken = np.full(len(census), FOREIGN)
+        pair = pair_up(self.history.keys.take(rows), census.ids.take(known))
+        taken[known[pair >= 0]] = rows[pair[pair >= 0]]
+        return taken
 
     @cached_property
     def entries(self) -> Ints:
@@ -99,6 +108,11 @@ class Evidence:
         committed |= (self.row_outcome == Outcome.UNKNOWN) & self.found
         committed &= self.owned
         return committed
+
+    @cached_property
+    def contested(self) -> Ints:
+        """The rows whose client was told an id that was told of another row too, equal ids side by side."""
+        return repeated(self.history.keys, None if self.owned.all() else self.owned)
 
     @cached_property
     def delete_began(self) -> Ints | None:

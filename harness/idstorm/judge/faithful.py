@@ -22,8 +22,8 @@ def faithful(evidence: Evidence) -> Finding:
     same = history.keys.take(rows).equal(stored)
     if census.null_ids is not None:
         same &= ~census.null_ids[evidence.entries]
-    told_another = ~same & evidence.owned[rows] & (evidence.row_outcome[rows] != Outcome.FAILED)
-    wrong = np.flatnonzero(told_another)
+    wrong = np.flatnonzero(~same)
+    wrong = wrong[evidence.owned[rows[wrong]] & (evidence.row_outcome[rows[wrong]] != Outcome.FAILED)]
     if len(wrong):  # of a token with several rows, one may have the id after all
         wrong = wrong[~np.isin(rows[wrong], rows[same])]
         wrong = wrong[np.unique(rows[wrong], return_index=True)[1]]

@@ -13,7 +13,7 @@ from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import dense_range, presence
 from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome, Status
-from idstorm.record.tape import Told
+from idstorm.record.tape import Flag, Told
 from idstorm.record.verdict import Finding
 
 
@@ -24,7 +24,7 @@ def gapless(evidence: Evidence) -> Finding:
     census = evidence.census
     if census is None or not evidence.ending.quiet:
         return Finding(Status.UNKNOWN, reason=evidence.ending.census or "there is no census of a quiet table")
-    ids = census.ids.words if census.null_ids is None else census.ids.words[~census.null_ids]
+    ids = census.known_ids.words
     if not len(ids):
         return Finding(Status.UNKNOWN, reason="the table is empty")
     low, high = int(ids.min()), int(ids.max())
@@ -36,7 +36,7 @@ def gapless(evidence: Evidence) -> Finding:
         return Finding(Status.HELD, {"missing": 0, "gaps": 0, "largest": 0, "ratio": 0.0, "ledger": {}})
     used = np.unique(ids) if present is None else np.flatnonzero(present) + low
     ledger = _ledger(evidence, used, missing)
-    widths = np.diff(used) - 1
+    widths = np.diff(used).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
     largest = int(widths.argmax())
     figures = {
         "missing": missing,
@@ -57,7 +57,7 @@ def _ledger(evidence: Evidence, used: Ints, missing: int) -> dict[str, int]:
         "rolled_back": history.keys.words[told & (outcome == Outcome.FAILED)],
         "unknown": history.keys.words[told & (outcome == Outcome.UNKNOWN)],
         "deleted": history.keys.words[told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)],
-        "foreign": np.zeros(0, np.int64) if evidence.before is None else evidence.before.ids.words,
+        "foreign": np.zeros(0, np.int64) if evidence.before is None else evidence.before.known_ids.words,
     }
     ledger, charged = {}, np.zeros(0, np.int64)
     for cause, ids in causes.items():
@@ -67,7 +67,8 @@ def _ledger(evidence: Evidence, used: Ints, missing: int) -> dict[str, int]:
     left = missing - len(charged)
     ledger["off_grid"] = _off_grid(evidence, used, charged)
     left -= ledger["off_grid"]
-    never_told = int(np.count_nonzero((history.told == Told.NOTHING) & (outcome != Outcome.OK)))
+    reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
+    never_told = int(np.count_nonzero((history.told == Told.NOTHING) & (outcome != Outcome.OK) & reached))
     ledger["refused"] = min(left, never_told)
     ledger["unexplained"] = left - ledger["refused"]
     return {cause: number for cause, number in ledger.items() if number}
@@ -90,7 +91,7 @@ def _off_grid(evidence: Evidence, used: Ints, charged: Ints) -> int:
     low, high = int(used[0]), int(used[-1])
 
     def off(values: Ints) -> int:
-        return int(np.count_nonzero((values - low) % step))
+        return int(np.count_nonzero(values % step != low % step))
 
     on_grid = (high - low) // step + 1
     return (high - low + 1 - on_grid) - off(used) - off(charged)

@@ -6,12 +6,25 @@ magnitude. Keys of more than one word are compared by a digest first, and exactl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from idstorm.record.columns import Bools, Ints, Keys
 
 _SPARSEST = 8
 _SMALL = 1 << 16
+_PIECE = 1 << 16
+
+
+def pieces(length: int) -> Iterator[slice]:
+    """Yield slices that cut a column into pieces small enough for the cache.
+
+    Where a result is one number, working piece by piece saves whole columns of intermediate values, whose memory the
+    system would first have to find and clear: that takes longer than the arithmetic.
+    """
+    for start in range(0, length, _PIECE):
+        yield slice(start, min(start + _PIECE, length))
 
 
 def dense_range(values: Ints) -> tuple[int, int] | None:
@@ -72,6 +85,34 @@ def lookup(keys: Keys, wanted: Keys) -> Ints:
     ordered = keys.words[order]
     place = np.searchsorted(ordered, wanted.words, side="right") - 1
     return np.where((place >= 0) & (ordered[place] == wanted.words), order[place], -1)
+
+
+def pair_up(keys: Keys, wanted: Keys) -> Ints:
+    """Return for each wanted key the place of an equal one in `keys`, or -1.
+
+    The first wanted of several equal keys gets the first place, the second the second, and so on.
+    """
+    words = np.concatenate([keys.words, wanted.words])
+    compared = words if words.ndim == 1 else words[:, :2]
+    group = np.unique(compared, axis=0, return_inverse=True)[1].reshape(-1)
+    ours, theirs = group[: len(keys)], group[len(keys) :]
+    names = ours * len(words) + _ranks(ours)
+    order = np.argsort(names, kind="stable")
+    looked_for = theirs * len(words) + _ranks(theirs)
+    place = np.minimum(np.searchsorted(names[order], looked_for), max(len(keys) - 1, 0))
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
+    return np.where(names[order[place]] == looked_for, order[place], -1)
+
+
+def _ranks(group: Ints) -> Ints:
+    """Return for each place how many places of the same group stand before it."""
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(group) else order
+    ranks = np.empty(len(group), np.int64)
+    ranks[order] = np.arange(len(group)) - np.repeat(starts, np.diff([*starts, len(group)]))
+    return ranks
 
 
 def _candidates(values: Ints) -> Ints:

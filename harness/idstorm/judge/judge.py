@@ -33,14 +33,14 @@ assert list(REGISTRY) == list(CHECKS)
 
 def judge_run(run: store.Run) -> Report:
     """Return the report of a stored run, reading one storm at a time. Raises UnreadableRun."""
-    storms, interrupted = [], False
+    storms, endings = [], set[str]()
     for entry in run.storms:
         storm = store.read_storm(run, entry)
-        interrupted |= storm.ending.state == "interrupted"
+        endings.add(storm.ending.state)
         storms.append(judge_storm(storm))
-        del storm
+        del storm  # before the next is read: a history may fill half of the memory
     result = worst(storm.result for storm in storms)
-    code = int(exit_code(result, interrupted=interrupted))
+    code = int(exit_code(result, at_fault="at fault" in endings, interrupted="interrupted" in endings))
     return Report(run.name, str(run.folder), run.command, result, code, tuple(storms))
 
 
@@ -52,7 +52,11 @@ def judge_storm(storm: store.StoredStorm) -> StormReport:
     if plan is not None and storm.history is not None:
         evidence = Evidence(plan, storm.history, storm.census, storm.before, ending)
         figures = operations(evidence)
-        verdicts = {name: judge_claim(plan.claims[name], _find(check, evidence)) for name, check in REGISTRY.items()}
+        verdicts = {
+            name: judge_claim(plan.claims[name], _find(check, evidence))
+            for name, check in REGISTRY.items()
+            if name in plan.claims  # an older plan does not know of newer checks, and is judged as it was
+        }
     return StormReport(
         storm=storm.name,
         scenario=storm.scenario,
@@ -101,7 +105,7 @@ def _result(ending: store.Ending, verdicts: Mapping[str, Verdict]) -> Result:
     if not verdicts:
         return Result.INCONCLUSIVE
     results = [verdict.result for verdict in verdicts.values()]
-    cut_short = [Result.INCONCLUSIVE] if ending.state in ("failed fast", "unfinished") else []
+    cut_short = [Result.INCONCLUSIVE] if ending.state in ("at fault", "failed fast", "unfinished") else []
     return worst([*results, *cut_short])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Flag
@@ -65,13 +66,16 @@ def overlap(begin: Ints, end: Ints) -> tuple[float, int]:
     """
     if not len(begin):
         return 0.0, 0
-    total = float(np.subtract(end, begin).sum())
     begins, ends = np.sort(begin, kind="stable"), np.sort(end, kind="stable")
-    over = np.searchsorted(ends, begins, side="right")  # how many had ended when the k-th began
-    depth = np.arange(1, len(begins) + 1)
-    depth -= over
-    # Nothing was open before the k-th began where all k before it had ended: that stretch counts as idle.
-    fresh = np.flatnonzero(depth == 1)[1:]
-    idle = float((begins[fresh] - ends[fresh - 1]).sum())
-    busy = float(ends[-1] - begins[0]) - idle
-    return (total / busy if busy > 0 else 0.0), int(depth.max())
+    total = idle = peak = 0
+    for piece in pieces(len(begins)):
+        total += int((ends[piece] - begins[piece]).sum())
+        over = np.searchsorted(ends, begins[piece], side="right")  # how many had ended when the k-th began
+        depth = np.arange(piece.start + 1, piece.stop + 1) - over
+        peak = max(peak, int(depth.max()))
+        # Nothing was open before the k-th began where all k before it had ended: that stretch counts as idle.
+        fresh = np.flatnonzero(depth == 1) + piece.start
+        fresh = fresh[fresh > 0]
+        idle += int((begins[fresh] - ends[fresh - 1]).sum())
+    busy = int(ends[-1] - begins[0]) - idle
+    return (total / busy if busy > 0 else 0.0), peak

@@ -13,9 +13,8 @@ from idstorm.record.verdict import Finding
 
 def single_use(evidence: Evidence) -> Finding:
     """Hold where each acknowledged id was acknowledged once."""
-    keys = evidence.history.keys
-    acknowledged = (evidence.row_outcome == Outcome.OK) & evidence.owned
-    rows = repeated(keys, None if acknowledged.all() else acknowledged)
+    keys, contested = evidence.history.keys, evidence.contested
+    rows = repeated(keys, contested[evidence.row_outcome[contested] == Outcome.OK])
     if not len(rows):
         return Finding(Status.HELD, {"reissued": 0})
     starts = starts_of_groups(keys.take(rows))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.groups import pieces
 from idstorm.record.outcome import Status
 from idstorm.record.verdict import Finding
 
@@ -28,8 +29,8 @@ def starts_at(evidence: Evidence) -> Finding:
     if len(ids) < _ENOUGH:
         return Finding(Status.UNKNOWN, reason=f"{len(ids)} ids were handed, {_ENOUGH} are needed")
     first = int(ids.min() if generator.increment > 0 else ids.max())
-    distances = np.abs(ids - first)
-    step = int(np.gcd.reduce(distances)) * (1 if generator.increment > 0 else -1)
+    divisors = [np.gcd.reduce(ids[piece] - first) for piece in pieces(len(ids))]
+    step = int(np.gcd.reduce(divisors)) * (1 if generator.increment > 0 else -1)
     figures: dict[str, Any] = {
         "first": first,
         "step": step,

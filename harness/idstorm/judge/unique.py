@@ -21,8 +21,8 @@ from idstorm.record.verdict import Finding
 
 def unique(evidence: Evidence) -> Finding:
     """Hold where no two committed rows, and no foreign row that was there before, share an id unlawfully."""
-    committed = evidence.committed
-    rows = repeated(evidence.history.keys, None if committed.all() else committed)
+    contested = evidence.contested
+    rows = repeated(evidence.history.keys, contested[evidence.committed[contested]])
     starts, groups = _unlawful(evidence, rows)
     taken = _taken_before(evidence)
     witnesses: list[Mapping[str, Any]] = [
@@ -69,4 +69,4 @@ def _taken_before(evidence: Evidence) -> Ints:
     if evidence.before is None:
         return np.zeros(0, np.int64)
     rows = np.flatnonzero(evidence.committed)
-    return rows[lookup(evidence.before.ids, evidence.history.keys.take(rows)) >= 0]
+    return rows[lookup(evidence.before.known_ids, evidence.history.keys.take(rows)) >= 0]

@@ -25,6 +25,11 @@ class Census:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known_ids(self) -> Keys:
+        """The ids that are not NULL."""
+        return self.ids if self.null_ids is None else self.ids.take(~self.null_ids)
+
     @classmethod
     def of(cls, codec: Codec, rows: list[tuple[object, int | None]]) -> Census:
         """Return the census of these (id, token) pairs."""

@@ -1,0 +1,181 @@
+"""A judge as slow and as plain as DESIGN's section 4: lists, loops, and every pair looked at.
+
+It takes a history as it is written by hand, before anything has become a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import gcd
+from typing import Any
+
+from histories import STRANGER, Entry, Operation, Token, told_state
+
+from idstorm.record.outcome import Outcome
+from idstorm.record.plan import Generator
+from idstorm.record.tape import Flag, Told
+
+OK, FAILED, UNKNOWN = Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN
+
+FAULTS = {
+    "unique": {"duplicated"},
+    "single_use": {"reissued"},
+    "accepted": {"collisions"},
+    "durable": {"lost", "doubled", "undeleted", "revived", "unexpected"},
+    "faithful": {"misattributed"},
+}
+"""The figures that break a check unless they are zero."""
+
+
+@dataclass
+class Row:
+    """A row, and all that is known of it."""
+
+    id: object
+    told: Told
+    insert: Operation
+    deletes: list[Operation] = field(default_factory=list)
+    stored: list[object] = field(default_factory=list)
+
+    @property
+    def owned(self) -> bool:
+        return self.told is Told.ID
+
+    @property
+    def committed(self) -> bool:
+        return self.insert.outcome is OK or (self.insert.outcome is UNKNOWN and bool(self.stored))
+
+    def deleted(self, *outcomes: Outcome) -> bool:
+        return any(delete.outcome in outcomes for delete in self.deletes)
+
+
+def rows_of(operations: Sequence[Operation], census: Sequence[Entry]) -> list[Row]:
+    """Return the rows of all inserts as they were written, with what became of each."""
+    rows = [Row(id_, told_state(id_), operation) for operation in operations for id_ in operation.ids]
+    for operation in operations:
+        for row in operation.deletes:
+            rows[row].deletes.append(operation)
+    for id_, known in census:
+        if isinstance(known, int):
+            rows[known].stored.append(id_)
+    return rows
+
+
+def judge(
+    operations: Sequence[Operation],
+    census: Sequence[Entry],
+    before: Sequence[object] | None = None,
+    generator: Generator | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of every check."""
+    rows = rows_of(operations, census)
+    figures = {
+        "pressure": _pressure(operations, rows),
+        "unique": {"duplicated": _duplicated(rows, before or [])},
+        "single_use": {"reissued": _reissued(rows)},
+        "accepted": {"collisions": sum(bool(each.ids and each.error and each.error.refused) for each in operations)},
+        "durable": _durable(rows, census),
+        "faithful": {"misattributed": sum(_misattributed(row) for row in rows)},
+    }
+    numbers = [id_ for id_, _ in census if isinstance(id_, int)]
+    if generator is not None:
+        figures["starts_at"] = _starts_at(rows, before, generator)
+        figures["gapless"] = _gapless(rows, numbers, before or [], generator)
+    return figures
+
+
+def _pressure(operations: Sequence[Operation], rows: list[Row]) -> dict[str, Any]:
+    held = [each for each in operations if each.ended and not each.flags & Flag.UNCONNECTED]
+    busy = {instant for each in held for instant in range(each.begin, each.ended)}
+    depths = [sum(each.begin <= other.begin < each.ended for each in held) for other in held]
+    return {
+        "attempted": len(rows),
+        "acknowledged": sum(row.insert.outcome is OK and row.owned for row in rows),
+        "failed": sum(row.insert.outcome is FAILED for row in rows),
+        "unknown": sum(row.insert.outcome is UNKNOWN for row in rows),
+        "overlap_mean": round(sum(each.ended - each.begin for each in held) / len(busy), 2) if busy else 0.0,
+        "overlap_peak": max(depths, default=0),
+    }
+
+
+def _duplicated(rows: list[Row], before: Sequence[object]) -> int:
+    judged = [row for row in rows if row.owned and row.committed]
+    duplicated = []
+    for one in judged:
+        for other in judged:
+            if one is other or one.id != other.id or one.insert.handed > other.insert.handed:
+                continue
+            freed = [each.begin for each in one.deletes if each.outcome is not FAILED]
+            if not any(began < other.insert.handed for began in freed) and one.id not in duplicated:
+                duplicated.append(one.id)
+    return len(duplicated) + sum(row.id is not None and row.id in before for row in judged)
+
+
+def _reissued(rows: list[Row]) -> int:
+    acknowledged = [row.id for row in rows if row.owned and row.insert.outcome is OK]
+    return len({id_ for id_ in acknowledged if acknowledged.count(id_) > 1})
+
+
+def _durable(rows: list[Row], census: Sequence[Entry]) -> dict[str, Any]:
+    counted = dict.fromkeys(("lost", "doubled", "undeleted", "revived", "unexpected", "recovered", "foreign"), 0)
+    for row in rows:
+        outcome = row.insert.outcome
+        counted["lost"] += outcome is OK and row.owned and not row.stored and not row.deleted(OK, UNKNOWN)
+        counted["doubled"] += len(row.stored) > 1
+        counted["undeleted"] += row.deleted(OK) and bool(row.stored)
+        counted["revived"] += bool(row.stored) and (outcome is FAILED or (outcome is OK and not row.owned))
+        counted["recovered"] += bool(row.stored) and outcome is UNKNOWN
+    for _, known in census:
+        counted["foreign"] += known is None or known == STRANGER
+        counted["unexpected"] += isinstance(known, Token) and known != STRANGER
+    return counted
+
+
+def _misattributed(row: Row) -> bool:
+    return row.owned and row.insert.outcome is not FAILED and bool(row.stored) and row.id not in row.stored
+
+
+def _starts_at(rows: list[Row], before: Sequence[object] | None, generator: Generator) -> dict[str, Any]:
+    ids = [row.id for row in rows if row.owned and isinstance(row.id, int)]
+    if before is not None or len(ids) < 30:
+        return {}
+    first = min(ids) if generator.increment > 0 else max(ids)
+    step = gcd(*(id_ - first for id_ in ids)) * (1 if generator.increment > 0 else -1)
+    return {"first": first, "step": step, "asked_first": generator.start, "asked_step": generator.increment}
+
+
+def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generator: Generator) -> dict[str, Any]:
+    if not ids:
+        return {}
+    widths, width = [], 0
+    ledger = dict.fromkeys(("rolled_back", "unknown", "deleted", "foreign", "off_grid", "refused", "unexplained"), 0)
+    never_told = sum(row.told is Told.NOTHING and row.insert.outcome is not OK for row in rows)
+    for value in range(min(ids), max(ids) + 1):
+        if value in ids:
+            widths.append(width)
+            width = 0
+            continue
+        width += 1
+        of_it = [row for row in rows if row.owned and row.id == value]
+        if any(row.insert.outcome is FAILED for row in of_it):
+            cause = "rolled_back"
+        elif any(row.insert.outcome is UNKNOWN for row in of_it):
+            cause = "unknown"
+        elif any(row.deleted(OK, UNKNOWN) for row in of_it):
+            cause = "deleted"
+        elif value in before:
+            cause = "foreign"
+        elif (value - min(ids)) % generator.increment:
+            cause = "off_grid"
+        else:
+            cause = "unexplained" if ledger["refused"] == never_told else "refused"
+        ledger[cause] += 1
+    missing = sum(widths)
+    return {
+        "missing": missing,
+        "gaps": sum(width > 0 for width in widths),
+        "largest": max(widths),
+        "ratio": missing / (max(ids) - min(ids) + 1),
+        "ledger": {cause: number for cause, number in ledger.items() if number},
+    }

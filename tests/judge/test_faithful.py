@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from histories import INTEGER, NOTHING, STRANGER, TEXT, UUIDS, WIDE, deleted, failed, storm, told, unknown, unused
+
+from idstorm.judge.faithful import faithful
+from idstorm.record.keys import Codec, Existing
+from idstorm.record.outcome import Status
+from idstorm.record.store import Ending
+
+
+def test_ids_that_the_rows_have_hold() -> None:
+    finding = faithful(storm(told(1), told(2, 3, client=1)))
+    assert (finding.status, finding.figures, finding.witnesses) == (Status.HELD, {"misattributed": 0}, ())
+
+
+def test_the_id_of_somebody_elses_row_is_misattributed() -> None:
+    finding = faithful(storm(told(1), told(2, client=1), told(3), census=[(2, 0), (1, 1), (3, 2)]))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"misattributed": 2})
+    assert [(row["token"], row["told"], row["stored"]) for row in finding.witnesses] == [(1000, 1, 2), (2000, 2, 1)]
+
+
+def test_the_ids_of_a_batch_belong_to_its_rows_in_order() -> None:
+    finding = faithful(storm(told(1, 2, 3), census=[(1, 0), (3, 1), (2, 2)]))
+    assert finding.figures == {"misattributed": 2}
+
+
+def test_a_row_that_is_not_there_is_not_judged() -> None:
+    assert faithful(storm(told(1), told(2), deleted(1), census=[(1, 0)])).status is Status.HELD
+
+
+def test_a_row_of_unknown_outcome_that_is_there_is_judged() -> None:
+    assert faithful(storm(unknown(1), census=[(1, 0)])).status is Status.HELD
+    assert faithful(storm(unknown(1), census=[(2, 0)])).status is Status.BROKEN
+
+
+def test_a_row_that_failed_yet_is_there_is_left_to_durable() -> None:
+    assert faithful(storm(failed(1), census=[(2, 0)])).status is Status.HELD
+
+
+@pytest.mark.parametrize("id_", [NOTHING, None, Existing(1)])
+def test_where_no_id_was_told_none_can_be_wrong(id_: object) -> None:
+    assert faithful(storm(unknown(id_), census=[(2, 0)])).status is Status.HELD
+
+
+def test_of_a_token_in_several_rows_one_with_the_id_is_enough() -> None:
+    assert faithful(storm(told(1), census=[(2, 0), (1, 0), (3, 0)])).status is Status.HELD
+
+
+def test_a_token_in_several_rows_without_the_id_is_misattributed_once() -> None:
+    finding = faithful(storm(told(1), told(5), census=[(2, 0), (3, 0), (5, 1)]))
+    assert finding.figures == {"misattributed": 1}
+    assert len(finding.witnesses) == 1
+
+
+def test_foreign_and_unexpected_rows_are_not_judged() -> None:
+    evidence = storm(told(1), census=[(7, None), (1, 0), (8, STRANGER), (9, unused()), (None, None)])
+    assert faithful(evidence).status is Status.HELD
+
+
+def test_witnesses_show_what_is_stored_in_their_own_row() -> None:
+    evidence = storm(told(1), told(2), census=[(7, None), (1, 0), (None, None), (None, STRANGER), (3, 1)])
+    assert [(row["told"], row["stored"]) for row in faithful(evidence).witnesses] == [(2, 3)]
+
+
+def test_a_stored_null_is_not_the_id_that_was_told() -> None:
+    finding = faithful(storm(told(0), told(1), census=[(7, None), (1, 1), (None, 0)]))
+    assert finding.figures == {"misattributed": 1}
+    assert [(row["told"], row["stored"]) for row in finding.witnesses] == [(0, None)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "as_told", "as_stored", "another"),
+    [
+        (INTEGER, "5", 5, 6),
+        (WIDE, 2**70, Decimal(2**70), 2**70 + 2**64),
+        (UUIDS, str(UUID(int=5)), UUID(int=5).bytes, UUID(int=5 + (1 << 64))),
+        (TEXT, "é" * 20, "é" * 20, "é" * 21),
+    ],
+)
+def test_told_and_stored_ids_are_compared_as_keys(
+    codec: Codec, as_told: object, as_stored: object, another: object
+) -> None:
+    assert faithful(storm(told(as_told), codec=codec, census=[(as_stored, 0)])).status is Status.HELD
+    assert faithful(storm(told(as_told), codec=codec, census=[(another, 0)])).figures == {"misattributed": 1}
+
+
+def test_without_a_census_it_is_unknown() -> None:
+    assert faithful(storm(told(1), census=None)).status is Status.UNKNOWN
+    finding = faithful(storm(told(1), census=None, ending=Ending("finished", census="the server is gone")))
+    assert finding.reason == "the server is gone"
+
+
+def test_there_is_an_end_to_witnesses_but_not_to_counting() -> None:
+    ids = range(30)
+    finding = faithful(storm(*map(told, ids), census=[(number + 1, number) for number in ids]))
+    assert finding.figures == {"misattributed": 30}
+    assert len(finding.witnesses) == 24

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from histories import INTEGER, TEXT, UUIDS, WIDE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idstorm.judge.groups import dense_range, lookup, presence, repeated, starts_of_groups
+from idstorm.record.columns import Keys
+from idstorm.record.keys import Codec
+
+numbers = st.one_of(st.integers(0, 12), st.integers(-(2**63), 2**63 - 1), st.sampled_from([-(2**63), 2**63 - 1]))
+columns = st.lists(numbers, max_size=40)
+codecs = st.sampled_from([INTEGER, WIDE, UUIDS, TEXT])
+
+
+def keys_of(codec: Codec, values: list[int]) -> Keys:
+    """Return these numbers as ids of any kind."""
+    as_uuids = [f"{value % 2**64:016x}" * 2 for value in values]
+    return Keys.encode(codec, as_uuids if codec.kind == "uuid" else values)
+
+
+@settings(max_examples=200, deadline=None)
+@given(columns, codecs)
+def test_repeated_finds_each_place_whose_key_occurs_again(values: list[int], codec: Codec) -> None:
+    places = repeated(keys_of(codec, values)).tolist()
+    assert sorted(places) == [place for place, value in enumerate(values) if values.count(value) > 1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(columns, codecs)
+def test_repeated_puts_equal_keys_side_by_side_in_their_order(values: list[int], codec: Codec) -> None:
+    keys = keys_of(codec, values)
+    places = repeated(keys)
+    starts = starts_of_groups(keys.take(places)).tolist()
+    groups = [places[start:end].tolist() for start, end in zip(starts, [*starts[1:], len(places)], strict=False)]
+    assert sorted(groups) == sorted(
+        [place for place, value in enumerate(values) if value == wanted]
+        for wanted in set(values)
+        if values.count(wanted) > 1
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(columns, codecs, st.data())
+def test_repeated_among_some_places_looks_at_no_others(values: list[int], codec: Codec, data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
+    among = [place for place, is_chosen in enumerate(chosen) if is_chosen]
+    picked = [values[place] for place in among]
+    expected = [place for place in among if picked.count(values[place]) > 1]
+    keys = keys_of(codec, values)
+    assert sorted(repeated(keys, np.array(chosen, np.bool_)).tolist()) == expected
+    assert sorted(repeated(keys, np.array(among, np.int64)).tolist()) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(columns, columns, codecs)
+def test_lookup_finds_the_last_place_of_each_key(values: list[int], wanted: list[int], codec: Codec) -> None:
+    places = lookup(keys_of(codec, values), keys_of(codec, wanted)).tolist()
+    last = {value: place for place, value in enumerate(values)}
+    assert places == [last.get(value, -1) for value in wanted]
+
+
+def test_keys_whose_digests_agree_are_still_told_apart() -> None:
+    first, second = np.int64(-7046029254386353131), np.int64(1)
+    words = np.array([[0, first], [second, 0], [0, first]], np.int64)
+    keys = Keys(UUIDS, words)
+    assert len(set(keys.digest().tolist())) == 1
+    assert repeated(keys).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], None),
+        ([5], (5, 1)),
+        ([-3, 4], (-3, 8)),
+        ([0, 1 << 16], None),
+        ([0, (1 << 16) - 1], (0, 1 << 16)),
+        ([-(2**63), 2**63 - 1], None),
+    ],
+)
+def test_a_bitmap_is_worth_it_where_values_are_dense(values: list[int], expected: tuple[int, int] | None) -> None:
+    assert dense_range(np.array(values, np.int64)) == expected
+
+
+def test_presence_marks_what_is_there() -> None:
+    assert presence(np.array([4, 2, 4], np.int64), 2, 4).tolist() == [True, False, True, False]
+    assert presence(np.array([0, 1], np.int64), 0, 3).tolist() == [True, True, False]

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
+
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.judge import REGISTRY, judge_claim, judge_run, judge_storm
+from idstorm.record import store
+from idstorm.record.outcome import Result, Stance, Status
+from idstorm.record.plan import Claim
+from idstorm.record.store import Ending, StoredStorm
+from idstorm.record.verdict import CHECKS, Finding
+
+HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
+INDIFFERENT = dict.fromkeys(CHECKS, MAY_BREAK)
+
+
+def stored(evidence: Evidence) -> StoredStorm:
+    """Return a storm as it is read back."""
+    history, census, before = evidence.history, evidence.census, evidence.before
+    return StoredStorm("thing-sqlite", "thing", "sqlite", evidence.plan, evidence.ending, history, before, census)
+
+
+def without_plan(state: str) -> StoredStorm:
+    """Return a storm that never came to a plan."""
+    return StoredStorm("thing-sqlite", "thing", "sqlite", None, Ending(state, "for a reason"), None, None, None)
+
+
+PASSED = stored(storm(told(1), claims=INDIFFERENT))
+FAILED = stored(storm(told(1), census=[], claims={**INDIFFERENT, "durable": HOLDS}))
+INCONCLUSIVE = stored(storm(told(1), claims={**INDIFFERENT, "pressure": HOLDS}))
+NOT_APPLICABLE = without_plan("not applicable")
+INTERRUPTED = stored(storm(told(1), claims=INDIFFERENT, ending=Ending("interrupted")))
+
+
+@pytest.mark.parametrize(
+    ("claim", "held", "broken", "unknown", "n_a"),
+    [
+        (HOLDS, Result.PASSED, Result.FAILED, Result.INCONCLUSIVE, Result.INCONCLUSIVE),
+        (Claim(Stance.HOLDS), Result.PASSED, Result.FAILED, Result.INCONCLUSIVE, Result.NA),
+        (MAY_BREAK, Result.PASSED, Result.PASSED, Result.PASSED, Result.NA),
+        (BREAKS, Result.INCONCLUSIVE, Result.PASSED, Result.INCONCLUSIVE, Result.INCONCLUSIVE),
+    ],
+)
+def test_each_claim_is_settled_by_what_was_found(
+    claim: Claim, held: Result, broken: Result, unknown: Result, n_a: Result
+) -> None:
+    found = {Status.HELD: held, Status.BROKEN: broken, Status.UNKNOWN: unknown, Status.NA: n_a}
+    assert {status: judge_claim(claim, Finding(status)).result for status in Status} == found
+
+
+def test_a_verdict_is_the_finding_and_the_claim() -> None:
+    verdict = judge_claim(MAY_BREAK, Finding(Status.BROKEN, {"missing": 1}, ({"id": 2},), "a reason"))
+    assert (verdict.status, verdict.claim, verdict.why) == (Status.BROKEN, Stance.MAY_BREAK, "because")
+    assert (verdict.figures, verdict.witnesses, verdict.reason) == ({"missing": 1}, ({"id": 2},), "a reason")
+
+
+def test_what_was_to_break_and_did_not_asks_for_more_pressure() -> None:
+    assert "more pressure" in str(judge_claim(BREAKS, Finding(Status.HELD)).reason)
+    assert judge_claim(BREAKS, Finding(Status.BROKEN)).reason is None
+    assert judge_claim(BREAKS, Finding(Status.UNKNOWN, reason="no census")).reason == "no census"
+    assert judge_claim(HOLDS, Finding(Status.HELD)).reason is None
+
+
+@pytest.mark.parametrize("stance", Stance)
+def test_a_check_that_crashes_is_inconclusive_whatever_the_claim(
+    stance: Stance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Evidence) -> Finding:
+        raise ZeroDivisionError("a bug of the check")
+
+    monkeypatch.setitem(REGISTRY, "gapless", crash)
+    report = judge_storm(stored(storm(told(1), claims={**INDIFFERENT, "gapless": Claim(stance)})))
+    verdict = report.verdicts["gapless"]
+    assert (verdict.status, verdict.result) == (Status.UNKNOWN, Result.INCONCLUSIVE)
+    assert "ZeroDivisionError: a bug of the check" in str(verdict.reason)
+    assert report.verdicts["durable"].status is Status.HELD
+    assert report.result is Result.INCONCLUSIVE
+
+
+def test_every_check_has_a_verdict_in_the_order_of_the_report() -> None:
+    assert list(judge_storm(PASSED).verdicts) == list(CHECKS)
+
+
+def test_a_plan_from_before_a_check_was_there_is_judged_without_it() -> None:
+    evidence = storm(told(1), claims=INDIFFERENT)
+    del evidence.plan.claims["gapless"]
+    report = judge_storm(stored(evidence))
+    assert (list(report.verdicts), report.result) == ([name for name in CHECKS if name != "gapless"], Result.PASSED)
+
+
+def test_a_storm_is_as_good_as_its_worst_claim() -> None:
+    both = {"pressure": HOLDS, "durable": HOLDS}
+    assert judge_storm(PASSED).result is Result.PASSED
+    assert judge_storm(INCONCLUSIVE).result is Result.INCONCLUSIVE
+    assert judge_storm(stored(storm(told(1), census=[], claims={**INDIFFERENT, **both}))).result is Result.FAILED
+
+
+def test_by_default_a_storm_without_pressure_does_not_pass() -> None:
+    report = judge_storm(stored(storm(told(1))))
+    passed = {name for name, verdict in report.verdicts.items() if verdict.result is Result.PASSED}
+    assert (report.result, set(CHECKS) - passed) == (Result.INCONCLUSIVE, {"pressure", "starts_at"})
+
+
+def test_a_default_claim_that_means_nothing_is_left_out() -> None:
+    claims = {**INDIFFERENT, "faithful": Claim(Stance.HOLDS)}
+    assert judge_storm(stored(storm(told(1), token=False, claims=claims))).result is Result.PASSED
+    claims = {**INDIFFERENT, "faithful": HOLDS}
+    assert judge_storm(stored(storm(told(1), token=False, claims=claims))).result is Result.INCONCLUSIVE
+
+
+def test_an_unreadable_census_is_inconclusive_where_it_matters() -> None:
+    ending = Ending("finished", census="the server is gone")
+    report = judge_storm(stored(storm(told(1), census=None, ending=ending, claims={**INDIFFERENT, "durable": HOLDS})))
+    assert report.result is Result.INCONCLUSIVE
+    assert report.verdicts["durable"].reason == "the server is gone"
+
+
+def test_a_storm_that_was_not_applicable_or_not_started_has_no_verdicts() -> None:
+    report = judge_storm(NOT_APPLICABLE)
+    assert (report.result, report.verdicts, report.operations) == (Result.NA, {}, {})
+    assert (report.ending, report.target) == ("not applicable: for a reason", {"name": "sqlite"})
+    assert judge_storm(without_plan("not started")).result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("state", ["at fault", "failed fast", "unfinished"])
+def test_a_storm_that_was_cut_short_does_not_pass_but_may_fail(state: str) -> None:
+    passing = storm(told(1), claims=INDIFFERENT, ending=Ending(state))
+    failing = storm(told(1), census=[], claims={**INDIFFERENT, "durable": HOLDS}, ending=Ending(state))
+    assert judge_storm(stored(passing)).result is Result.INCONCLUSIVE
+    assert judge_storm(stored(failing)).result is Result.FAILED
+
+
+def test_what_a_reader_must_know_is_noted() -> None:
+    assert judge_storm(PASSED).notes == ()
+    (note,) = judge_storm(stored(storm(told(1), token=False))).notes
+    assert "matched by id" in note
+    failing = storm(failed(NOTHING, error=LOCKED), ending=Ending("failed fast"))
+    assert judge_storm(stored(failing)).notes == (LOCKED.shown,)
+
+
+def test_the_report_names_the_target_and_the_fleet() -> None:
+    report = judge_storm(stored(storm(told(1), clients=3)))
+    assert (report.target["dialect"], report.target["server"]) == ("sqlite", "SQLite 3.45")
+    assert (report.fleet["clients"], report.fleet["inserts"], report.fleet["pool_size"]) == (3, 1, 3)
+    assert report.ending is None
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        storm(census=[]),
+        storm(census=None),
+        storm(census=[(None, None)], codec=UUIDS),
+        storm(unknown(NOTHING, ended=0), census=[], before=[None]),
+        storm(failed(NOTHING, NOTHING), census=[(1, None)], token=False),
+    ],
+)
+def test_no_check_crashes_on_next_to_nothing(evidence: Evidence) -> None:
+    for verdict in judge_storm(stored(evidence)).verdicts.values():
+        assert "crashed" not in str(verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("storms", "result", "code"),
+    [
+        ([PASSED, PASSED], Result.PASSED, 0),
+        ([PASSED, NOT_APPLICABLE], Result.PASSED, 0),
+        ([PASSED, INCONCLUSIVE], Result.INCONCLUSIVE, 3),
+        ([INCONCLUSIVE, FAILED, PASSED], Result.FAILED, 1),
+        ([NOT_APPLICABLE, NOT_APPLICABLE], Result.INCONCLUSIVE, 3),
+        ([], Result.INCONCLUSIVE, 3),
+        ([PASSED, without_plan("at fault")], Result.INCONCLUSIVE, 2),
+        ([PASSED, INTERRUPTED], Result.PASSED, 130),
+        ([FAILED, INTERRUPTED], Result.FAILED, 1),
+    ],
+)
+def test_a_run_is_as_good_as_its_worst_storm(
+    storms: list[StoredStorm], result: Result, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "read_storm", lambda _, entry: storms[int(entry["name"])])
+    run = store.Run(Path("results/one"), "idstorm run", tuple({"name": str(place)} for place in range(len(storms))))
+    report = judge_run(run)
+    assert (report.run, report.command, len(report.storms)) == ("one", "idstorm run", len(storms))
+    assert (report.result, report.exit_code) == (result, code)
+
+
+def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) -> None:
+    reports: list[dict[str, Any]] = []
+    for folder in ("here", "there"):
+        run = store.Run(tmp_path / folder / "one", "idstorm run", ({"name": "a", "scenario": "s", "target": "t"},))
+        store.write_ending(run.folder / "a", Ending("not applicable", "no sequences"))
+        reports.append(judge_run(run).to_json())
+    assert reports[0] == reports[1]
+    assert reports[0]["storms"][0]["result"] == "n/a"

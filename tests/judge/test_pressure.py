@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from histories import NOTHING, Operation, deleted, failed, storm, told, unknown
+
+from idstorm.judge.pressure import overlap, pressure
+from idstorm.record.outcome import Status
+from idstorm.record.store import Ending
+from idstorm.record.tape import Flag
+
+
+def pairs(number: int, lag: int = 0) -> list[Operation]:
+    """Return inserts of two clients that overlap for all their ten nanoseconds but `lag`."""
+    return [
+        told(2 * place + client, client=client, begin=(begin := 1 + 30 * place + client * lag), ended=begin + 10)
+        for place in range(number)
+        for client in range(2)
+    ]
+
+
+def test_enough_inserts_that_overlap_hold() -> None:
+    finding = pressure(storm(*pairs(100)))
+    assert (finding.status, finding.reason) == (Status.HELD, None)
+    assert finding.figures == {
+        "attempted": 200,
+        "acknowledged": 200,
+        "failed": 0,
+        "unknown": 0,
+        "overlap_mean": 2.0,
+        "overlap_peak": 2,
+    }
+
+
+def test_too_few_acknowledged_inserts_prove_nothing() -> None:
+    finding = pressure(storm(*pairs(99), told(198), failed(199)))
+    assert finding.status is Status.UNKNOWN
+    assert "199 inserts were acknowledged" in str(finding.reason)
+
+
+def test_rows_are_counted_not_operations() -> None:
+    finding = pressure(storm(told(*range(100), begin=1, ended=9), told(*range(100, 200), client=1, begin=1, ended=9)))
+    assert (finding.status, finding.figures["acknowledged"]) == (Status.HELD, 200)
+
+
+def test_figures_count_rows_by_outcome() -> None:
+    figures = pressure(storm(told(1, 2, None), failed(3, NOTHING), unknown(NOTHING), told(4), deleted(0))).figures
+    assert [figures[name] for name in ("attempted", "acknowledged", "failed", "unknown")] == [7, 3, 2, 1]
+
+
+@pytest.mark.parametrize(("lag", "status"), [(3, Status.HELD), (4, Status.UNKNOWN), (10, Status.UNKNOWN)])
+def test_operations_have_to_overlap_on_average(lag: int, status: Status) -> None:
+    finding = pressure(storm(*pairs(100, lag)))
+    assert finding.status is status
+    assert (status is Status.HELD) == (finding.figures["overlap_mean"] >= 1.5)
+    assert (finding.reason is None) == (status is Status.HELD)
+
+
+def test_one_client_alone_cannot_collide() -> None:
+    finding = pressure(storm(*(told(number) for number in range(300)), clients=1))
+    assert finding.status is Status.UNKNOWN
+    assert "one client" in str(finding.reason)
+
+
+def test_a_lost_worker_is_named() -> None:
+    finding = pressure(storm(*pairs(100), ending=Ending("finished", lost_workers=("worker 1 was killed",))))
+    assert (finding.status, finding.reason) == (Status.UNKNOWN, "worker 1 was killed")
+
+
+def test_clients_that_stopped_on_a_full_disk_are_counted() -> None:
+    finding = pressure(storm(*pairs(100), ending=Ending("finished", full_clients=3)))
+    assert finding.status is Status.UNKNOWN
+    assert "3 clients stopped" in str(finding.reason)
+
+
+def test_all_that_is_wanting_is_said() -> None:
+    finding = pressure(storm(told(1), clients=1, ending=Ending("finished", lost_workers=("lost",))))
+    assert str(finding.reason).count("; ") == 2
+
+
+def test_operations_without_a_connection_or_an_end_do_not_overlap() -> None:
+    held = [told(1, begin=1, ended=11), told(2, client=1, begin=6, ended=16)]
+    unconnected = failed(NOTHING, client=2, begin=1, ended=100, flags=Flag.UNCONNECTED)
+    figures = pressure(storm(*held, unconnected, unknown(NOTHING, client=3, begin=1, ended=0))).figures
+    assert (figures["overlap_mean"], figures["overlap_peak"]) == (1.33, 2)
+
+
+def test_nothing_at_all_is_no_pressure() -> None:
+    finding = pressure(storm(census=[]))
+    assert finding.status is Status.UNKNOWN
+    assert (finding.figures["overlap_mean"], finding.figures["overlap_peak"]) == (0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "mean", "peak"),
+    [
+        ([(1, 5)], 1.0, 1),
+        ([(1, 5), (5, 9)], 1.0, 1),
+        ([(1, 5), (1, 5), (1, 5)], 3.0, 3),
+        ([(1, 3), (101, 103)], 1.0, 1),
+        ([(1, 11), (2, 4), (5, 7)], 1.4, 2),
+        ([(1, 5), (11, 15), (12, 14), (21, 25)], 14 / 12, 2),
+    ],
+)
+def test_overlap_leaves_out_the_time_in_which_nothing_was_open(
+    intervals: list[tuple[int, int]], mean: float, peak: int
+) -> None:
+    for ordered in (intervals, intervals[::-1]):
+        begin, end = np.array(ordered, np.int64).T
+        found, highest = overlap(begin, end)
+        assert found == pytest.approx(mean)
+        assert highest == peak
