@@ -75,8 +75,12 @@ def all_scenarios() -> Iterator[Found]:
 
 def current_directory_first() -> None:
     """Put the current directory first on sys.path: a console script does not have it there, and users' models are."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    put_first(os.getcwd())
+
+
+def put_first(path: str) -> None:
+    """Put a folder first on sys.path."""
+    sys.path[:] = [path, *(other for other in sys.path if other != path)]
 
 
 def _has_name(reference: str) -> bool:
@@ -86,6 +90,7 @@ def _has_name(reference: str) -> bool:
 
 def _load(where: str, reference: str) -> tuple[ModuleType, str]:
     """Return a module and what finds it again: a name of the catalogue, an absolute path or a module's name."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # write nothing beside the user's files
     try:
         if where in names():
             return _load_file(folder() / f"{where}.py"), where
@@ -104,13 +109,15 @@ def _load(where: str, reference: str) -> tuple[ModuleType, str]:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ScenarioError(f"{where} cannot be imported\n{show_users_error(error)}") from error
+    finally:
+        sys.dont_write_bytecode = before
     raise UsageError(_unknown(reference, f"there is no scenario {reference!r}"))
 
 
 def _unknown(name: str, what: str) -> str:
     near = get_close_matches(name, names(), cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"{what}{hint} `idstorm list` shows the catalogue; a file is file.py, a model is module:Name"
+    return f"{what}{hint or '.'} `idstorm list` shows the catalogue; a file is file.py, a model is module:Name"
 
 
 def _load_file(path: Path) -> ModuleType:

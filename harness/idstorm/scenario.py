@@ -14,9 +14,10 @@ from itertools import combinations
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, MetaData
+from sqlalchemy import Column as SqlColumn
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
 
-from idstorm.errors import ScenarioError
+from idstorm.errors import ScenarioError, show_users_error
 from idstorm.record.keys import Existing
 from idstorm.record.outcome import Stance
 from idstorm.record.plan import CAPABILITIES, DIALECTS, Claim, Target
@@ -47,7 +48,7 @@ Facts = Mapping[str, Any]
 When = Collection[str] | Callable[[Facts], bool]
 Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
 Delete = Callable[[Session, Sequence[Any]], object]
-Column = str | InstrumentedAttribute[Any]
+Column = str | InstrumentedAttribute[Any] | SqlColumn[Any]
 
 
 class _Base(DeclarativeBase):
@@ -94,6 +95,8 @@ class Claims:
                 raise ScenarioError(
                     f"{self.stance}() names {check!r}, which is no check; there are {', '.join(CHECKS)}"
                 )
+        if pressure in self.checks and self.stance is not Stance.HOLDS:
+            raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
         if isinstance(self.when, frozenset):
             _known_traits(self.when, "when")
 
@@ -115,7 +118,10 @@ class Claims:
             case frozenset() as traits:
                 return bool(traits & target.traits)
             case predicate:
-                return bool(predicate(target.facts))
+                try:
+                    return bool(predicate(target.facts))
+                except Exception as error:
+                    raise ScenarioError(f"a claim's predicate failed\n{show_users_error(error)}") from error
 
 
 def _claims(stance: Stance, checks: tuple[str, ...], why: str, when: When | None) -> Claims:

@@ -6,19 +6,22 @@ import ast
 from pathlib import Path
 
 import pytest
+from running import Idstorm
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.errors import ScenarioError, UsageError
 from idstorm.record.plan import Target
 from idstorm.scenario import Claims, Scenario, breaks, holds, may_break, resolve_claims
-from running import Idstorm
 
 ALL = {found.name: found for found in catalogue.all_scenarios()}
 BREAKING = [
     name
     for name, found in ALL.items()
-    if any(claims.stance == "breaks" and claims.when in (None, frozenset({"rowid_reuse"})) for claims in found.scenario.claims)
+    if any(
+        claims.stance == "breaks" and claims.when in (None, frozenset({"rowid_reuse"}))
+        for claims in found.scenario.claims
+    )
 ]
 THING = next(iter(ALL.values())).scenario.model
 

@@ -83,3 +83,9 @@ def test_equal_keys_have_equal_digests(uuids: list[UUID]) -> None:
     keys, again = Keys.encode(Codec("uuid"), uuids), Keys.encode(Codec("uuid"), [str(uuid) for uuid in uuids])
     assert keys.equal(again).all()
     assert (keys.digest() == again.digest()).all()
+
+
+def test_the_parts_of_a_composite_key_do_not_run_into_each_other() -> None:
+    codec = Codec("text", 16)
+    assert codec.encode(("a, b", "c")) != codec.encode(("a", "b, c"))
+    assert codec.encode(("a", 1)) == codec.encode(["a", "1"])

@@ -220,7 +220,7 @@ def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
 
 
 def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:
-    (tmp_path / "client-0000.000.tape").write_bytes(b"something else" * 100)
+    (tmp_path / "client-0000.000000.tape").write_bytes(b"something else" * 100)
     with pytest.raises(UnreadableRun, match="no tape"):
         read_history(tmp_path, plan())
 
@@ -229,3 +229,22 @@ def test_a_tape_of_another_plan_is_refused(tmp_path: Path) -> None:
     record(Tape(tmp_path, 0, 1, Codec("int64")), 1)
     with pytest.raises(UnreadableRun, match="does not belong"):
         read_history(tmp_path, plan(batch=2))
+
+
+def test_a_code_for_which_there_is_no_space_is_not_there_in_part(tmp_path: Path) -> None:
+    script = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+from idstorm.record.keys import Codec
+from idstorm.record.tape import Tape
+tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"))
+tape.code("one", refused=False, shown="x" * 3_000)
+try:
+    tape.code("two", refused=False, shown="x" * 3_000)
+except OSError:
+    print("no space")
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "no space\n"
+    assert [code.name for code in read_history(tmp_path, plan()).codes] == ["one"]

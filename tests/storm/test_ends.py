@@ -148,3 +148,74 @@ def test_errors_that_hit_everybody_from_the_start_end_the_storm_early(idstorm: I
     assert "sqlite:1 no such table: nowhere" in ran.out
     assert 'session.execute(text("INSERT INTO nowhere VALUES (1)"))' in ran.out
     assert not re.search(r"site-packages|idstorm/storm", ran.out)
+
+
+HANGING = """
+import os, sys, time
+from idstorm.scenario import Row, Scenario
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+def work(session, tokens):
+    open("began", "a").write(".")
+    time.sleep(600)
+
+hanging = Scenario(model=Thing, insert=work)
+"""
+
+
+def test_a_rehearsal_that_hangs_ends_at_the_first_interrupt(idstorm: Idstorm) -> None:
+    idstorm.write("hanging.py", HANGING)
+    with idstorm.started("run", "hanging.py") as process:
+        eventually((idstorm.folder / "began").exists)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    assert idstorm("check", str(idstorm.run_folder)).code == 130
+
+
+def test_workers_that_are_still_importing_end_with_idstorm(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "slow.py",
+        """
+        import sys, time
+        from idstorm.scenario import Row
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        if "idstorm.storm.worker" in sys.orig_argv:
+            open("began", "a").write(".")
+            time.sleep(600)
+        """,
+    )
+    with idstorm.started("run", "slow.py") as process:
+        eventually((idstorm.folder / "began").exists)
+        workers = process.children()
+        process.kill()
+        process.wait()
+        eventually(lambda: gone(workers))
+
+
+def test_processes_that_the_work_has_started_end_with_their_worker(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "spawning.py",
+        """
+        import subprocess, sys
+        from idstorm.scenario import Row, Scenario
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        if "idstorm.storm.worker" in sys.orig_argv:
+            child = subprocess.Popen(["sleep", "600"], stdout=sys.__stdout__)
+            print(child.pid, file=open("children", "a"))
+        """,
+    )
+    assert idstorm("run", "spawning.py", "-n", "400").code == 0
+    children = [int(line) for line in (idstorm.folder / "children").read_text().split()]
+    assert len(children) == 2
+    eventually(lambda: not any(psutil.pid_exists(child) for child in children))

@@ -194,3 +194,74 @@ def test_deletes_are_recorded_and_not_taken_for_losses(idstorm: Idstorm) -> None
     judged = storm(idstorm, MODELS["a text key"], "--deletes", "0.4", "--batch", "2", "-n", "1000")
     assert judged["code"] == 0
     assert judged["operations"]["deleted"] > 50
+
+
+def test_a_table_of_its_own_for_each_class_is_judged_by_the_one_with_the_id(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+class Document(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "document"}
+
+class Invoice(Document):
+    __tablename__ = "invoice"
+    id: Mapped[int] = mapped_column(ForeignKey(Document.id), primary_key=True)
+    number: Mapped[str | None] = mapped_column(String(40))
+    __mapper_args__ = {"polymorphic_identity": "invoice"}
+""",
+    )
+    assert judged["code"] == 0, judged
+    assert judged["verdicts"]["faithful"]["status"] == "held"
+
+
+def test_text_that_looks_like_a_token_is_foreign(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+class Invoice(Base):
+    __tablename__ = "invoice"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[str] = mapped_column(String(40))
+
+def setup(connection):
+    notes = ["1" * 30, "1_000", " 12 ", "inf", "12.7", "", "12"]
+    connection.execute(sql_insert(Invoice), [{"note": note} for note in notes])
+
+scenario = Scenario(model=Invoice, setup=setup)
+""",
+    )
+    assert judged["code"] == 0
+    assert judged["verdicts"]["durable"]["figures"]["foreign"] == 7
+
+
+def test_a_uuid_that_is_told_as_text_can_be_deleted(idstorm: Idstorm) -> None:
+    judged = storm(idstorm, MODELS["a UUID that is told as text"], "--deletes", "0.3", "-n", "1000")
+    assert judged["code"] == 0
+    assert judged["operations"]["deleted"] > 50
+
+
+def test_ids_that_repeat_without_a_token_are_duplicates_and_not_losses(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+from sqlalchemy import func, select
+
+class Invoice(Base):
+    __tablename__ = "invoice"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+def insert(session, tokens):
+    number = (session.scalar(select(func.max(Invoice.number))) or 0) + 1
+    session.add(Invoice(number=number))
+    session.flush()
+    return [number]
+
+scenario = Scenario(Invoice, id="number", insert=insert, claims=[breaks(unique, why="max + 1"), holds(durable)])
+""",
+        "-n",
+        "1000",
+    )
+    assert judged["code"] == 0, judged["verdicts"]["durable"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from running import Idstorm
 
 HEAD = """
@@ -202,3 +203,78 @@ def test_a_begin_that_waits_for_a_lock_counts_as_holding_a_connection(idstorm: I
     assert ran.code == 0
     (judged,) = ran.report["storms"]
     assert judged["verdicts"]["pressure"]["figures"]["overlap_mean"] > 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'engine=lambda url, **pool: create_engine(url, isolation_level="AUTOCOMMIT", **pool)',
+        'session=lambda engine: Session(engine.execution_options(isolation_level="AUTOCOMMIT"))',
+    ],
+)
+def test_autocommit_that_the_scenario_brings_itself_is_found_out(idstorm: Idstorm, field: str) -> None:
+    name = idstorm.write("mine.py", f"{HEAD}\nfrom sqlalchemy.orm import Session\nmine = Scenario(Thing, {field})\n")
+    assert idstorm.storm(name).report["storms"][0]["notes"] == [
+        "the work commits by itself: an error leaves its operation unknown"
+    ]
+    ran = idstorm("run", name, "--rollback", "0.2", "-n", "400")
+    assert ran.code == 2
+    assert "commits by itself" in ran.err
+
+
+def test_a_commit_of_the_driver_itself_is_found_out(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+def work(session, tokens):
+    thing = Thing(token=tokens[0])
+    session.add(thing)
+    session.flush()
+    session.connection().connection.commit()
+    if AT_WORK and tokens[0] % 10 == 0:
+        raise ZeroDivisionError
+    return [thing.id]
+
+mine = Scenario(Thing, insert=work)
+""",
+    )
+    assert judged["code"] == 0
+    assert judged["operations"]["unknown"] > 0
+
+
+def test_a_commit_on_another_connection_is_found_out_when_it_happens(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+def work(session, tokens):
+    if AT_WORK and tokens[0] % 10 == 0:
+        with session.get_bind().begin() as connection:
+            connection.execute(insert(Thing).values(token=tokens[0]))
+        raise ZeroDivisionError
+    thing = Thing(token=tokens[0])
+    session.add(thing)
+    session.flush()
+    return [thing.id]
+
+mine = Scenario(Thing, insert=work, connections=2)
+""",
+    )
+    assert judged["code"] == 0
+    assert judged["operations"]["unknown"] == judged["verdicts"]["durable"]["figures"]["recovered"] > 0
+
+
+def test_work_may_begin_and_commit_its_transaction_itself(idstorm: Idstorm) -> None:
+    judged = storm(
+        idstorm,
+        """
+def work(session, tokens):
+    with session.begin():
+        thing = Thing(token=tokens[0])
+        session.add(thing)
+    return [thing.id]
+
+mine = Scenario(Thing, insert=work)
+""",
+    )
+    assert judged["code"] == 0
+    assert any("commits by itself" in note for note in judged["notes"])

@@ -92,3 +92,26 @@ def test_a_storm_that_the_target_cannot_have_is_not_applicable_and_proves_nothin
 def test_the_rehearsal_leaves_nothing_in_the_table_under_storm(idstorm: Idstorm) -> None:
     (judged,) = idstorm.storm("autoincrement").report["storms"]
     assert judged["verdicts"]["starts_at"]["figures"]["first"] == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        ("engine=lambda url: None", "making the engine failed"),
+        ("engine=lambda url, **pool: 1 / 0", "ZeroDivisionError"),
+        ("claims=[holds('gapless', when=lambda facts: facts['nope'])]", "a claim's predicate failed"),
+        ("id=[]", "several columns of one table"),
+    ],
+)
+def test_what_a_scenario_brings_along_is_its_own_fault(idstorm: Idstorm, field: str, sentence: str) -> None:
+    name = idstorm.write("mine.py", f"{HEAD}\nfrom idstorm.scenario import holds\nmine = Scenario(Thing, {field})\n")
+    ran = idstorm("run", name, "-n", "400")
+    assert (ran.code, sentence in ran.err, "bug in idstorm" in ran.err) == (2, True, False), ran.err
+
+
+def test_a_scenario_at_fault_does_not_take_the_others_verdicts_with_it(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", HEAD + "\nmine = Scenario(Thing, insert=lambda session, tokens: [])\n")
+    ran = idstorm.storm(name, "uuid4")
+    assert ran.code == 2
+    assert [storm["result"] for storm in ran.report["storms"]] == ["inconclusive", "passed"]
+    assert idstorm("check", str(idstorm.run_folder)).code == 2

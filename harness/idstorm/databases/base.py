@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -13,6 +15,8 @@ import sqlalchemy as sa
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
+
+_TOKEN = re.compile("[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class ErrorCode:
     name: str  #: the same for all errors of the same cause
     refused: bool = False  #: a row was refused by the id's own constraint
     rolled_back: bool = False  #: proof that the transaction did not commit, even where COMMIT had been sent
+    environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
 
 
 class CensusUnreadable(EnvironmentFault):
@@ -105,7 +110,7 @@ class Database(ABC):
                 plain = codec.kind == "int64" and len(ids) == 1
                 fast = self._fast_census(connection, ids[0], token, codec) if plain and token is not None else None
                 census = fast or Census.of(codec, list(read_pairs(connection, ids, token)))
-        except (sa.exc.SQLAlchemyError, TypeError, ValueError) as error:
+        except (sa.exc.SQLAlchemyError, TypeError, ValueError, OverflowError) as error:
             raise CensusUnreadable(f"the census could not be read: {error}") from error
         if len(census) != counted:
             raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
@@ -130,8 +135,9 @@ def read_pairs(
 
 
 def read_token(value: Any) -> int | None:
-    """Return a token as it was given, whatever the column made of it; None for what is none."""
-    try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
-        return None
+    """Return a token as it was given, whatever the column made of it; None for what is none of anybody's."""
+    if isinstance(value, str):
+        number = int(value) if _TOKEN.fullmatch(value) else -1
+    else:
+        number = int(value) if isinstance(value, int | Decimal) and value == value // 1 else -1
+    return number if 0 <= number < 1 << 63 else None

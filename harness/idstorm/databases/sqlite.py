@@ -9,6 +9,7 @@ https://www.sqlite.org/rescode.html
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,8 @@ from idstorm.record.census import Census
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
 
-_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT = 5, 6, 8, 13, 19
+_BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN, _CONSTRAINT = 5, 6, 8, 10, 13, 14, 19
+_ENVIRONMENT = {_READONLY, _IOERR, _FULL, _CANTOPEN}
 _UNIQUE = {1555, 2067, 2579}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 _PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
 """Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
@@ -91,7 +93,7 @@ class SQLite(Database):
     def check_settings(self, settings: Mapping[str, str]) -> None:
         """Also see that the busy timeout is a number."""
         super().check_settings(settings)
-        if not settings.get("busy_timeout", "0").isdigit():
+        if not re.fullmatch("[0-9]{1,9}", settings.get("busy_timeout", "0")):
             raise UsageError(f"--set busy_timeout={settings['busy_timeout']}: it is a number of milliseconds")
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
@@ -125,6 +127,7 @@ class SQLite(Database):
             f"sqlite:{code} {error}",
             refused=code in _UNIQUE and constrained == set(ids),
             rolled_back=code & 0xFF in _PROVES_ROLLBACK,
+            environment=code & 0xFF in _ENVIRONMENT,
         )
 
     def quiesce(self, url: sa.URL) -> bool:

@@ -39,7 +39,8 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
         url = _parse(environ[variable], f"${variable}") if variable in environ else sa.make_url(f"{text}://")
         return Address(text, text, _database(url), url)
     if "://" not in text:
-        raise UsageError(f"--on {text!r} is no target: it is {' or '.join(DATABASES)}, or a SQLAlchemy URL")
+        shown = text if text.isidentifier() else "that"  # it may be a URL gone wrong, with its password
+        raise UsageError(f"--on: {shown} is no target; it is {' or '.join(DATABASES)}, or a SQLAlchemy URL")
     url = _parse(text, "the URL after --on")
     database = _database(url)
     masked = mask(url)
@@ -78,12 +79,16 @@ def secrets_of(url: sa.URL) -> tuple[str, ...]:
     """Return every secret of a URL, also as it looks within one: what must not be shown."""
     plain = [str(url.password)] if url.password else []
     for name, value in url.query.items():
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            plain += [value] if isinstance(value, str) else value
+        values = [value] if isinstance(value, str) else value
+        plain += [one for one in values if _is_secret(name) or _is_secret(one)]
     return tuple({form for secret in plain for form in (secret, quote(secret, safe=""), quote_plus(secret))})
 
 
 def mask(url: sa.URL) -> str:
     """Return a URL without its secrets, wherever it holds them."""
-    hidden = {name: "***" for name in url.query if any(word in name.lower() for word in _SECRET_WORDS)}
+    hidden = {name: "***" for name, value in url.query.items() if _is_secret(name) or _is_secret(str(value))}
     return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+
+
+def _is_secret(text: str) -> bool:
+    return any(word in text.lower() for word in _SECRET_WORDS)

@@ -178,7 +178,8 @@ class _Part:
         records = np.concatenate(parts) if parts else np.zeros((0, layout.words), np.int64)
         handed = records[:, tape.HANDED] != 0
         rows, kind = records[:, tape.SHAPE] >> 8, records[:, tape.SHAPE] & 0xFF
-        if (rows < 0).any() or (rows > layout.rows).any() or (kind > max(Kind)).any():
+        outcome = records[:, tape.RESULT] & 0xFF
+        if (rows < 0).any() or (rows > layout.rows).any() or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
             raise UnreadableRun(f"the tape of client {client} in {folder} is damaged")
         within = np.arange(layout.rows) < rows[:, None]  # the rows of each record that are in use
         inserted = within & (kind == Kind.INSERT)[:, None]

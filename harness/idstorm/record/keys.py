@@ -15,6 +15,7 @@ kind        words                  for
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class Codec:
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("int64", "int128", "uuid", "text"):
+            raise ValueError(f"{self.kind!r} is no kind of key")
 
     @property
     def words(self) -> int:
@@ -129,8 +134,8 @@ def _text(value: object) -> str:
             return value.hex()
         case None:
             raise TypeError("None is no id")
-        case tuple() | list():
-            return "(" + ", ".join(_text(part) for part in value) + ")"
+        case Sequence():
+            return json.dumps([_text(part) for part in value], ensure_ascii=False)  # quotes what separates
     return str(value)
 
 

@@ -108,10 +108,15 @@ EXIT_CODES: dict[ExitCode, str] = {
 }
 
 
-def exit_code(result: Result, *, interrupted: bool = False) -> ExitCode:
-    """Return the exit code of a run with this result."""
+def exit_code(result: Result, *, at_fault: bool = False, interrupted: bool = False) -> ExitCode:
+    """Return the exit code of a run with this result.
+
+    `at_fault` tells that a scenario could not be stormed through its own fault, `interrupted` that the user ended it.
+    """
     if result is Result.FAILED:
         return ExitCode.FAILED
+    if at_fault:
+        return ExitCode.USAGE
     if interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.PASSED if result is Result.PASSED else ExitCode.INCONCLUSIVE

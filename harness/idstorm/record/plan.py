@@ -147,7 +147,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Plan:
-        """Return the plan that `to_json` wrote. Raises KeyError or TypeError where it did not."""
+        """Return the plan that `to_json` wrote. Raises KeyError, TypeError, ValueError or AttributeError otherwise."""
         target, fleet, ids = dict(data["target"]), dict(data["fleet"]), dict(data["ids"])
         generator = ids["generator"]
         return cls(

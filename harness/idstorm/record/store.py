@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from idstorm.errors import EnvironmentFault, UnreadableRun
 from idstorm.record.census import Census
 from idstorm.record.history import History, read_history
 from idstorm.record.plan import Plan
+from idstorm.record.verdict import Report
 
 FORMAT = 1
 
@@ -37,12 +39,13 @@ _MARK = "idstorm run"
 class Ending:
     """How a storm ended."""
 
-    state: str  #: finished, interrupted, not started, not applicable, failed fast, unfinished
+    state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, unfinished
     message: str | None = None  #: for a reader: why it ended as it did
     lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
     full_clients: int = 0  #: clients that stopped because the disk was full
     quiet: bool = True  #: the storm's own sessions had ended before the census was taken
     census: str | None = None  #: why the census could not be read
+    before: int = 0  #: rows of the census that was taken before the first client started
     operations: tuple[int, ...] | None = None  #: the operations on each client's tape
 
 
@@ -79,27 +82,27 @@ def create(results: Path, command: str, storms: list[Mapping[str, str]]) -> Run:
 
     Raises EnvironmentFault where that cannot be written.
     """
-    try:
+    with writing(results):
         if not results.exists():
             results.mkdir(parents=True)
             (results / ".gitignore").write_text("*\n")
         while True:
             folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-            try:
+            with suppress(FileExistsError):
                 folder.mkdir()
                 break
-            except FileExistsError:
-                continue
-        run = Run(folder, command, tuple(storms))
         write_json(folder / "run.json", {"what": _MARK, "format": FORMAT, "command": command, "storms": storms})
+    return Run(folder, command, tuple(storms))
+
+
+@contextmanager
+def writing(path: Path, option: str = "--results") -> Iterator[None]:
+    """Turn what the system says against writing here into an EnvironmentFault that names the option to change."""
+    try:
+        yield
     except OSError as error:
-        raise cannot_write(results, error) from error
-    return run
-
-
-def cannot_write(path: Path, error: OSError) -> EnvironmentFault:
-    """Return the error that says in a sentence that results cannot be written."""
-    return EnvironmentFault(f"cannot write results to {path}: {error.strerror or error}; choose another with --results")
+        reason = error.strerror or error
+        raise EnvironmentFault(f"cannot write to {path}: {reason}; choose another place with {option}") from error
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -114,18 +117,29 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
-    """Write a storm's plan into its folder, and make the folder of its tapes."""
-    (folder / "tapes").mkdir(parents=True)
-    write_json(folder / "plan.json", {"format": FORMAT, **plan.to_json()})
+    """Write a storm's plan into its folder, and make the folder of its tapes. Raises EnvironmentFault."""
+    with writing(folder):
+        (folder / "tapes").mkdir(parents=True)
+        write_json(folder / "plan.json", {"format": FORMAT, **plan.to_json()})
+
+
+def write_census(folder: Path, name: str, census: Census) -> None:
+    """Write a census into a storm's folder. Raises EnvironmentFault."""
+    with writing(folder):
+        census.write(folder / f"{name}.npz")
 
 
 def write_ending(folder: Path, ending: Ending) -> None:
     """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "ending.json", {"format": FORMAT, **asdict(ending)})
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+
+
+def write_report(run: Run, report: Report) -> None:
+    """Write a run's report. Raises EnvironmentFault."""
+    with writing(run.folder):
+        write_json(run.folder / "report.json", report.to_json())
 
 
 def open_run(folder: Path) -> Run:
@@ -135,7 +149,7 @@ def open_run(folder: Path) -> Run:
         raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
     try:
         storms = tuple({key: str(storm[key]) for key in ("name", "scenario", "target")} for storm in data["storms"])
-        if any(Path(storm["name"]).name != storm["name"] for storm in storms):
+        if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
             raise ValueError("a storm lies outside the run")
         return Run(folder, str(data["command"]), storms)
     except (KeyError, TypeError, ValueError) as error:
@@ -149,7 +163,9 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
         ending = _ending(folder / "ending.json")
         plan = _plan(folder / "plan.json")
         history = before = census = None
-        if plan is not None and ending.state not in ("not started", "not applicable"):
+        if plan is None and ending.state in ("finished", "failed fast"):
+            raise UnreadableRun(f"{folder} has lost its plan.json")
+        if plan is not None and (folder / "tapes").is_dir() and ending.state not in ("not started", "not applicable"):
             history = read_history(folder / "tapes", plan)
             counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
             if ending.operations not in (None, counted):
@@ -157,8 +173,9 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
                     f"the tapes in {folder} are truncated: {ending.operations} operations, not {counted}"
                 )
             codec = plan.ids.codec
-            before = Census.read(folder / "before.npz", codec) if (folder / "before.npz").exists() else None
-            if ending.state != "unfinished" and ending.census is None:
+            if ending.before or (folder / "before.npz").exists():
+                before = Census.read(folder / "before.npz", codec)
+            if ending.census is None:
                 census = Census.read(folder / "census.npz", codec)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
@@ -167,9 +184,8 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
 
 def _ending(path: Path) -> Ending:
     if not path.exists():
-        return Ending(
-            "unfinished", "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
-        )
+        words = "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
+        return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
     data = _read_json(path)
     try:
         counts = data["operations"]
@@ -189,7 +205,7 @@ def _plan(path: Path) -> Plan | None:
         return None
     try:
         return Plan.from_json(_read_json(path))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableRun(f"{path} is damaged: {error!r}") from error
 
 
@@ -198,7 +214,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text())
         written = data.pop("format")
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
     if not isinstance(written, int) or written > FORMAT:
         raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")

@@ -27,6 +27,7 @@ The disk space of a segment is allocated before its first operation begins. A fu
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -68,6 +69,9 @@ class Flag(IntEnum):
     UNCONNECTED = 2  #: no connection was to be had; nothing was begun
 
 
+_ID = int(Told.ID)  # looking up a member of an enumeration takes longer than storing it
+
+
 @dataclass(frozen=True)
 class Layout:
     """The shape of a record."""
@@ -88,7 +92,7 @@ class Layout:
 
 def segment_path(folder: Path, client: int, segment: int) -> Path:
     """Where a segment of a client's tape lies."""
-    return folder / f"client-{client:04}.{segment:03}.tape"
+    return folder / f"client-{client:04}.{segment:06}.tape"
 
 
 def codes_path(folder: Path, client: int) -> Path:
@@ -112,49 +116,48 @@ class Tape:
         self._layout = Layout(rows, codec.words)
         self._integers = codec.kind == "int64"
         self._segment = -1
-        self._capacity = self._next = 0
         self._words = memoryview(b"").cast("q")
         self._bytes = memoryview(b"")
-        self._at = 0
+        self._at = self._end = 0  # where this record begins, and where the segment's last one ends
+        self._record, self._keys, self._key_words = self._layout.words, self._layout.keys, codec.words
         self._codes: dict[str, int] = {}
 
     def reserve(self) -> None:
         """Make room for one whole operation. Raises OSError where the disk is full."""
-        if self._next == self._capacity:
+        if self._at == self._end:
             self._grow()
-        self._at = HEADER_WORDS + self._next * self._layout.words
 
-    def begin(self, kind: Kind, rows: int, now: int) -> None:
+    def begin(self, kind: int, rows: int, now: int) -> None:
         """The connection is held and the work begins."""
         self._words[self._at + SHAPE] = kind | rows << 8
         self._words[self._at + BEGIN] = now
 
     def hand(self, ids: Sequence[object], now: int) -> None:
         """The ids of an insert are known. Raises TypeError or ValueError, with nothing told, for what is no id."""
-        words, at, layout = self._words, self._at, self._layout
+        words, states, at = self._words, self._bytes, self._at
         told = (at + TOLD) * 8
-        key = at + layout.keys
+        key = at + self._keys
         for id_ in ids:
             if self._integers and type(id_) is int:
                 words[key] = id_
-                state = Told.ID
+                state = _ID
             elif id_ is None:
                 state = Told.NO_ROW
             else:
                 existing = isinstance(id_, Existing)
-                state = Told.EXISTING if existing else Told.ID
+                state = Told.EXISTING if existing else _ID
                 for offset, word in enumerate(self._codec.encode(id_.id if isinstance(id_, Existing) else id_)):
                     words[key + offset] = word
-            self._bytes[told] = state
+            states[told] = state
             told += 1
-            key += layout.key_words
+            key += self._key_words
         words[at + HANDED] = now
 
     def aim(self, tokens: Sequence[int], now: int) -> None:
         """The rows of a delete are chosen."""
-        key = self._at + self._layout.keys
+        key = self._at + self._keys
         for offset, token in enumerate(tokens):
-            self._words[key + offset * self._layout.key_words] = token
+            self._words[key + offset * self._key_words] = token
         self._words[self._at + HANDED] = now
 
     def commit(self, now: int) -> None:
@@ -165,7 +168,7 @@ class Tape:
         """The operation has ended; `result` is outcome, flags and code as the word RESULT holds them."""
         self._words[self._at + RESULT] = result
         self._words[self._at + ENDED] = now
-        self._next += 1
+        self._at += self._record
 
     def known_code(self, name: str) -> int:
         """Return the number of an error's code that was written down before, or 0."""
@@ -176,7 +179,10 @@ class Tape:
         line = json.dumps({"code": name, "refused": refused, "shown": shown}) + "\n"
         file = os.open(codes_path(self._folder, self._client), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(file, line.encode())  # one write: a line is there whole or not at all
+            before = os.fstat(file).st_size
+            if os.write(file, line.encode()) < len(line.encode()):
+                os.ftruncate(file, before)  # a line is there whole or not at all
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
         self._codes[name] = len(self._codes) + 1
@@ -197,7 +203,7 @@ class Tape:
         finally:
             os.close(file)
         self._segment += 1
-        self._capacity, self._next = capacity, 0
+        self._at, self._end = HEADER_WORDS, HEADER_WORDS + capacity * self._record
         self._bytes = memoryview(memory)
         self._words = self._bytes.cast("q")
         header = (

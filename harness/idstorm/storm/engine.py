@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
-from idstorm.errors import UsageError
+from idstorm.errors import ScenarioError, UsageError, show_users_error
 from idstorm.record.plan import Plan, Pool
 from idstorm.scenario import Scenario
 
@@ -39,6 +39,8 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
         engine = (scenario.engine or sa.create_engine)(url, **options)
     except sa.exc.ArgumentError as error:
         raise UsageError(str(error)) from error
+    except Exception as error:
+        raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
     database.configure(engine, manner.settings)
     return engine
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, monotonic_ns
+from typing import Protocol
 
 import sqlalchemy as sa
 
 from idstorm.catalogue import Found
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import Address, secrets_of
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
+from idstorm.errors import EnvironmentFault, UsageError, redact
 from idstorm.record import store
 from idstorm.record.history import read_history, trim
 from idstorm.record.plan import Fleet, Plan, Pool, Tokens
@@ -31,6 +32,17 @@ _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
 _HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
 _STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
 _LOOK_EVERY = 0.2  # seconds
+_NO_CENSUS = "there is no census: the storm did not come to its end"
+
+
+class Stop(Protocol):
+    """Whether the user wants an end."""
+
+    def asked(self) -> bool:
+        """Whether the user has asked to stop."""
+
+    def gently(self) -> AbstractContextManager[None]:
+        """While this lasts, a first request only shows in `asked`; at other times it raises KeyboardInterrupt."""
 
 
 @dataclass(frozen=True)
@@ -78,28 +90,27 @@ def check_order(order: Order) -> None:
     work_of(order.found.scenario)
 
 
-def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
-    """Storm, and write down in `folder` all that there is to judge. Returns how it ended, as written there.
+def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> None:
+    """Storm, and write down in `folder` all that there is to judge, and how it ended.
 
-    `watch` is shown how it goes; `stop` is asked whether to end early. Raises UsageError where the order or the
-    scenario is at fault, and EnvironmentFault where the results cannot be written.
+    `watch` is shown how it goes; `stop` is asked whether to end early. Raises EnvironmentFault where the results cannot
+    be written. What else goes wrong is in the ending.
     """
     try:
         ending = _storm(order, run, folder, watch, stop)
     except NotApplicable as error:
         ending = Ending("not applicable", str(error))
-    except EnvironmentFault as error:
-        ending = Ending("not started", str(error))
     except UsageError as error:
-        store.write_ending(folder, Ending("not started", str(error)))
+        ending = Ending("at fault", str(error), census=_NO_CENSUS)
+    except (EnvironmentFault, OSError) as error:
+        ending = Ending("not started", str(error), census=_NO_CENSUS)
+    except KeyboardInterrupt:
+        store.write_ending(folder, Ending("interrupted", "at once, by the user", census=_NO_CENSUS))
         raise
-    except OSError as error:
-        raise store.cannot_write(folder, error) from error
     store.write_ending(folder, ending)
-    return ending
 
 
-def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
+def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> Ending:
     database, url, scenario = order.address.database, order.address.url, order.found.scenario
     work = work_of(scenario)
     with database.namespace(url, f"{run}-{folder.name}-rehearsal") as inside:
@@ -126,13 +137,14 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Callable[[]
         )
     store.write_plan(folder, plan)
     with database.namespace(url, f"{run}-{folder.name}") as inside, _namespace_errors(inside):
-        _prepare(order, plan, work, inside, folder)
-        ending = _unleash(plan, inside, folder, watch, stop)
-        return _take_census(order, plan, work, inside, folder, ending)
+        before = _prepare(order, plan, work, inside, folder)
+        with stop.gently():
+            ending = _unleash(plan, inside, folder, watch, stop)
+            return replace(_take_census(order, plan, work, inside, folder, ending), before=before)
 
 
-def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> None:
-    """Make the tables, and take the census of what `setup` put there."""
+def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
+    """Make the tables, and take the census of what `setup` put there. Returns the number of its rows."""
     engine = open_engine(order.found.scenario, order.address.database, url, order.manner)
     try:
         make_tables(order.found.scenario, engine)
@@ -140,10 +152,11 @@ def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) ->
         engine.dispose()
     before = order.address.database.read_census(url, work.ids, work.token, plan.ids.codec)
     if len(before):
-        before.write(folder / "before.npz")
+        store.write_census(folder, "before", before)
+    return len(before)
 
 
-def _unleash(plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Callable[[], bool]) -> Ending:
+def _unleash(plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Stop) -> Ending:
     """Let the workers storm, and see them all gone."""
     orders = {
         "plan": plan.to_json(),
@@ -152,7 +165,7 @@ def _unleash(plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Callable
     }
     follow, state, message = Follow(plan, folder / "tapes"), "finished", None
     with Workers(orders, plan.fleet.processes, secrets_of(url)) as workers:
-        if workers.until_ready(_READY_WITHIN, stop):
+        if workers.until_ready(_READY_WITHIN, stop.asked):
             begun = monotonic()
             workers.send(f"start {monotonic_ns() + _HEAD_START}")
             while workers.talking and not workers.fatal:
@@ -161,18 +174,16 @@ def _unleash(plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Callable
                 error = follow.hopeless()
                 if error is not None:
                     state, message = "failed fast", f"every client's first operations all failed with {error}"
-                if stop():
+                if stop.asked():
                     state, message = "interrupted", "by the user"
                 if state != "finished" or _overdue(plan, monotonic() - begun):
                     break
-        elif stop():
+        elif stop.asked():
             state, message = "interrupted", "by the user"
-        _stop(workers, stop)
+        _stop(workers)
     if workers.fatal:
-        raise ScenarioError(f"a client could not go on\n{workers.fatal}")
+        state, message = "at fault", f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
-    if state == "finished" and lost and not any(worker.ready for worker in workers.all):
-        state, message = "not started", lost[0]
     full = sum(worker.full_clients for worker in workers.all)
     return Ending(state, message, () if state == "interrupted" else lost, full)
 
@@ -182,7 +193,7 @@ def _overdue(plan: Plan, elapsed: float) -> bool:
     return plan.fleet.seconds is not None and elapsed > plan.fleet.seconds + plan.pool.timeout + _STOP_WITHIN
 
 
-def _stop(workers: Workers, stop: Callable[[], bool]) -> None:
+def _stop(workers: Workers) -> None:
     """Tell all clients to end, and give them bounded time for it. Whoever is left is killed when the workers close."""
     workers.send("stop")
     deadline = monotonic() + _STOP_WITHIN
@@ -199,15 +210,10 @@ def _take_census(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path
     offsets = read_history(tapes, plan).op_offsets
     quiet, unreadable = database.quiesce(url), None
     try:
-        database.read_census(url, work.ids, work.token, plan.ids.codec).write(folder / "census.npz")
+        store.write_census(folder, "census", database.read_census(url, work.ids, work.token, plan.ids.codec))
     except CensusUnreadable as error:
         unreadable = redact(str(error), secrets_of(url))
-    return replace(
-        ending,
-        quiet=quiet,
-        census=unreadable,
-        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
-    )
+    return replace(ending, quiet=quiet, census=unreadable, operations=tuple((offsets[1:] - offsets[:-1]).tolist()))
 
 
 @contextmanager

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, BinaryIO
 
 from idstorm.errors import redact
 
-_LAST_LINES = 12
+_LAST_LINES, _LAST_BYTES = 12, 1 << 16
 
 
 class Worker:
@@ -46,8 +47,10 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether the process has not ended yet."""
-        return self._process.poll() is None
+        """Whether the process has not ended yet. Its end is not taken: until `kill`, nobody else gets its number."""
+        if self._process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     @property
     def stdout(self) -> Any:
@@ -74,9 +77,10 @@ class Worker:
         return bool(piece)
 
     def kill(self) -> None:
-        """Kill the process, if it still runs, and take its end."""
-        if self.running:
-            self._process.kill()
+        """Kill the process and whatever its work has started, and take its end."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
@@ -87,7 +91,7 @@ class Worker:
         """Return what is known of a worker that ended without having been done, else None. It has to have ended."""
         if self.done or self.fatal:
             return None
-        self._errors.seek(0)
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LAST_BYTES))
         said = self._errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
         words = redact("\n".join(said), self._secrets)
         code = self._process.returncode
@@ -128,12 +132,14 @@ class Workers:
 
     def listen(self, seconds: float) -> None:
         """Wait for answers, at most this long."""
-        for key, _ in self._selector.select(seconds):
+        heard = {key.fd for key, _ in self._selector.select(seconds)}
+        for key in list(self._selector.get_map().values()):
             worker: Worker = key.data
-            if not worker.hear():
+            # The end of a worker is not always the end of its pipe: its own children may hold that open for ever.
+            if not (worker.hear() if key.fd in heard else worker.running):
                 self._selector.unregister(worker.stdout)
 
-    def until_ready(self, seconds: float, stop: Any) -> bool:
+    def until_ready(self, seconds: float, stop: Callable[[], bool]) -> bool:
         """Wait until all that still run are ready. False: that took too long, or there is a reason to stop."""
         deadline = monotonic() + seconds
         while self.talking and not all(worker.ready for worker in self.all):

@@ -53,7 +53,10 @@ class _Follower:
     first: list[int] = field(default_factory=list)  #: the code of each of the first operations, 0 where it did not fail
 
     def catch_up(self) -> None:
-        paths = segments(self.folder, self.client)
+        with suppress(FileNotFoundError):  # a segment for which there was no space is taken back
+            self._read_on(segments(self.folder, self.client))
+
+    def _read_on(self, paths: list[Path]) -> None:
         while self.segment < len(paths):
             records = read_segment(paths[self.segment], self.layout)
             ended = records[self.place :]

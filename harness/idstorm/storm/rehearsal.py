@@ -7,15 +7,15 @@ commits by itself, what the server can do.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from idstorm.databases.base import read_pairs
+from idstorm.databases.base import Database, read_pairs
 from idstorm.databases.targets import Address, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact, show_users_error
 from idstorm.record.keys import Codec, Existing, codec_for
@@ -23,6 +23,8 @@ from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Scenario
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine
 from idstorm.storm.work import Work, qualified
+
+Pairs = list[tuple[Any, int | None]]
 
 
 class NotApplicable(Exception):
@@ -37,6 +39,32 @@ class Rehearsed:
     ids: Ids
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a rehearsal takes place."""
+
+    database: Database
+    url: sa.URL
+    engine: sa.Engine
+
+    def pairs(self, work: Work) -> Pairs:
+        """Return (id, token) of each row that anybody can see: read by a connection of its own."""
+        with self.database.snapshot(self.url) as connection:
+            return list(read_pairs(connection, work.ids, work.token))
+
+    @contextmanager
+    def users_own(self, what: str) -> Iterator[None]:
+        """Show an error as the user's own, unless the surroundings are to blame."""
+        try:
+            yield
+        except UsageError:
+            raise
+        except Exception as error:
+            words = redact(f"{what}\n{show_users_error(error)}", secrets_of(self.url))
+            blame = EnvironmentFault if self.database.classify(error, ()).environment else ScenarioError
+            raise blame(words) from error
+
+
 def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int) -> Rehearsed:
     """Do one operation of a scenario in an empty namespace, and see that it comes back as it was told.
 
@@ -44,14 +72,15 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
     ScenarioError, with the user's own traceback, where the work fails.
     """
     engine = open_engine(scenario, address.database, url, manner)
+    place = _Place(address.database, url, engine)
     try:
         target = _look(address, url, engine, manner)
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        with _as_users_own("making the tables and their rows failed", url):
+        with place.users_own("making the tables and their rows failed"):
             make_tables(scenario, engine)
-        return Rehearsed(target, _operate(scenario, work, engine, url, manner, batch))
+        return Rehearsed(target, _operate(scenario, work, place, manner, batch))
     finally:
         engine.dispose()
 
@@ -93,93 +122,80 @@ def _look(address: Address, url: sa.URL, engine: sa.Engine, manner: Manner) -> T
         raise EnvironmentFault(f"{address.name} is out of reach: {reason}") from error
 
 
-def _operate(scenario: Scenario, work: Work, engine: sa.Engine, url: sa.URL, manner: Manner, batch: int) -> Ids:
-    commits: list[None] = []
-    sa.event.listen(engine, "commit", lambda _: commits.append(None))
+def _operate(scenario: Scenario, work: Work, place: _Place, manner: Manner, batch: int) -> Ids:
     first = secrets.randbits(61)
     tokens = range(first, first + batch)
-    with (
-        _as_users_own("the rehearsal of one operation failed", url),
-        (scenario.session or Session)(engine) as session,
-    ):
-        told = told_by(work.insert(session, tokens), tokens)
-        autonomous = bool(commits)
-        session.commit()
-    with engine.connect() as connection:
-        pairs = list(read_pairs(connection, work.ids, work.token))
-    stored = _stored(work, told, tokens, pairs)
-    codec = _agree(told, stored, work)
+    with place.users_own("the rehearsal of one operation failed"):
+        with (scenario.session or Session)(place.engine) as session:
+            told = told_by(work.insert(session, tokens), tokens)
+            early = place.pairs(work)
+            session.commit()
+        pairs = place.pairs(work)
+    matches = _matches(work, told, tokens, pairs)
+    codec = _agree(matches, work)
     if scenario.deletes:
-        _delete(scenario, work, engine, url, told)
+        _delete(scenario, work, place, codec, [one for one, _ in matches])
     return Ids(
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
-        autonomous=autonomous or manner.isolation == AUTOCOMMIT,
+        autonomous=bool(_matches(work, told, tokens, early, strict=False)) or manner.isolation == AUTOCOMMIT,
         generator=work.generator,
     )
 
 
-def _stored(work: Work, told: Sequence[Any], tokens: Sequence[int], pairs: list[tuple[Any, int | None]]) -> list[Any]:
-    """Return the stored id of each token that was told one of its own; of any row, where rows carry no token."""
-    if work.token is None:
-        return [next(iter(id_ for id_, _ in pairs if str(id_) == str(one)), None) for one in told]
+def _matches(
+    work: Work, told: Sequence[Any], tokens: Sequence[int], pairs: Pairs, *, strict: bool = True
+) -> list[tuple[Any, Any]]:
+    """Return (id told, id stored) of each row that is there and was told an id of its own."""
+    matches = []
     by_token = {token: id_ for id_, token in pairs}
     for one, token in zip(told, tokens, strict=True):
-        if one is not None and not isinstance(one, Existing) and token not in by_token:
+        if one is None or isinstance(one, Existing):
+            continue
+        if work.token is None:
+            matches += [(one, id_) for id_, _ in pairs if _same(one, id_)][:1]
+        elif token in by_token:
+            matches.append((one, by_token[token]))
+        elif strict:
             raise ScenarioError(
                 f"the rehearsal was told the id {one!r}, but no row that it committed has its token in "
                 f"{qualified(work.token)}"
             )
-    return [by_token.get(token) for token in tokens]
+    return matches
 
 
-def _agree(told: Sequence[Any], stored: Sequence[Any], work: Work) -> Codec:
+def _same(told: Any, stored: Any) -> bool:
+    try:
+        codec = codec_for(told, stored)
+        return codec.encode(told) == codec.encode(stored)
+    except (TypeError, ValueError):
+        return False
+
+
+def _agree(matches: list[tuple[Any, Any]], work: Work) -> Codec:
     """Return the codec under which what was told is what is stored."""
     longest = getattr(work.ids[0].type, "length", None) if len(work.ids) == 1 else None
-    own = [
-        (one, other)
-        for one, other in zip(told, stored, strict=True)
-        if one is not None and not isinstance(one, Existing) and other is not None
-    ]
-    if not own:
+    if not matches:
         raise ScenarioError("the rehearsal was told the id of no row that is there: there is nothing to judge")
-    codec = codec_for(*own[0], longest)
-    for one, other in own:
+    codec = codec_for(*matches[0], longest)
+    for one, other in matches:
         try:
             if codec.encode(one) == codec.encode(other):
                 continue
-        except (TypeError, ValueError) as error:
-            raise ScenarioError(
-                f"insert returned {one!r}, which is no id of {', '.join(work.id_names)}: {error}"
-            ) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            names = ", ".join(work.id_names)
+            raise ScenarioError(f"insert returned {one!r}, which is no id of {names}: {error}") from error
         raise ScenarioError(f"alone in its table, the rehearsal was told the id {one!r} of a row that has {other!r}")
     return codec
 
 
-def _delete(scenario: Scenario, work: Work, engine: sa.Engine, url: sa.URL, told: Sequence[Any]) -> None:
-    ids = [one for one in told if one is not None and not isinstance(one, Existing)]
-    with (
-        _as_users_own("the rehearsal of a delete failed", url),
-        (scenario.session or Session)(engine) as session,
-    ):
-        work.delete(session, ids)
-        session.commit()
-    with engine.connect() as connection:
-        left = [id_ for id_, _ in read_pairs(connection, work.ids, work.token) if id_ in ids]
-    if left:
-        raise ScenarioError(f"the rehearsal deleted {ids!r}, but after COMMIT {left!r} is still there")
-
-
-@contextmanager
-def _as_users_own(what: str, url: sa.URL) -> Any:
-    try:
-        yield
-    except UsageError:
-        raise
-    except Exception as error:
-        _raise(what, error, url)
-
-
-def _raise(what: str, error: Exception, url: sa.URL) -> NoReturn:
-    raise ScenarioError(redact(f"{what}\n{show_users_error(error)}", secrets_of(url))) from error
+def _delete(scenario: Scenario, work: Work, place: _Place, codec: Codec, ids: list[Any]) -> None:
+    with place.users_own("the rehearsal of a delete failed"):
+        with (scenario.session or Session)(place.engine) as session:
+            work.delete(session, ids)
+            session.commit()
+        left = {codec.encode(id_) for id_, _ in place.pairs(work) if id_ is not None}
+    kept = [id_ for id_ in ids if codec.encode(id_) in left]
+    if kept:
+        raise ScenarioError(f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there")

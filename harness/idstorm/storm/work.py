@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
@@ -57,11 +58,16 @@ def work_of(scenario: Scenario) -> Work:
 def _id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
     if scenario.id is None:
         return tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
-    given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute) else scenario.id
-    return tuple(_column(mapper, column) for column in given)
+    given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute | sa.Column) else scenario.id
+    columns = tuple(_column(mapper, column) for column in given)
+    if len({column.table for column in columns}) != 1:
+        raise ScenarioError("the id of a scenario is a column, or several columns of one table")
+    return columns
 
 
 def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:
+    if isinstance(given, sa.Column):
+        given = mapper.get_property_by_column(given).key if given in mapper.columns.values() else given.name
     key = given if isinstance(given, str) else given.key
     if key not in mapper.columns:
         raise ScenarioError(
@@ -73,18 +79,26 @@ def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:
 
 
 def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> sa.Column[Any] | None:
+    table = ids[0].table
     if scenario.token is not None:
-        return _column(mapper, scenario.token)
-    if "token" in mapper.columns:
-        return _column(mapper, "token")
-    if scenario.insert is not None:
-        return None  # only the default insert would know where we want it
-    free = [
+        token = _column(mapper, scenario.token)
+        if token.table is not table:
+            raise ScenarioError(
+                f"the token is in {token.table.name}, the id in {table.name}: they must be in one table"
+            )
+        return token
+    beside = [
         column
-        for column in mapper.local_table.columns
-        if isinstance(column, sa.Column) and column not in ids and not column.primary_key and not column.foreign_keys
+        for column in table.columns
+        if column in mapper.columns.values()
+        and column not in ids
+        and not column.primary_key
+        and not column.foreign_keys
     ]
-    return next((column for column in free if _carries_token(column)), None)
+    named = next((column for column in beside if column.name == "token"), None)
+    if named is not None or scenario.insert is not None:
+        return named  # an insert of the user's own does not know of any other column
+    return next((column for column in beside if _carries_token(column)), None)
 
 
 def _carries_token(column: sa.Column[Any]) -> bool:
@@ -119,9 +133,16 @@ def _default_delete(ids: tuple[sa.Column[Any], ...]) -> Delete:
     table = ids[0].table
 
     def delete(session: Session, values: Sequence[Any]) -> None:
-        session.execute(sa.delete(table).where(chosen.in_(values)))
+        known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
+        session.execute(sa.delete(table).where(chosen.in_(known)))
 
     return delete
+
+
+def _as_stored(column: sa.Column[Any], value: Any) -> Any:
+    """Return an id as its column takes it, where a client was told it as text."""
+    wanted = column.type.python_type
+    return wanted(value) if isinstance(value, str) and wanted in (int, UUID) else value
 
 
 def _generator(ids: tuple[sa.Column[Any], ...]) -> Generator | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ from idstorm.databases.targets import DATABASES, secrets_of
 from idstorm.errors import IdstormError, redact, show_users_error
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
-from idstorm.storm.client import Client, Control, see
+from idstorm.storm.client import Client, Control, listen
 from idstorm.storm.engine import manner_of, open_engine
 from idstorm.storm.work import work_of
 
@@ -42,6 +41,7 @@ def main() -> None:
     orders = json.loads(next(lines))
     secrets = secrets_of(sa.make_url(orders["url"]))
     control, fatal = Control(), list[str]()
+    threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     try:
         plan = Plan.from_json(orders["plan"])
         clients = _clients(plan, orders, control, secrets)
@@ -49,7 +49,6 @@ def main() -> None:
         _warm_up(clients)
         for thread in threads:
             thread.start()
-        threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
         answers.write('{"ready": true}\n')
         for thread in threads:
             thread.join()
@@ -62,14 +61,13 @@ def main() -> None:
 
 
 def _clients(plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...]) -> list[Client]:
-    if plan.path not in sys.path:
-        sys.path.insert(0, plan.path)
+    catalogue.put_first(plan.path)
     (found,) = catalogue.find(plan.reference)
     database, scenario = DATABASES[plan.target.dialect], found.scenario
     engine = open_engine(scenario, database, sa.make_url(orders["url"]), manner_of(plan))
     factory, folder = scenario.session or Session, Path(orders["tapes"])
     work = work_of(scenario)
-    see(engine)
+    listen(engine)
     return [
         Client(
             plan,
