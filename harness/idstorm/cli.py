@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,7 +58,20 @@ class _Setting(click.ParamType[tuple[str, str]]):
         return name, setting
 
 
-_FRACTION = click.FloatRange(0, 1, max_open=True)
+class _Fraction(click.ParamType[float]):
+    name = "fraction"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            fraction = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not 0 <= fraction < 1:
+            self.fail(f"{value} is not in the range 0<=x<1", param, ctx)
+        return fraction
+
+
+_FRACTION = _Fraction()
 _POSITIVE = click.IntRange(min=1)
 
 
@@ -147,7 +162,9 @@ def cli() -> None:
     metavar="SEC",
     help="Seconds to wait for a connection.",
 )
-@click.option("--isolation", metavar="LEVEL", help="Isolation level, or AUTOCOMMIT.  [default: the database's]")
+@click.option(
+    "--isolation", type=str.upper, metavar="LEVEL", help="Isolation level, or AUTOCOMMIT.  [default: the database's]"
+)
 @click.option(
     "--set",
     "settings",
@@ -261,18 +278,31 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 def _finish(report: Report, json_file: str | None, *, quiet: bool, verbose: bool) -> NoReturn:
-    from idstorm.record.store import cannot_write, write_json
     from idstorm.report import terminal
 
-    if json_file == "-":
-        click.echo(json.dumps(report.to_json(), indent=1, default=str))
-    elif json_file is not None:
-        try:
-            write_json(Path(json_file), report.to_json())
-        except OSError as error:
-            raise cannot_write(Path(json_file), error) from error
-    terminal.show(_console(stderr=json_file == "-"), report, verbose=verbose, quiet=quiet)
+    console = _console(stderr=json_file == "-")
+    if json_file is not None:
+        _write_json(report, json_file)
+    with suppress(SystemExit):  # rich's answer to a reader that has gone: the result stays what it is
+        terminal.show(console, report, verbose=verbose, quiet=quiet)
+    if quiet or not console.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
+        for line in terminal.complaints(report):
+            click.echo(line, err=True)
     sys.exit(report.exit_code)
+
+
+def _write_json(report: Report, name: str) -> None:
+    from idstorm.record.store import write_json, writing
+
+    path = Path(name).resolve()
+    if name == "-":
+        click.echo(json.dumps(report.to_json(), indent=1, default=str))
+        return
+    with writing(path, "--json"):
+        if path.exists() and not path.is_file():  # a pipe or a device: renaming a file onto it would replace it
+            path.write_text(json.dumps(report.to_json(), indent=1, default=str) + "\n")
+        else:
+            write_json(path, report.to_json())
 
 
 def main() -> None:
@@ -284,9 +314,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end(KeyboardInterrupt(), "interrupted")
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has gone
-        sys.exit(1)
+    except OSError as error:
+        _lose_stdout(error)
     except Exception as error:
         from idstorm.errors import IdstormError
 
@@ -298,6 +327,14 @@ def main() -> None:
             error,
             f"{traceback.format_exc()}\nThis is a bug in idstorm {__version__}; please report it with the lines above.",
         )
+
+
+def _lose_stdout(error: OSError) -> NoReturn:
+    """Whoever read us has gone, or the disk behind stdout is full: nobody learns the result, so there is none."""
+    from idstorm.errors import EnvironmentFault
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere, without another error
+    _end(EnvironmentFault(), f"Error: {error.strerror or error}")
 
 
 def _end(error: BaseException, message: str) -> NoReturn:

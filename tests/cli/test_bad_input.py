@@ -36,7 +36,8 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["nowhere.models:Invoice"], "there is no module nowhere"),
         (["autoincrement:autoincrementt"], "there is autoincrement"),
         (["json:JSONDecoder"], "is no scenario and no mapped class"),
-        (["autoincrement", "--on", "oracle"], "it is sqlite"),
+        (["autoincrement", "--on", "oracle"], "oracle is no target; it is sqlite"),
+        (["autoincrement", "--on", "me:pw@host/db"], "that is no target"),
         (["autoincrement", "--on", "sqlite://user:pw@:port/x"], "malformed"),
         (["autoincrement", "--on", "nosuch://host/x"], "no dialect that SQLAlchemy knows"),
         (["autoincrement", "--on", "sqlite:///:memory:"], "in-memory"),
@@ -49,6 +50,8 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["autoincrement", "--time", "0s"], "is no duration"),
         (["autoincrement", "--think", "5..1ms"], "larger"),
         (["autoincrement", "--rollback", "1.5"], "is not in the range"),
+        (["autoincrement", "--rollback", "nan"], "is not in the range"),
+        (["autoincrement", "--rollback", "0.1", "--isolation", "autocommit"], "means nothing under AUTOCOMMIT"),
         (["autoincrement", "-j", "4", "-c", "2"], "4 processes are too many for 2 clients"),
         (["autoincrement", "-n", "10", "-T", "1s"], "exclude each other"),
         (["autoincrement", "--rollback", "0.1", "--isolation", "AUTOCOMMIT"], "means nothing under AUTOCOMMIT"),
@@ -77,6 +80,12 @@ def test_what_cannot_be_asked_for(idstorm: Idstorm, words: list[str], sentence: 
         (GOOD + "\nmine = Scenario(Thing, id='number')", "has no column number; there are id, token"),
         (GOOD + "\nmine = Scenario(Thing, needs={'wings'})", "no dialect or capability"),
         (GOOD + "\nmine = Scenario(Thing, deletes=2)", "fractions"),
+        (
+            GOOD
+            GOOD + "\nfrom idstorm.scenario import may_break\n"
+            "mine = Scenario(Thing, claims=[may_break('pressure', why='')])",
+            "cannot be claimed away",
+        ),
         (
             GOOD + "\nfrom idstorm.scenario import holds\nmine = Scenario(Thing, claims=[holds('uniqe')])",
             "which is no check; there are pressure, unique",
@@ -108,13 +117,13 @@ def test_a_driver_that_is_not_installed_is_named_with_its_extra(idstorm: Idstorm
 
 def test_results_below_a_file_cannot_be_written(idstorm: Idstorm) -> None:
     idstorm.write("file", "")
-    said(idstorm("run", "autoincrement", "--results", "file/results"), 3, "cannot write results", "--results")
+    said(idstorm("run", "autoincrement", "--results", "file/results"), 3, "cannot write to", "--results")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_results_folder_is_named(idstorm: Idstorm) -> None:
     (idstorm.folder / "results").mkdir(mode=0o500)
-    said(idstorm("run", "autoincrement"), 3, "cannot write results")
+    said(idstorm("run", "autoincrement"), 3, "cannot write to")
 
 
 @pytest.fixture
@@ -145,13 +154,13 @@ def test_a_full_results_folder_is_named(idstorm: Idstorm, full: Path) -> None:
     with (full / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
         while True:
             ballast.write(bytes(4096))
-    said(idstorm("run", "autoincrement", "-n", "400", "--results", str(full)), 3, "cannot write results")
+    said(idstorm("run", "autoincrement", "-n", "400", "--results", str(full)), 3, "cannot write to")
 
 
 def test_a_sqlite_file_that_cannot_be_written_is_an_environments_fault(idstorm: Idstorm) -> None:
     ran = idstorm("run", "autoincrement", "--on", "sqlite:////nowhere/at/all/app.db", "-n", "400")
     assert ran.code == 3
-    assert "cannot make a file in /nowhere/at/all" in ran.out
+    assert "cannot make a file in /nowhere/at/all" in ran.err
 
 
 def test_a_report_that_cannot_be_written_is_said(idstorm: Idstorm) -> None:
@@ -172,7 +181,7 @@ def test_a_folder_that_is_no_run_is_not_judged(idstorm: Idstorm) -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    ["run.json", "*/plan.json", "*/ending.json", "*/census.npz", "*/tapes/client-0000.000.tape"],
+    ["run.json", "*/plan.json", "*/ending.json", "*/census.npz", "*/tapes/client-0000.000000.tape"],
 )
 def test_a_truncated_file_is_not_judged(idstorm: Idstorm, run: Path, damaged: str) -> None:
     (path,) = run.glob(damaged)
@@ -181,11 +190,26 @@ def test_a_truncated_file_is_not_judged(idstorm: Idstorm, run: Path, damaged: st
     said(idstorm("check", str(run)), 3)
 
 
-@pytest.mark.parametrize("missing", ["*/census.npz", "*/tapes/client-0003.000.tape", "*/plan.json"])
+@pytest.mark.parametrize("missing", ["*/census.npz", "*/tapes/client-0003.000000.tape", "*/plan.json"])
 def test_a_missing_file_is_not_taken_for_a_pass(idstorm: Idstorm, run: Path, missing: str) -> None:
     (path,) = run.glob(missing)
     path.unlink()
     said(idstorm("check", str(run)), 3)
+
+
+@pytest.mark.parametrize("name", ["run.json", "*/plan.json", "*/ending.json"])
+@pytest.mark.parametrize("content", ["[]", "{}", '{"format": 1}', '{"format": 1, "what": "idstorm run", "storms": 5}'])
+def test_other_json_is_not_judged(idstorm: Idstorm, run: Path, name: str, content: str) -> None:
+    (path,) = run.glob(name)
+    path.write_text(content)
+    said(idstorm("check", str(run)), 3)
+
+
+def test_a_storm_outside_its_run_is_not_judged(idstorm: Idstorm, run: Path) -> None:
+    data = json.loads((run / "run.json").read_text())
+    data["storms"][0]["name"] = ".."
+    (run / "run.json").write_text(json.dumps(data))
+    said(idstorm("check", str(run)), 3, "outside the run")
 
 
 @pytest.mark.parametrize("name", ["run.json", "*/plan.json", "*/ending.json"])
@@ -196,7 +220,7 @@ def test_a_run_of_a_newer_format_is_refused_and_says_so(idstorm: Idstorm, run: P
 
 
 def test_a_tape_of_a_newer_format_is_refused_and_says_so(idstorm: Idstorm, run: Path) -> None:
-    (path,) = run.glob("*/tapes/client-0000.000.tape")
+    (path,) = run.glob("*/tapes/client-0000.000000.tape")
     content = bytearray(path.read_bytes())
     content[8:16] = (99).to_bytes(8, "little")
     path.write_bytes(content)

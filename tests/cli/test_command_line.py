@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 from running import Idstorm
@@ -56,7 +59,7 @@ def test_json_on_stdout_is_alone_there_and_the_same_as_in_the_run(idstorm: Idsto
 
 @pytest.mark.parametrize("scenario", ["max_plus_one", "delete_reuse"])
 def test_a_stored_run_is_judged_alike_without_database_and_users_code(idstorm: Idstorm, scenario: str) -> None:
-    ran = idstorm.storm(scenario, "-T", "2s")
+    ran = idstorm.storm(scenario, "-n", "1200")
     moved = idstorm.run_folder.rename(idstorm.folder / "elsewhere")
     idstorm.write("sqlalchemy.py", "raise SystemExit('SQLAlchemy was imported')")
     checked = idstorm("check", str(moved), "--json", "-")
@@ -192,8 +195,40 @@ def test_what_is_recorded_and_judged_never_reaches_sqlalchemy(idstorm: Idstorm) 
         assert "sqlalchemy" not in sys.modules
         """,
     )
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "judge.py"], cwd=idstorm.folder, capture_output=True, text=True, check=True)
     assert done.stdout == "passed\n"
+
+
+def test_json_follows_a_link_and_does_not_replace_a_pipe(idstorm: Idstorm) -> None:
+    (idstorm.folder / "link.json").symlink_to("real.json")
+    os.mkfifo(idstorm.folder / "pipe")
+    reader = subprocess.Popen(["cat", "pipe"], cwd=idstorm.folder, stdout=subprocess.PIPE, text=True)
+    idstorm("run", "autoincrement", "-n", "400", "--json", "link.json")
+    idstorm("check", str(idstorm.run_folder), "--json", "pipe")
+    assert json.loads(reader.communicate()[0]) == json.loads((idstorm.folder / "real.json").read_text())
+    assert (idstorm.folder / "link.json").is_symlink()
+
+
+def test_nobody_learns_a_result_from_a_full_disk_behind_stdout(idstorm: Idstorm) -> None:
+    idstorm("run", "autoincrement", "-n", "400")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "idstorm", "check", str(idstorm.run_folder)], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+
+
+def test_nothing_is_written_beside_the_users_files(idstorm: Idstorm) -> None:
+    name = idstorm.write(
+        "mine.py",
+        """
+        from idstorm.scenario import Row
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+        """,
+    )
+    assert idstorm.storm(name).code == 0
+    assert {path.name for path in idstorm.folder.iterdir()} == {"mine.py", "results"}

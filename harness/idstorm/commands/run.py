@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,29 +49,26 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
-    orders = _orders(request)
-    for order in orders:
-        storming.check_order(order)
-    names = [f"{number:02}-{_slug(order)}" for number, order in enumerate(orders, start=1)]
-    stored = store.create(
-        request.results,
-        repeat_command(request, [order.address.again for order in orders[: len(request.on)]]),
-        [
-            {"name": name, "scenario": order.found.name, "target": order.address.name}
-            for name, order in zip(names, orders, strict=True)
-        ],
-    )
     with _interruptible() as stop:
+        orders = _orders(request)
+        for order in orders:
+            storming.check_order(order)
+        names = [f"{number:02}-{_slug(order)}" for number, order in enumerate(orders, start=1)]
+        stored = store.create(
+            request.results,
+            repeat_command(request, [order.address.again for order in orders[: len(request.on)]]),
+            [
+                {"name": name, "scenario": order.found.name, "target": order.address.name}
+                for name, order in zip(names, orders, strict=True)
+            ],
+        )
         for name, order in zip(names, orders, strict=True):
-            if stop():
+            if stop.asked():
                 store.write_ending(stored.folder / name, store.Ending("interrupted", "before it began"))
             else:
                 storming.storm(order, stored.name, stored.folder / name, watch, stop)
         report = judge_run(stored)
-    try:
-        store.write_json(stored.folder / "report.json", report.to_json())
-    except OSError as error:
-        raise store.cannot_write(stored.folder, error) from error
+        store.write_report(stored, report)
     return report
 
 
@@ -80,12 +78,12 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
     for target in on:
         words += ["--on", target if target.startswith('"$') else shlex.quote(target)]
     words += ["--processes", str(fleet.processes), "--clients", str(fleet.clients)]
-    words += ["--inserts", str(fleet.inserts)] if fleet.inserts is not None else ["--time", f"{fleet.seconds:g}s"]
+    words += ["--inserts", str(fleet.inserts)] if fleet.inserts is not None else ["--time", f"{_plain(fleet.seconds)}s"]
     optional: dict[str, Any] = {
         "--batch": request.batch,
         "--rollback": request.rollback,
         "--deletes": request.deletes,
-        "--think": "{:g}..{:g}ms".format(*(1_000 * end for end in fleet.think)) if fleet.think[1] else None,
+        "--think": f"{_plain(fleet.think[0])}..{_plain(fleet.think[1])}s" if fleet.think[1] else None,
         "--pool-size": request.pool_size,
         "--max-overflow": request.max_overflow or None,
         "--pool-timeout": request.pool_timeout if request.pool_timeout != Request.pool_timeout else None,
@@ -98,6 +96,11 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
     for name, value in request.settings:
         words += ["--set", shlex.quote(f"{name}={value}")]
     return " ".join([*words, "--seed", str(fleet.seed)])
+
+
+def _plain(number: float | None) -> str:
+    """Return a number as options take it: all its digits, no exponent."""
+    return format(Decimal(repr(number or 0.0)).normalize(), "f")
 
 
 def _orders(request: Request) -> list[Order]:
@@ -130,19 +133,37 @@ def _slug(order: Order) -> str:
     return f"{order.found.name.rpartition('.')[2].replace(':', '-')}-{order.address.database.name}"
 
 
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether Ctrl-C or SIGTERM came. The first only asks to stop; the second stops there and then."""
-    asked: list[int] = []
+class _Signals:
+    """What Ctrl-C and SIGTERM ask for."""
 
-    def on_signal(number: int, _: object) -> None:
-        asked.append(number)
-        if len(asked) > 1:
+    def __init__(self) -> None:
+        self._asked = 0
+        self._gentle = False
+
+    def asked(self) -> bool:
+        return self._asked > 0
+
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        self._gentle = True
+        try:
+            yield
+        finally:
+            self._gentle = False
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        self._asked += 1
+        if self._asked > 1 or not self._gentle:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _interruptible() -> Iterator[_Signals]:
+    """Yield what tells whether Ctrl-C or SIGTERM came."""
+    signals = _Signals()
+    before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -27,6 +27,11 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
     console.print(_last_lines(report, quiet=quiet), soft_wrap=True)
 
 
+def complaints(report: Report) -> list[str]:
+    """Return a line for each storm that did not come to be, or not as planned."""
+    return [f"Error: {storm.scenario}: {storm.ending}" for storm in report.storms if storm.ending is not None]
+
+
 def _last_lines(report: Report, *, quiet: bool) -> Text:
     text = Text()
     text.append(report.result.upper(), _STYLES[report.result])
