@@ -1,0 +1,61 @@
+"""One judging, in a process of its own, so that its peak of memory is its own: `python -m bench.judging KIND NUMBER`.
+
+Prints JSON: the seconds of the whole, those of each check, and the bytes that columns and checks came to hold. What
+several checks share is made by the first that asks for it, and counts there.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from time import perf_counter
+
+from bench.plans import plan_of
+from bench.synthetic import storm_of
+from idstorm.judge import judge
+from idstorm.judge.evidence import Evidence
+from idstorm.record.keys import Codec
+from idstorm.record.plan import Fleet, Generator, Pool
+from idstorm.record.verdict import Finding
+
+CLIENTS = 64
+
+
+def main(kind: str, operations: int) -> None:
+    """Judge a synthetic storm with ids of this kind."""
+    codec = Codec(kind)
+    fleet = Fleet(processes=2, clients=CLIENTS, inserts=operations)
+    plan = plan_of(fleet, Pool(CLIENTS // 2), codec=codec, generator=Generator() if codec.words == 1 else None)
+    seconds: dict[str, float] = {}
+    for name, check in list(judge.REGISTRY.items()):
+        judge.REGISTRY[name] = _timed(name, check, seconds)
+    baseline = _peak()
+    storm = storm_of(plan, operations)
+    columns = _peak() - baseline
+    begun = perf_counter()
+    report = judge.judge_storm(storm)
+    whole = perf_counter() - begun
+    found = {name: str(verdict.status) for name, verdict in report.verdicts.items()}
+    seconds = {"operations": whole - sum(seconds.values()), **seconds}
+    memory = {"columns": columns, "peak": _peak() - baseline}
+    print(json.dumps({"seconds": whole, "checks": seconds, "bytes": memory, "found": found}))
+
+
+def _timed(name: str, check: judge.Check, seconds: dict[str, float]) -> judge.Check:
+    def timed(evidence: Evidence) -> Finding:
+        begun = perf_counter()
+        finding = check(evidence)
+        seconds[name] = perf_counter() - begun
+        return finding
+
+    return timed
+
+
+def _peak() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
