@@ -81,7 +81,6 @@ def test_what_cannot_be_asked_for(idstorm: Idstorm, words: list[str], sentence: 
         (GOOD + "\nmine = Scenario(Thing, needs={'wings'})", "no dialect or capability"),
         (GOOD + "\nmine = Scenario(Thing, deletes=2)", "fractions"),
         (
-            GOOD
             GOOD + "\nfrom idstorm.scenario import may_break\n"
             "mine = Scenario(Thing, claims=[may_break('pressure', why='')])",
             "cannot be claimed away",

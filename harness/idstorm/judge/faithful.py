@@ -29,11 +29,11 @@ def faithful(evidence: Evidence) -> Finding:
         wrong = wrong[np.unique(rows[wrong], return_index=True)[1]]
     witnesses = tuple(
         {
-            **(row := evidence.describe(int(rows[place]))),
-            "told": row["id"],
+            "told": (row := evidence.describe(int(rows[place]))).pop("id"),
             "stored": None
             if census.null_ids is not None and census.null_ids[evidence.entries[place]]
             else stored.show(int(place)),
+            **row,
         }
         for place in wrong[:WITNESSES]
     )
