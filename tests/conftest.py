@@ -1,11 +1,13 @@
-"""Fixtures of all tests: a folder to be in, and the command line."""
+"""Fixtures of all tests: a folder to be in, the command line, and databases."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
 from running import Idstorm
+from servers import SERVERS, On, database
 
 
 @pytest.fixture
@@ -19,3 +21,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def idstorm(here: Path) -> Idstorm:
     """The command `idstorm`, run in an empty current directory."""
     return Idstorm(here)
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
+def anywhere(request: pytest.FixtureRequest) -> On:
+    """Each database in turn."""
+    return database(request.param)
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> On:
+    """Each database server in turn."""
+    return database(request.param)
+
+
+@pytest.fixture
+def postgresql() -> On:
+    """PostgreSQL."""
+    return database("postgresql")

@@ -173,6 +173,7 @@ def cli() -> None:
     metavar="NAME=VALUE",
     help="Change a setting of the database's sessions, such as begin=immediate on SQLite.",
 )
+@click.option("--keep", is_flag=True, help="Leave the storm's own schema, database or file where it is.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from running import Idstorm
+from servers import On
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
@@ -31,8 +32,8 @@ def target(dialect: str = "sqlite", *capabilities: str) -> Target:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_claim_is_seen_to_be_true(idstorm: Idstorm, name: str) -> None:
-    ran = idstorm.storm(ALL[name].reference, "-n", "1200")
+def test_every_claim_is_seen_to_be_true(idstorm: Idstorm, anywhere: On, name: str) -> None:
+    ran = idstorm.storm(ALL[name].reference, "--on", anywhere.dialect, "-n", "1200", **anywhere.environ)
     (judged,) = ran.report["storms"]
     assert ran.code == 0, {key: value for key, value in judged["verdicts"].items() if value["result"] != "passed"}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from running import Idstorm, workers_at_work
 
-from idstorm.databases.targets import mask, resolve, secrets_of
+from idstorm.databases.targets import resolve
+from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import UsageError
 
 SECRET = "tr0ub4dor&3"

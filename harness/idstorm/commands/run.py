@@ -7,7 +7,7 @@ import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Request:
     pool_timeout: float = 30.0
     isolation: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    keep: bool = False
     results: Path = Path("results")
 
 
@@ -62,11 +63,13 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                 for name, order in zip(names, orders, strict=True)
             ],
         )
-        for name, order in zip(names, orders, strict=True):
-            if stop.asked():
-                store.write_ending(stored.folder / name, store.Ending("interrupted", "before it began"))
-            else:
-                storming.storm(order, stored.name, stored.folder / name, watch, stop)
+        with targets.opened([order.address for order in orders[: len(request.on)]]) as addresses:
+            for place, (name, order) in enumerate(zip(names, orders, strict=True)):
+                if stop.asked():
+                    store.write_ending(stored.folder / name, store.Ending("interrupted", "before it began"))
+                else:
+                    order = replace(order, address=addresses[place % len(addresses)])
+                    storming.storm(order, stored.name, stored.folder / name, watch, stop)
         report = judge_run(stored)
         store.write_report(stored, report)
     return report
@@ -93,6 +96,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         words += (
             [] if value is None else [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
         )
+    words += ["--keep"] if request.keep else []
     for name, value in request.settings:
         words += ["--set", shlex.quote(f"{name}={value}")]
     return " ".join([*words, "--seed", str(fleet.seed)])
@@ -123,6 +127,7 @@ def _orders(request: Request) -> list[Order]:
             pool_timeout=request.pool_timeout,
             isolation=request.isolation,
             settings=request.settings,
+            keep=request.keep,
         )
         for one in found
         for address in addresses

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.databases.urls import reaching
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
@@ -37,16 +38,35 @@ class Database(ABC):
     """One database: its capabilities, error codes, facts, namespace and census."""
 
     name: ClassVar[str]
+    schemes: ClassVar[tuple[str, ...]]
+    """How bare URLs of it begin."""
+    drivers: ClassVar[tuple[str, ...]]
+    """The drivers that a bare URL may get, the best one first, by SQLAlchemy's names."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
     """What `--set` may change, with the values that it may have; None: anything."""
 
     @abstractmethod
-    def namespace(self, url: sa.URL, label: str) -> AbstractContextManager[sa.URL]:
-        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards."""
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
+        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
+
+        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
+        """
 
     @abstractmethod
-    def configure(self, engine: sa.Engine, settings: Mapping[str, str]) -> None:
-        """Make every connection of an engine follow these settings."""
+    def namespaces(self, url: sa.URL) -> list[str]:
+        """Return the namespaces that carry idstorm's mark, of whatever run."""
+
+    @abstractmethod
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Drop a namespace and all that is in it."""
+
+    @abstractmethod
+    def prove(self, connection: Any, url: sa.URL) -> bool:
+        """Return whether a driver's connection is in the namespace that a storm's URL leads into."""
+
+    @abstractmethod
+    def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
+        """Let a driver's new connection follow these settings, whatever is rolled back on it later."""
 
     @abstractmethod
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
@@ -61,19 +81,44 @@ class Database(ABC):
         """Return the version of the server, as it says."""
 
     @abstractmethod
-    def read_error(self, error: BaseException, ids: Sequence[str]) -> ErrorCode | None:
+    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Return what a driver's error means, or None for one that is not this driver's.
 
-        `ids` are the id's columns as `table.column`.
+        `ids` are the id's columns as `table.column`, `names` those that a constraint on the id may go by.
         """
 
     @abstractmethod
     def quiesce(self, url: sa.URL) -> bool:
-        """Wait until nothing of the storm is at work any more. False: it may be."""
+        """Wait until nothing of the storm is at work any more, and end what is. False: something may be."""
 
     @abstractmethod
     def snapshot(self, url: sa.URL) -> AbstractContextManager[sa.Connection]:
         """Open a connection in a fresh transaction that sees one snapshot."""
+
+    def actual(self, connection: sa.Connection) -> str:
+        """Return the name of the database that the server says it is."""
+        return self.name
+
+    @contextmanager
+    def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a connection for idstorm's own work, each statement a transaction. Raises EnvironmentFault."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        try:
+            with reaching(url):
+                connection = engine.connect()
+            with connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def configure(self, engine: sa.Engine, url: sa.URL, settings: Mapping[str, str]) -> None:
+        """Let every new connection prove that it is in the storm's namespace, and follow these settings."""
+
+        @sa.event.listens_for(engine, "connect")
+        def on_connect(connection: Any, _: Any) -> None:
+            if not self.prove(connection, url):
+                raise ScenarioError("the engine of the scenario does not lead where its URL does: into the storm's own")
+            self.prepare(connection, settings)
 
     def check_settings(self, settings: Mapping[str, str]) -> None:
         """Raise UsageError for a setting that does not exist here, or cannot have this value."""
@@ -85,10 +130,10 @@ class Database(ABC):
             if allowed is not None and value.lower() not in allowed:
                 raise UsageError(f"--set {name}={value}: it may be {', '.join(allowed)}")
 
-    def classify(self, error: BaseException, ids: Sequence[str]) -> ErrorCode:
+    def classify(self, error: BaseException, ids: Sequence[str] = (), names: Sequence[str] = ()) -> ErrorCode:
         """Return what any error means that ended an operation."""
         original = getattr(error, "orig", None) or error
-        known = self.read_error(original, ids)
+        known = self.read_error(original, ids, names)
         if known is not None:
             return known
         if isinstance(error, sa.exc.TimeoutError):
@@ -106,28 +151,59 @@ class Database(ABC):
         """
         try:
             with self.snapshot(url) as connection:
-                counted = connection.scalar(sa.select(sa.func.count()).select_from(ids[0].table))
-                plain = codec.kind == "int64" and len(ids) == 1
-                fast = self._fast_census(connection, ids[0], token, codec) if plain and token is not None else None
-                census = fast or Census.of(codec, list(read_pairs(connection, ids, token)))
+                table, columns, carrier = in_namespace(ids, token)
+                count: sa.Select[Any] = sa.select(sa.func.count()).select_from(table)
+                counted = connection.scalar(count)
+                census = None
+                if carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier):
+                    partly = sa.or_(columns[0].is_(None), carrier.is_(None))
+                    if not connection.scalar(count.where(partly)):
+                        census = self._fast_census(connection, columns[0], carrier, codec)
+                census = census or Census.of(codec, list(read_pairs(connection, ids, token)))
         except (sa.exc.SQLAlchemyError, TypeError, ValueError, OverflowError) as error:
-            raise CensusUnreadable(f"the census could not be read: {error}") from error
+            raise CensusUnreadable(f"the census could not be read: {getattr(error, 'orig', None) or error}") from error
         if len(census) != counted:
             raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
         return census
 
     def _fast_census(
-        self, connection: sa.Connection, id_: sa.Column[Any], token: sa.Column[Any], codec: Codec
+        self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
-        """Return the census of integer ids by a way that the driver is fast at, or None where there is none."""
+        """Return the census of integers without a NULL by a way that the driver is fast at; None if there is none."""
         return None
+
+
+def ask(connection: Any, query: str) -> Any:
+    """Return the one value that a query answers on a driver's connection, leaving no transaction open."""
+    cursor = connection.cursor()
+    cursor.execute(query)
+    (value,) = cursor.fetchone()
+    cursor.close()
+    connection.commit()
+    return value
+
+
+def in_namespace(
+    ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
+) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnClause[Any] | None]:
+    """Return table, ids and token without the schema that their model may name: a storm's tables are in one place."""
+    table = sa.table(ids[0].table.name)
+    for column in (*ids, *([] if token is None else [token])):
+        table.append_column(sa.column(column.name, column.type))
+    return table, [table.c[column.name] for column in ids], None if token is None else table.c[token.name]
+
+
+def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any]) -> bool:
+    plain = (sa.Integer, sa.BigInteger, sa.SmallInteger)
+    return len(ids) == 1 and type(ids[0].type) in plain and isinstance(token.type, sa.Integer)
 
 
 def read_pairs(
     connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
 ) -> Iterator[tuple[Any, int | None]]:
     """Yield (id, token) of each row, as the columns' own types give them back. A composite id is a tuple."""
-    columns = [*ids, *([] if token is None else [token])]
+    _, plain, carrier = in_namespace(ids, token)
+    columns = [*plain, *([] if carrier is None else [carrier])]
     for row in connection.execution_options(yield_per=10_000).execute(sa.select(*columns)):
         values = tuple(row)
         id_ = values[0] if len(ids) == 1 else values[: len(ids)]

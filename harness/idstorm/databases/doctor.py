@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from idstorm.databases import targets
+from idstorm.databases.urls import mask
 from idstorm.errors import IdstormError
 
 
@@ -24,5 +25,5 @@ def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> list[str]
                 server, driver = address.database.server(connection), engine.dialect.driver
     except (IdstormError, sa.exc.SQLAlchemyError) as error:
         return [f"✗  {dialect:11} {getattr(error, 'orig', None) or error}"]
-    where = f"{variable} = {targets.mask(address.url)}" if variable in environ else "a fresh file in a temporary folder"
+    where = f"{variable} = {mask(address.url)}" if variable in environ else "a fresh file in a temporary folder"
     return [f"✓  {dialect:11} {server}, by {driver} with SQLAlchemy {sa.__version__}: {where}"]

@@ -9,11 +9,13 @@ https://www.sqlite.org/rescode.html
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,6 +36,8 @@ _PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
 """Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
 from the sync after the commit frame was written."""
 
+_PREFIX = "idstorm-"
+_OURS = re.compile(r"idstorm-\d{8}-\d{6}-[0-9a-f]{4}-\d+r?\.db")
 _CHUNK = 50_000
 
 
@@ -41,6 +45,8 @@ class SQLite(Database):
     """SQLite through a driver with the interface of Python's sqlite3."""
 
     name = "sqlite"
+    schemes = ("sqlite",)
+    drivers = ("pysqlite",)
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
         "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),
@@ -49,13 +55,17 @@ class SQLite(Database):
     }
 
     @contextmanager
-    def namespace(self, url: sa.URL, label: str) -> Iterator[sa.URL]:
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
         """Yield a fresh file: beside the one that the URL names, or else in a temporary folder."""
         if url.database is None:
-            with tempfile.TemporaryDirectory(prefix="idstorm-") as folder:
-                yield url.set(database=str(Path(folder) / f"{label}.db"))
+            folder = tempfile.mkdtemp(prefix="idstorm-")
+            try:
+                yield url.set(database=str(Path(folder) / f"{_PREFIX}{label}.db"))
+            finally:
+                if not keep:
+                    shutil.rmtree(folder, ignore_errors=True)
             return
-        path = Path(url.database).absolute().with_name(f"idstorm-{label}.db")
+        path = Path(url.database).absolute().with_name(f"{_PREFIX}{label}.db")
         try:
             path.touch(exist_ok=False)
         except OSError as error:
@@ -63,27 +73,41 @@ class SQLite(Database):
         try:
             yield url.set(database=str(path))
         finally:
-            for ending in ("", "-wal", "-shm", "-journal"):
-                with suppress(FileNotFoundError):
-                    path.with_name(path.name + ending).unlink()
+            if not keep:
+                self.drop_namespace(url, path.name)
 
-    def configure(self, engine: sa.Engine, settings: Mapping[str, str]) -> None:
-        """Set the pragmas on each connection, and begin transactions as asked for."""
+    def namespaces(self, url: sa.URL) -> list[str]:
+        """Return the files beside the one that the URL names whose names only idstorm gives."""
+        if url.database is None:
+            return []
+        folder = Path(url.database).absolute().parent
+        return sorted(path.name for path in folder.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
+
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Remove a file, and what SQLite keeps beside it."""
+        assert url.database is not None
+        path = Path(url.database).absolute().with_name(name)
+        for ending in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+    def prove(self, connection: Any, url: sa.URL) -> bool:
+        """Ask for the file that is open."""
+        ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
+        return url.database is not None and os.path.realpath(path) == os.path.realpath(url.database)
+
+    def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
+        """Set the pragmas, and let the driver's own BEGIN stand back where another is asked for."""
+        pragmas = {"busy_timeout": "5000", "journal_mode": "wal", **settings}
+        begin = pragmas.pop("begin", "sqlalchemy")
+        for pragma, value in pragmas.items():
+            connection.execute(f"PRAGMA {pragma} = {value}").fetchall()
+        if begin != "sqlalchemy":
+            connection.isolation_level = None
+
+    def configure(self, engine: sa.Engine, url: sa.URL, settings: Mapping[str, str]) -> None:
+        """Also begin transactions as asked for."""
+        super().configure(engine, url, settings)
         begin = settings.get("begin", "sqlalchemy").upper()
-        pragmas = {
-            "busy_timeout": settings.get("busy_timeout", "5000"),
-            "journal_mode": settings.get("journal_mode", "wal"),
-        }
-        if "synchronous" in settings:
-            pragmas["synchronous"] = settings["synchronous"]
-
-        @sa.event.listens_for(engine, "connect")
-        def on_connect(connection: Any, _: Any) -> None:
-            for pragma, value in pragmas.items():
-                connection.execute(f"PRAGMA {pragma} = {value}").fetchall()
-            if begin != "SQLALCHEMY":
-                connection.isolation_level = None  # the driver's own BEGIN stands back
-
         if begin != "SQLALCHEMY":
 
             @sa.event.listens_for(engine, "begin")
@@ -115,7 +139,7 @@ class SQLite(Database):
         """Return the version of the library that the driver is linked with."""
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
 
-    def read_error(self, error: BaseException, ids: Sequence[str]) -> ErrorCode | None:
+    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read the extended result code, which Python's driver has since 3.11, and the constraint from the message."""
         if not isinstance(error, sqlite3.Error):
             return None
@@ -156,18 +180,13 @@ class SQLite(Database):
             engine.dispose()
 
     def _fast_census(
-        self, connection: sa.Connection, id_: sa.Column[Any], token: sa.Column[Any], codec: Codec
+        self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
-        """Read rows of two integers in large pieces straight from the driver's cursor."""
-        if type(id_.type) not in (sa.Integer, sa.BigInteger, sa.SmallInteger) or not isinstance(token.type, sa.Integer):
-            return None
-        statement = sa.select(id_, token).where(id_.is_not(None), token.is_not(None))
-        if connection.scalar(sa.select(sa.func.count()).select_from(id_.table).where(id_.is_(None) | token.is_(None))):
-            return None
+        """Read in large pieces straight from the driver's cursor."""
         driver = connection.connection.driver_connection
         assert driver is not None
         cursor = driver.cursor()
-        cursor.execute(str(statement.compile(dialect=connection.dialect)))
+        cursor.execute(str(sa.select(id_, token).compile(dialect=connection.dialect)))
         pieces = [np.zeros((0, 2), np.int64)]
         while rows := cursor.fetchmany(_CHUNK):
             pieces.append(np.fromiter(chain.from_iterable(rows), np.int64, 2 * len(rows)).reshape(-1, 2))

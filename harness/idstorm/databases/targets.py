@@ -1,25 +1,39 @@
-"""From what the user writes after `--on` to a database: a dialect word or a SQLAlchemy URL."""
+"""From what the user writes after `--on` to a database: a dialect word or a SQLAlchemy URL.
+
+A word means, in this order: the URL in its variable; a private server, made of programs that are found; otherwise a
+sentence that says how to get one.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
+from idstorm.databases.mysql import MariaDB, MySQL
+from idstorm.databases.postgresql import PostgreSQL
+from idstorm.databases.programs import VARIABLES, Programs, find
+from idstorm.databases.server import PrivateServer
 from idstorm.databases.sqlite import SQLite
-from idstorm.errors import UsageError
+from idstorm.databases.urls import mask, secrets_of
+from idstorm.errors import EnvironmentFault, UsageError
 
-DATABASES: dict[str, Database] = {database.name: database for database in (SQLite(),)}
+DATABASES: dict[str, Database] = {database.name: database for database in (SQLite(), PostgreSQL(), MySQL(), MariaDB())}
 """A database is added by a file of its own and a line here."""
 
-EXTRAS = {"psycopg": "postgresql", "psycopg2": "postgresql", "pymysql": "mysql", "MySQLdb": "mysql"}
-"""The extra of idstorm that installs a driver, or one that serves as well."""
-
-_SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
+_EXTRAS = {"psycopg": "postgresql", "psycopg2": "postgresql", "pymysql": "mysql", "MySQLdb": "mysql"}
+_MODULES = {"pysqlite": "sqlite3", "mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
+_HOW_TO_GET = {
+    "postgresql": "pip install 'idstorm[postgresql-server]'",
+    "mysql": "install a MySQL server, such as the package mysql-server-core",
+    "mariadb": "install a MariaDB server, such as the package mariadb-server-core",
+}
 
 
 @dataclass(frozen=True)
@@ -30,29 +44,108 @@ class Address:
     again: str  #: what repeats it on a command line
     database: Database
     url: sa.URL = field(repr=False)
+    programs: Programs | None = None  #: of which a private server is to be made; the URL leads nowhere before that
+    fault: str | None = None  #: why there is no such database
+
+
+def variable_of(dialect: str) -> str:
+    """Return the variable that may hold a dialect's URL."""
+    return f"IDSTORM_{dialect.upper()}_URL"
 
 
 def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
-    """Return the database that a word or a URL means. Raises UsageError, which never shows a password."""
-    variable = f"IDSTORM_{text.upper()}_URL"
+    """Return the database that a word or a URL means, without starting any.
+
+    Raises UsageError, which never shows a password.
+    """
     if text in DATABASES:
-        url = _parse(environ[variable], f"${variable}") if variable in environ else sa.make_url(f"{text}://")
-        return Address(text, text, _database(url), url)
+        return _of_word(text, environ)
     if "://" not in text:
         shown = text if text.isidentifier() else "that"  # it may be a URL gone wrong, with its password
-        raise UsageError(f"--on: {shown} is no target; it is {' or '.join(DATABASES)}, or a SQLAlchemy URL")
+        raise UsageError(f"--on: {shown} is no target; it is {', '.join(DATABASES)}, or a SQLAlchemy URL")
     url = _parse(text, "the URL after --on")
     database = _database(url)
-    masked = mask(url)
-    again = f'"$IDSTORM_{database.name.upper()}_URL"' if secrets_of(url) else masked
-    return Address(masked, again, database, url)
+    if secrets_of(url):
+        return Address(mask(url), f'"${variable_of(database.name)}"', database, url)
+    return Address(text, text, database, url)
+
+
+def _of_word(word: str, environ: Mapping[str, str]) -> Address:
+    variable = variable_of(word)
+    if variable in environ:
+        url = _parse(environ[variable], f"${variable}")
+        return Address(word, word, _database(url), url)
+    url = _parse(f"{word}://", word)
+    if word == SQLite.name:
+        return Address(word, word, DATABASES[word], url)
+    programs = find(word, environ)
+    fault = None
+    if programs is None:
+        fault = (
+            f"there is no {word} to storm: set {variable} to the URL of one, or run `docker compose up -d --wait` and "
+            f"set it as the README says, or {_HOW_TO_GET[word]} (or let {VARIABLES[word]} point at its program)"
+        )
+    return Address(word, word, DATABASES[word], url, programs, fault)
+
+
+@contextmanager
+def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
+    """Start the private servers among these, all at the same time, and take them away afterwards.
+
+    An address whose server does not come up has its fault.
+    """
+    with ExitStack() as stack:
+        servers = {
+            place: stack.enter_context(_closing(PrivateServer(address.programs)))
+            for place, address in enumerate(addresses)
+            if address.programs is not None
+        }
+        with ThreadPoolExecutor(max(len(servers), 1)) as pool:
+            faults = dict(zip(servers, pool.map(_start, servers.values()), strict=True))
+        yield [
+            address
+            if place not in servers
+            else replace(address, fault=faults[place])
+            if faults[place]
+            else replace(address, url=sa.make_url(servers[place].url))
+            for place, address in enumerate(addresses)
+        ]
+
+
+@contextmanager
+def _closing(server: PrivateServer) -> Iterator[PrivateServer]:
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _start(server: PrivateServer) -> str | None:
+    try:
+        server.start()
+    except EnvironmentFault as error:
+        return str(error)
+    return None
 
 
 def _parse(text: str, where: str) -> sa.URL:
+    """Return a URL that names its driver: a bare one gets the best that is installed."""
+    scheme = text.partition("://")[0]
+    database = next((one for one in DATABASES.values() if scheme in one.schemes), None)
     try:
-        return sa.make_url(text)
+        if database is None:
+            return sa.make_url(text)
+        driver = next((driver for driver in database.drivers if _installed(driver)), database.drivers[0])
+        return sa.make_url(text.replace(scheme, f"{database.schemes[0]}+{driver}", 1))
     except (sa.exc.ArgumentError, ValueError):
         raise UsageError(f"{where} is malformed: it should look like dialect://user:password@host:port/name") from None
+
+
+def _installed(driver: str) -> bool:
+    try:
+        return find_spec(_MODULES.get(driver, driver)) is not None
+    except ModuleNotFoundError:  # of the package that holds it
+        return False
 
 
 def _database(url: sa.URL) -> Database:
@@ -63,7 +156,7 @@ def _database(url: sa.URL) -> Database:
     except sa.exc.NoSuchModuleError:
         raise UsageError(f"{url.drivername}:// is no dialect that SQLAlchemy knows") from None
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(error.name or "")
+        extra = _EXTRAS.get(error.name or "")
         hint = f"pip install 'idstorm[{extra}]'" if extra else f"pip install the driver {error.name}"
         raise UsageError(f"the driver {error.name} of {url.drivername}:// is not installed: {hint}") from None
     if driver.is_async:
@@ -73,22 +166,3 @@ def _database(url: sa.URL) -> Database:
     if dialect == SQLite.name and url.database in ("", ":memory:"):
         raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
     return DATABASES[dialect]
-
-
-def secrets_of(url: sa.URL) -> tuple[str, ...]:
-    """Return every secret of a URL, also as it looks within one: what must not be shown."""
-    plain = [str(url.password)] if url.password else []
-    for name, value in url.query.items():
-        values = [value] if isinstance(value, str) else value
-        plain += [one for one in values if _is_secret(name) or _is_secret(one)]
-    return tuple({form for secret in plain for form in (secret, quote(secret, safe=""), quote_plus(secret))})
-
-
-def mask(url: sa.URL) -> str:
-    """Return a URL without its secrets, wherever it holds them."""
-    hidden = {name: "***" for name, value in url.query.items() if _is_secret(name) or _is_secret(str(value))}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
-
-
-def _is_secret(text: str) -> bool:
-    return any(word in text.lower() for word in _SECRET_WORDS)

@@ -119,7 +119,7 @@ def _target(storm: store.StoredStorm) -> dict[str, Any]:
         "driver": target.driver,
         "server": target.server,
         "capabilities": list(target.capabilities),
-        "facts": target.facts,
+        "facts": {**target.facts, **storm.ending.facts},
     }
 
 
@@ -143,6 +143,8 @@ def _notes(storm: store.StoredStorm) -> tuple[str, ...]:
         notes.append("the work commits by itself: an error leaves its operation unknown")
     if storm.plan is not None and storm.plan.ids.token is None:
         notes.append("no column can carry a token: rows are matched by id, and whose row an id names is not judged")
+    if storm.ending.kept is not None:
+        notes.append(f"kept: {storm.ending.kept}")
     if storm.history is not None:
         shown = [code.shown for code in storm.history.codes[:1] if storm.ending.state == "failed fast"]
         notes += shown

@@ -15,10 +15,13 @@ DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 """The names of the databases, as claims, targets and reports use them."""
 
 CAPABILITIES = {
+    "identity": "GENERATED … AS IDENTITY columns",
     "returning": "INSERT … RETURNING hands back the id",
     "rowid_reuse": "without a keyword that forbids it, the id of a deleted row can be handed out again",
+    "schemas": "tables of the same name can be kept apart",
     "sequences": "CREATE SEQUENCE",
     "session_sequence_cache": "each session keeps a cache of its own for a cached sequence",
+    "two_phase": "a transaction can be prepared first and committed later",
 }
 """What a database may be able to do, with what each word means."""
 
@@ -93,6 +96,7 @@ class Ids:
     columns: tuple[str, ...]  #: `table.column` each
     codec: Codec
     token: str | None  #: `table.column`, or None where no column could carry a token
+    constraints: tuple[str, ...] = ()  #: names by which an error may call a constraint on these columns
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
     generator: Generator | None = None  #: None: the ids come from elsewhere
 
@@ -160,6 +164,7 @@ class Plan:
                     **{
                         **ids,
                         "columns": tuple(ids["columns"]),
+                        "constraints": tuple(ids["constraints"]),
                         "codec": Codec(**ids["codec"]),
                         "generator": None if generator is None else Generator(**generator),
                     }

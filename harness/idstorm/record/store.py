@@ -19,7 +19,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Ending:
     census: str | None = None  #: why the census could not be read
     before: int = 0  #: rows of the census that was taken before the first client started
     operations: tuple[int, ...] | None = None  #: the operations on each client's tape
+    facts: dict[str, Any] = field(default_factory=dict)  #: the target's facts afterwards
+    kept: str | None = None  #: where the namespace is that was not taken away
 
 
 @dataclass(frozen=True)

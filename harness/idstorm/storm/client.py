@@ -241,7 +241,7 @@ class Client:
 
     def _code(self, error: Exception) -> tuple[int, bool, bool]:
         """Return the number of an error's code on the tape, and what the code says."""
-        code = self._database.classify(error, self._ids.columns)
+        code = self._database.classify(error, self._ids.columns, self._ids.constraints)
         name = redact(code.name, self._secrets)
         try:
             number = self._tape.known_code(name) or self._tape.code(

@@ -26,7 +26,10 @@ class Manner:
 
 
 def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Manner) -> sa.Engine:
-    """Return an engine of the scenario's making. Nothing is connected yet."""
+    """Return an engine of the scenario's making. Nothing is connected yet.
+
+    Schemas that the model names become the namespace itself, which is where an unqualified name leads.
+    """
     pool = manner.pool
     options: dict[str, Any] = {
         "pool_size": pool.size,
@@ -41,8 +44,9 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
         raise UsageError(str(error)) from error
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
-    database.configure(engine, manner.settings)
-    return engine
+    database.configure(engine, url, manner.settings)
+    schemas = {table.schema for table in scenario.model.metadata.tables.values()} - {None}
+    return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
 
 
 def manner_of(plan: Plan) -> Manner:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, monotonic_ns
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from idstorm.catalogue import Found
 from idstorm.databases.base import CensusUnreadable
-from idstorm.databases.targets import Address, secrets_of
+from idstorm.databases.targets import DATABASES, Address
+from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError, redact
 from idstorm.record import store
 from idstorm.record.history import read_history, trim
@@ -25,7 +25,7 @@ from idstorm.scenario import resolve_claims
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine
 from idstorm.storm.launch import Workers
 from idstorm.storm.progress import Follow, Watch
-from idstorm.storm.rehearsal import NotApplicable, make_tables, rehearse
+from idstorm.storm.rehearsal import NotApplicable, facts_of, make_tables, rehearse
 from idstorm.storm.work import Work, work_of
 
 _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
@@ -60,6 +60,7 @@ class Order:
     max_overflow: int = 0
     pool_timeout: float = 30.0
     isolation: str | None = None
+    keep: bool = False  #: leave the namespace where it is
     settings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -100,6 +101,9 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> Non
         ending = _storm(order, run, folder, watch, stop)
     except NotApplicable as error:
         ending = Ending("not applicable", str(error))
+    except sa.exc.SQLAlchemyError as error:  # of idstorm's own statements; those of the work are the client's
+        words = redact(str(getattr(error, "orig", None) or error), secrets_of(order.address.url))
+        ending = Ending("not started", f"{order.address.name} refused what idstorm needs: {words}", census=_NO_CENSUS)
     except UsageError as error:
         ending = Ending("at fault", str(error), census=_NO_CENSUS)
     except (EnvironmentFault, OSError) as error:
@@ -112,8 +116,10 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> Non
 
 def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> Ending:
     database, url, scenario = order.address.database, order.address.url, order.found.scenario
-    work = work_of(scenario)
-    with database.namespace(url, f"{run}-{folder.name}-rehearsal") as inside:
+    if order.address.fault is not None:
+        raise EnvironmentFault(order.address.fault)
+    work, label = work_of(scenario), f"{run}-{folder.name.partition('-')[0]}"
+    with database.namespace(url, f"{label}r") as inside:
         rehearsed_with = replace(scenario, deletes=order.final_fleet.deletes)
         rehearsed = rehearse(rehearsed_with, work, order.address, inside, order.manner, order.final_fleet.batch)
     plan = Plan(
@@ -136,21 +142,24 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop) -> En
             f"the work of {plan.scenario} commits by itself: a rollback means nothing, leave out --rollback"
         )
     store.write_plan(folder, plan)
-    with database.namespace(url, f"{run}-{folder.name}") as inside, _namespace_errors(inside):
+    database = DATABASES[plan.target.dialect]
+    with database.namespace(url, label, keep=order.keep) as inside, reaching(inside):
         before = _prepare(order, plan, work, inside, folder)
         with stop.gently():
             ending = _unleash(plan, inside, folder, watch, stop)
-            return replace(_take_census(order, plan, work, inside, folder, ending), before=before)
+            ending = _take_census(order, plan, work, inside, folder, ending)
+            return replace(ending, before=before, kept=mask(inside) if order.keep else None)
 
 
 def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
     """Make the tables, and take the census of what `setup` put there. Returns the number of its rows."""
-    engine = open_engine(order.found.scenario, order.address.database, url, order.manner)
+    database = DATABASES[plan.target.dialect]
+    engine = open_engine(order.found.scenario, database, url, order.manner)
     try:
         make_tables(order.found.scenario, engine)
     finally:
         engine.dispose()
-    before = order.address.database.read_census(url, work.ids, work.token, plan.ids.codec)
+    before = database.read_census(url, work.ids, work.token, plan.ids.codec)
     if len(before):
         store.write_census(folder, "before", before)
     return len(before)
@@ -203,7 +212,7 @@ def _stop(workers: Workers) -> None:
 
 def _take_census(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path, ending: Ending) -> Ending:
     """Wait until the database is quiet, and read the table back."""
-    database, tapes = order.address.database, folder / "tapes"
+    database, tapes = DATABASES[plan.target.dialect], folder / "tapes"
     layout = Layout(plan.fleet.batch, plan.ids.codec.words)
     for client in range(plan.fleet.clients):
         trim(tapes, client, layout)
@@ -213,14 +222,22 @@ def _take_census(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path
         store.write_census(folder, "census", database.read_census(url, work.ids, work.token, plan.ids.codec))
     except CensusUnreadable as error:
         unreadable = redact(str(error), secrets_of(url))
-    return replace(ending, quiet=quiet, census=unreadable, operations=tuple((offsets[1:] - offsets[:-1]).tolist()))
+    return replace(
+        ending,
+        quiet=quiet,
+        census=unreadable,
+        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
+        facts=_facts(order, plan, url),
+    )
 
 
-@contextmanager
-def _namespace_errors(url: sa.URL) -> Iterator[None]:
-    """What the database refuses to idstorm itself, before or after the storm, is the environment's fault."""
+def _facts(order: Order, plan: Plan, url: sa.URL) -> dict[str, Any]:
+    """Return the facts afterwards, or none where the database has gone."""
+    database = DATABASES[plan.target.dialect]
+    engine = open_engine(order.found.scenario, database, url, order.manner)
     try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        reason = redact(str(getattr(error, "orig", None) or error), secrets_of(url))
-        raise EnvironmentFault(f"the database went away: {reason}") from error
+        return facts_of(database, engine, url, order.manner)
+    except EnvironmentFault:
+        return {}
+    finally:
+        engine.dispose()

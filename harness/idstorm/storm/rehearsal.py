@@ -9,14 +9,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database, read_pairs
-from idstorm.databases.targets import Address, secrets_of
+from idstorm.databases.targets import DATABASES, Address
+from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact, show_users_error
 from idstorm.record.keys import Codec, Existing, codec_for
 from idstorm.record.plan import Ids, Target
@@ -61,7 +62,7 @@ class _Place:
             raise
         except Exception as error:
             words = redact(f"{what}\n{show_users_error(error)}", secrets_of(self.url))
-            blame = EnvironmentFault if self.database.classify(error, ()).environment else ScenarioError
+            blame = EnvironmentFault if self.database.classify(error).environment else ScenarioError
             raise blame(words) from error
 
 
@@ -72,15 +73,16 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
     ScenarioError, with the user's own traceback, where the work fails.
     """
     engine = open_engine(scenario, address.database, url, manner)
-    place = _Place(address.database, url, engine)
     try:
-        target = _look(address, url, engine, manner)
+        target = _look(address, url, engine)
+        place = _Place(DATABASES[target.dialect], url, engine)
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
         with place.users_own("making the tables and their rows failed"):
             make_tables(scenario, engine)
-        return Rehearsed(target, _operate(scenario, work, place, manner, batch))
+        ids = _operate(scenario, work, place, manner, batch)
+        return Rehearsed(replace(target, facts=facts_of(place.database, engine, url, manner)), ids)
     finally:
         engine.dispose()
 
@@ -93,6 +95,12 @@ def make_tables(scenario: Scenario, engine: sa.Engine) -> None:
             scenario.setup(connection)
 
 
+def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner) -> dict[str, Any]:
+    """Return the facts as a connection of the storm finds them. Raises EnvironmentFault."""
+    with reaching(url), engine.connect() as connection:
+        return database.facts(connection, manner.settings)
+
+
 def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     """Return what `insert` returned, which has to be a sequence with an id for each token. Raises ScenarioError."""
     if not isinstance(ids, Sequence) or isinstance(ids, str | bytes):
@@ -102,24 +110,17 @@ def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     return ids
 
 
-def _look(address: Address, url: sa.URL, engine: sa.Engine, manner: Manner) -> Target:
-    database = address.database
-    try:
-        with engine.connect() as connection:
-            return Target(
-                name=address.name,
-                dialect=database.name,
-                driver=engine.dialect.driver,
-                server=database.server(connection),
-                url=address.name,
-                capabilities=tuple(sorted(database.capabilities(connection))),
-                facts=database.facts(connection, manner.settings),
-            )
-    except sa.exc.ArgumentError as error:
-        raise UsageError(redact(str(error), secrets_of(url))) from error
-    except sa.exc.SQLAlchemyError as error:
-        reason = redact(str(getattr(error, "orig", None) or error), secrets_of(url))
-        raise EnvironmentFault(f"{address.name} is out of reach: {reason}") from error
+def _look(address: Address, url: sa.URL, engine: sa.Engine) -> Target:
+    with reaching(url), engine.connect() as connection:
+        database = DATABASES[address.database.actual(connection)]
+        return Target(
+            name=address.name,
+            dialect=database.name,
+            driver=engine.dialect.driver,
+            server=database.server(connection),
+            url=mask(address.url),
+            capabilities=tuple(sorted(database.capabilities(connection))),
+        )
 
 
 def _operate(scenario: Scenario, work: Work, place: _Place, manner: Manner, batch: int) -> Ids:
@@ -139,6 +140,7 @@ def _operate(scenario: Scenario, work: Work, place: _Place, manner: Manner, batc
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
+        constraints=work.constraints,
         autonomous=bool(_matches(work, told, tokens, early, strict=False)) or manner.isolation == AUTOCOMMIT,
         generator=work.generator,
     )

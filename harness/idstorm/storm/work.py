@@ -29,6 +29,20 @@ class Work:
     generator: Generator | None
 
     @property
+    def constraints(self) -> tuple[str, ...]:
+        """The names by which a database may call a constraint that the id breaks."""
+        table, ids = self.ids[0].table, set(self.ids)
+        assert isinstance(table, sa.Table)
+        keys: list[Any] = [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
+        keys += [one for one in table.indexes if one.unique]
+        names = {str(key.name) for key in keys if key.name and set(key.columns) == ids}
+        if set(table.primary_key.columns) == ids:
+            names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
+        elif any(set(key.columns) == ids for key in keys):
+            names.add(self.ids[0].name)  # MySQL calls an unnamed key by its first column
+        return tuple(sorted(names))
+
+    @property
     def id_names(self) -> tuple[str, ...]:
         """The id's columns as `table.column`."""
         return tuple(qualified(column) for column in self.ids)
@@ -44,6 +58,10 @@ def work_of(scenario: Scenario) -> Work:
     mapper: Mapper[Any] = sa.inspect(scenario.model)
     if not isinstance(mapper.local_table, sa.Table):
         raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
+    places = [table.name for table in mapper.local_table.metadata.tables.values()]
+    twice = sorted({name for name in places if places.count(name) > 1})
+    if twice:
+        raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
     ids = _id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     return Work(

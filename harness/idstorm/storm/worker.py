@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idstorm import catalogue
-from idstorm.databases.targets import DATABASES, secrets_of
+from idstorm.databases.targets import DATABASES
+from idstorm.databases.urls import secrets_of
 from idstorm.errors import IdstormError, redact, show_users_error
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape

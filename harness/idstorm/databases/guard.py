@@ -1,0 +1,88 @@
+"""Running the processes of a private server so that they cannot outlive idstorm: the parent's side of `watchdog`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from idstorm.databases import watchdog
+
+_ANNOUNCED = 'echo "+$$" >&0; stdin=$1; shift; exec "$@" <"$stdin"'
+"""Announces itself on the watchdog's pipe, which it has for its stdin, and only then becomes the program. Until then
+the pipe does not end, so there is no instant at which idstorm could be killed and the program be left unknown."""
+
+_SILENCED = ("PG", "MYSQL", "MARIADB", "IDSTORM", "LC_", "LANG")
+"""Variables that would change a server's settings, or give it secrets that are none of its business."""
+
+_PATIENCE = 30.0  # more than the watchdog's own
+
+
+class Guard:
+    """A folder, and the processes at work in it, which a watchdog takes away when idstorm ends, however it ends."""
+
+    def __init__(self, folder: Path, user: pwd.struct_passwd | None) -> None:
+        """The folder is not there yet: the watchdog is started first. `user`: who the processes run as."""
+        self._folder = folder
+        self._user = user
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-P", "-m", watchdog.__name__, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # out of reach of Ctrl-C
+        )
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder to the user that the processes run as."""
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def run(self, command: list[str], stdin: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+        """Start a process, in a group of its own, that adds what it says to the file `log`."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SILENCED)}
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", _ANNOUNCED, "sh", str(stdin), *command],
+                stdin=self._watchdog.stdin,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env={**kept, "LC_ALL": "C", "TMPDIR": str(self._folder)},
+                start_new_session=True,
+                user=self._user.pw_uid if self._user else None,
+                group=self._user.pw_gid if self._user else None,
+                extra_groups=[] if self._user else None,
+            )
+
+    def ended(self, process: subprocess.Popen[bytes]) -> bool:
+        """Return whether a process has ended. Only after the watchdog has been told is its number given back."""
+        if process.returncode is not None:
+            return True
+        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return False
+        assert self._watchdog.stdin is not None
+        with suppress(BrokenPipeError):
+            os.write(self._watchdog.stdin.fileno(), b"-%d\n" % process.pid)
+        process.wait()
+        return True
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL a process and its children, and wait for their end."""
+        if not self.ended(process):
+            watchdog.kill(process.pid)
+            watchdog.until(lambda: self.ended(process), _PATIENCE)
+
+    def close(self) -> None:
+        """Have the watchdog end what is left and remove the folder."""
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._watchdog.wait(_PATIENCE)
+        self._watchdog.kill()
+        self._watchdog.wait()
+        watchdog.remove(self._folder)  # where somebody killed the watchdog

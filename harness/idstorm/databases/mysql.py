@@ -1,0 +1,219 @@
+"""MySQL and MariaDB: a database for each storm.
+
+A database cannot carry a comment everywhere, so idstorm's mark is a table in it.
+
+https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
+https://mariadb.com/kb/en/mariadb-error-code-reference/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import numpy as np
+import sqlalchemy as sa
+
+from idstorm.databases.base import Database, ErrorCode, ask
+from idstorm.errors import EnvironmentFault
+from idstorm.record.census import Census
+from idstorm.record.columns import Keys
+from idstorm.record.keys import Codec
+
+_MARK = "idstorm_mark"
+_DUPLICATE, _LOST = 1062, {2006, 2013, 2055, 4031}
+_PROVES_ROLLBACK = {1062, 1205, 1213, 1451, 1452, 3101, 4025}
+"""Errors after which COMMIT has certainly not taken effect: constraints, lock timeout, deadlock, and a transaction that
+its group or cluster rolled back while it was committing."""
+_ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
+_PRIVILEGE = {1044, 1142, 1227}
+
+_PIECE = 8_192  # rows that the server packs into one
+
+
+class MySQL(Database):
+    """MySQL, by PyMySQL or another driver."""
+
+    name = "mysql"
+    schemes = ("mysql",)
+    drivers = ("pymysql", "mysqldb", "mysqlconnector")
+    settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
+        "innodb_lock_wait_timeout": None,
+        "auto_increment_increment": None,
+        "auto_increment_offset": None,
+        "sql_mode": None,
+    }
+
+    def actual(self, connection: sa.Connection) -> str:
+        """Return which of the two the server says that it is."""
+        return "mariadb" if "mariadb" in _version(connection).lower() else "mysql"
+
+    @contextmanager
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
+        """Make a database that carries idstorm's mark."""
+        name = "idstorm_" + label.replace("-", "_")
+        with self.administer(url) as connection:
+            try:
+                connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+                connection.exec_driver_sql(f"CREATE TABLE {name}.{_MARK} (made TIMESTAMP)")
+            except sa.exc.DBAPIError as error:
+                if _number(error.orig) not in _PRIVILEGE:
+                    raise
+                raise EnvironmentFault(
+                    f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
+                ) from error
+        try:
+            yield url.set(database=name)
+        finally:
+            if not keep:
+                with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
+                    self.quiesce(url.set(database=name))
+                    self.drop_namespace(url, name)
+
+    def namespaces(self, url: sa.URL) -> list[str]:
+        """Return the databases that carry idstorm's mark."""
+        query = f"SELECT table_schema FROM information_schema.tables WHERE table_name = '{_MARK}' ORDER BY 1"
+        with self.administer(url) as connection:
+            return [name for name in connection.exec_driver_sql(query).scalars() if name.startswith("idstorm_")]
+
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Drop a database, waiting for its locks in bounded time."""
+        with self.administer(url) as connection:
+            connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10")
+            connection.exec_driver_sql(f"DROP DATABASE `{name}`")
+
+    def prove(self, connection: Any, url: sa.URL) -> bool:
+        """Ask for the current database."""
+        return str(ask(connection, "SELECT DATABASE()")) == url.database
+
+    def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
+        """Set each setting for the session."""
+        cursor = connection.cursor()
+        for name, value in settings.items():
+            cursor.execute(f"SET SESSION {name} = %s", (int(value) if value.isdigit() else value,))
+        cursor.close()
+
+    def capabilities(self, connection: sa.Connection) -> frozenset[str]:
+        """Neither sequences nor RETURNING."""
+        return frozenset({"schemas", "two_phase"})
+
+    def server(self, connection: sa.Connection) -> str:
+        """Return the version, without what follows it."""
+        return _version(connection).split("-")[0]
+
+    def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Return the variables that decide how ids are handed out and what an acknowledgement is worth."""
+        names = (
+            "auto_increment_increment",
+            "auto_increment_offset",
+            "innodb_autoinc_lock_mode",
+            "innodb_flush_log_at_trx_commit",
+            "sync_binlog",
+            "log_bin",
+            "max_connections",
+            "sql_mode",
+            "transaction_isolation",
+            "tx_isolation",
+        )
+        listed = ", ".join(f"'{name}'" for name in names)
+        variables = connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({listed})").all()
+        return {
+            "sqlalchemy": sa.__version__,
+            "version": _version(connection),
+            **{name: int(value) if str(value).isdigit() else value for name, value in variables},
+        }
+
+    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Read the server's own number. A key is named by its constraint, by its first column, or as PRIMARY."""
+        if type(error).__module__.partition(".")[0].lower() not in ("pymysql", "mysqldb", "mysql"):
+            return None
+        number = _number(error)
+        if number is None:
+            return ErrorCode(f"{self.name}:{type(error).__name__} without a number: the connection was lost")
+        if number in _LOST:
+            return ErrorCode(f"{self.name}:{number} the connection was lost")
+        key = re.search(r"for key '([^']+)'", str(error))
+        refused = number == _DUPLICATE and key is not None and key[1].rpartition(".")[2] in names
+        of = f" of {key[1].rpartition('.')[2]}" if key else ""
+        return ErrorCode(
+            f"{self.name}:{number} {type(error).__name__}{of}",
+            refused=refused,
+            rolled_back=number in _PROVES_ROLLBACK,
+            environment=number in _ENVIRONMENT,
+        )
+
+    def quiesce(self, url: sa.URL) -> bool:
+        """Wait for the sessions in the namespace, then end them."""
+        ours = f"FROM information_schema.processlist WHERE db = '{url.database}' AND id <> CONNECTION_ID()"
+        try:
+            with self.administer(url) as connection:
+                for attempt in range(100):
+                    waiting = list(connection.exec_driver_sql(f"SELECT id {ours}").scalars())
+                    if not waiting:
+                        return True
+                    for session in waiting if attempt >= 50 else []:
+                        with suppress(sa.exc.SQLAlchemyError):  # it has ended by itself
+                            connection.exec_driver_sql(f"KILL {session}")
+                    time.sleep(0.1)
+        except (sa.exc.SQLAlchemyError, EnvironmentFault):
+            pass
+        return False
+
+    @contextmanager
+    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a transaction at REPEATABLE READ, whose first read makes its snapshot."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _fast_census(
+        self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
+    ) -> Census | None:
+        """Let the server pack thousands of rows into one, since drivers in Python are slow row by row.
+
+        Each number is sixteen hexadecimal digits, so that a row which GROUP_CONCAT would have cut short, at a limit and
+        with no more than a warning, is found out by its length.
+        """
+        connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {_PIECE * 64}")
+        preparer = connection.dialect.identifier_preparer
+        names = [preparer.quote(str(column.name)) for column in (id_, token)]
+        table = preparer.quote(str(id_.table.name))  # type: ignore[union-attr]
+        digits = ", ".join(f"LPAD(HEX({name}), 16, '0')" for name in names)
+        rows = connection.execution_options(stream_results=True).exec_driver_sql(
+            f"SELECT COUNT(*), GROUP_CONCAT({digits} SEPARATOR '') FROM (SELECT {', '.join(names)}, "
+            f"ROW_NUMBER() OVER () DIV {_PIECE} AS piece FROM {table}) AS pieces GROUP BY piece"
+        )
+        pieces = [np.zeros((0, 2), np.int64)]
+        for count, packed in rows:
+            raw = bytes.fromhex(packed if isinstance(packed, str) else packed.decode())
+            if len(raw) != count * 16:
+                return None
+            pieces.append(np.frombuffer(raw, ">i8").reshape(-1, 2).astype(np.int64))
+        pairs = np.concatenate(pieces)
+        return Census(Keys(codec, np.ascontiguousarray(pairs[:, 0])), np.ascontiguousarray(pairs[:, 1]))
+
+
+class MariaDB(MySQL):
+    """MariaDB, which has sequences and RETURNING, and one cache of a sequence for all sessions."""
+
+    name = "mariadb"
+    schemes = ("mariadb",)
+
+    def capabilities(self, connection: sa.Connection) -> frozenset[str]:
+        """Sequences since 10.3, RETURNING since 10.5."""
+        return super().capabilities(connection) | {"sequences", "returning"}
+
+
+def _version(connection: sa.Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+
+
+def _number(error: BaseException | None) -> int | None:
+    first = error.args[0] if error is not None and error.args else None
+    return first if isinstance(first, int) and first else None

@@ -1,0 +1,231 @@
+"""PostgreSQL: a schema for each storm, alone on the search path.
+
+The search path stands in the URL, as an option of the connection: set by SQL it would be undone by the first rollback,
+and `ns, public` would let `create_all` find a user's table of the same name.
+
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import numpy as np
+import sqlalchemy as sa
+
+from idstorm.databases.base import Database, ErrorCode, ask
+from idstorm.errors import EnvironmentFault
+from idstorm.record.census import Census
+from idstorm.record.columns import Keys
+from idstorm.record.keys import Codec
+
+_MARK = "idstorm: the schema of one storm, to be dropped after it"
+_SEARCH_PATH = re.compile(r"-csearch_path=(\w+)")
+_UNIQUE, _PRIVILEGE = "23505", "42501"
+_PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
+"""States after which COMMIT has certainly not taken effect: integrity, serialization, deadlock, a failed transaction.
+40003, "statement completion unknown", is what its name says; a backend that was terminated (57P01) may have
+committed."""
+_ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, privilege, resources, the system
+
+_PAIR = np.dtype([("fields", ">i2"), ("_1", ">i4"), ("id", ">i8"), ("_2", ">i4"), ("token", ">i8")])
+_HEADER = 19  # bytes: signature, flags, length of the extension
+_PIECE = 1 << 20
+
+
+class PostgreSQL(Database):
+    """PostgreSQL, by psycopg 3 or psycopg2."""
+
+    name = "postgresql"
+    schemes = ("postgresql", "postgres")
+    drivers = ("psycopg", "psycopg2")
+    settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
+        "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
+        "lock_timeout": None,
+        "statement_timeout": None,
+        "idle_in_transaction_session_timeout": None,
+    }
+
+    @contextmanager
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
+        """Make a schema that carries idstorm's mark, and lead every connection into it alone."""
+        name = "idstorm_" + label.replace("-", "_")
+        options = " ".join([str(url.query.get("options", "")), f"-csearch_path={name}"]).strip()
+        with self.administer(url) as connection:
+            try:
+                connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+            except sa.exc.ProgrammingError as error:
+                if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) != _PRIVILEGE:
+                    raise
+                raise EnvironmentFault(
+                    f"{url.username} may not make a schema in {url.database}: "
+                    f"GRANT CREATE ON DATABASE {url.database} TO {url.username}"
+                ) from error
+            connection.exec_driver_sql(f"COMMENT ON SCHEMA {name} IS '{_MARK}'")
+        inside = url.update_query_dict({"options": options, "application_name": name})
+        try:
+            yield inside
+        finally:
+            if not keep:
+                with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
+                    self.quiesce(inside)
+                    self.drop_namespace(url, name)
+
+    def namespaces(self, url: sa.URL) -> list[str]:
+        """Return the schemas that carry idstorm's mark."""
+        query = "SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = %(mark)s ORDER BY 1"
+        with self.administer(url) as connection:
+            return list(connection.exec_driver_sql(query, {"mark": _MARK}).scalars())
+
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Drop a schema and all that is in it, waiting for its locks in bounded time."""
+        with self.administer(url) as connection:
+            connection.exec_driver_sql("SET lock_timeout = '10s'")
+            connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
+
+    def prove(self, connection: Any, url: sa.URL) -> bool:
+        """Ask for the current schema: none where the search path leads nowhere."""
+        return str(ask(connection, "SELECT current_schema()")) == _namespace(url)
+
+    def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
+        """Set each setting, and commit: a rollback would undo it."""
+        cursor = connection.cursor()
+        for name, value in settings.items():
+            cursor.execute(f"SELECT set_config('{name}', %s, false)", (value,))
+        cursor.close()
+        connection.commit()
+
+    def capabilities(self, connection: sa.Connection) -> frozenset[str]:
+        """Two-phase commit is off unless the server allows prepared transactions."""
+        capabilities = {"sequences", "session_sequence_cache", "identity", "returning", "schemas"}
+        prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
+        return frozenset(capabilities | ({"two_phase"} if prepared else set()))
+
+    def server(self, connection: sa.Connection) -> str:
+        """Return the server's version, without what its packager adds."""
+        return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
+
+    def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Return the settings that decide what an acknowledgement is worth, and the sequences of the namespace."""
+        shown = (
+            "server_version",
+            "synchronous_commit",
+            "fsync",
+            "full_page_writes",
+            "default_transaction_isolation",
+            "max_connections",
+        )
+        sequences = connection.exec_driver_sql(
+            "SELECT sequencename, start_value, increment_by, cache_size, last_value FROM pg_sequences "
+            "WHERE schemaname = current_schema()"
+        ).mappings()
+        return {
+            "sqlalchemy": sa.__version__,
+            **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
+            "sequences": {
+                row["sequencename"]: {
+                    "start": row["start_value"],
+                    "increment": row["increment_by"],
+                    "cache": row["cache_size"],
+                    "last_value": row["last_value"],
+                }
+                for row in sequences
+            },
+        }
+
+    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: the connection was lost."""
+        if type(error).__module__.partition(".")[0] not in ("psycopg", "psycopg2"):
+            return None
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state is None:
+            return ErrorCode(f"postgresql:{type(error).__name__} without a state: the connection was lost")
+        diagnosis = getattr(error, "diag", None)
+        constraint = getattr(diagnosis, "constraint_name", None)
+        table = getattr(diagnosis, "table_name", None)
+        of = f" of {constraint}" if constraint else ""
+        keyed = re.search(r"\(([^()]+)\)=\(", str(getattr(diagnosis, "message_detail", None)))
+        columns = {f"{table}.{column.strip().strip(chr(34))}" for column in keyed[1].split(",")} if keyed else set()
+        return ErrorCode(
+            f"postgresql:{state} {type(error).__name__}{of}",
+            refused=state == _UNIQUE and (columns == set(ids) or constraint in names),
+            rolled_back=state.startswith(_PROVES_ROLLBACK),
+            environment=state.startswith(_ENVIRONMENT),
+        )
+
+    def quiesce(self, url: sa.URL) -> bool:
+        """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
+        name = _namespace(url)
+        ours = f"FROM pg_stat_activity WHERE application_name = '{name}' AND pid <> pg_backend_pid()"
+        try:
+            with self.administer(url) as connection:
+                for prepared in connection.exec_driver_sql(
+                    "SELECT DISTINCT p.gid FROM pg_prepared_xacts p JOIN pg_locks l "
+                    "ON l.virtualtransaction = '-1/' || p.transaction JOIN pg_class c ON c.oid = l.relation "
+                    f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{name}'"
+                ).scalars():
+                    connection.execute(sa.text("ROLLBACK PREPARED " + _quoted(prepared)))
+                for attempt in range(100):
+                    if not connection.exec_driver_sql(f"SELECT count(*) {ours}").scalar_one():
+                        return True
+                    if attempt >= 50:
+                        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {ours}")
+                    time.sleep(0.1)
+        except (sa.exc.SQLAlchemyError, EnvironmentFault):
+            pass
+        return False
+
+    @contextmanager
+    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a transaction at REPEATABLE READ, which sees one snapshot."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _fast_census(
+        self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
+    ) -> Census | None:
+        """Read binary COPY, whose records are all of one length where nothing is NULL."""
+        if connection.dialect.driver != "psycopg":
+            return None
+        query = sa.select(sa.cast(id_, sa.BigInteger), sa.cast(token, sa.BigInteger))
+        text = str(query.compile(dialect=connection.dialect))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        pieces, waiting, size = list[Any](), list[bytes](), 0
+        skip = _HEADER
+        with driver.cursor() as cursor, cursor.copy(f"COPY ({text}) TO STDOUT (FORMAT BINARY)") as copy:
+            for data in copy:
+                waiting.append(bytes(data))
+                size += len(data)
+                if size > _PIECE:
+                    joined = b"".join(waiting)
+                    whole = skip + (len(joined) - skip) // _PAIR.itemsize * _PAIR.itemsize
+                    pieces.append(_columns(joined[skip:whole]))
+                    waiting, size, skip = [joined[whole:]], len(joined) - whole, 0
+        pieces.append(_columns(b"".join(waiting)[skip:-2]))  # two bytes say that it is over
+        pairs = np.concatenate(pieces)
+        return Census(Keys(codec, np.ascontiguousarray(pairs[:, 0])), np.ascontiguousarray(pairs[:, 1]))
+
+
+def _namespace(url: sa.URL) -> str | None:
+    """Return the schema that a storm's URL leads into."""
+    found = _SEARCH_PATH.search(str(url.query.get("options", "")))
+    return found[1] if found else None
+
+
+def _columns(raw: bytes) -> Any:
+    records = np.frombuffer(raw, _PAIR)
+    return np.column_stack([records["id"].astype(np.int64), records["token"].astype(np.int64)])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,162 @@
+"""A private server: started for a run in a temporary folder, taken away after it, crashed and restarted in between.
+
+It listens on the loopback only, its settings are those that it is shipped with, and it has one superuser with a random
+password. As root it runs as `nobody`, who owns nothing else. It never outlives idstorm, however idstorm ends.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from idstorm.databases.guard import Guard
+from idstorm.databases.manners import MANNERS, SUPERUSER
+from idstorm.databases.programs import Programs
+from idstorm.databases.surroundings import can_run, free_port, room, unprivileged
+from idstorm.databases.watchdog import until
+from idstorm.errors import EnvironmentFault, redact
+
+_LAST_LINES = 12
+_TRIES = 3  # ports: between the look and the bind, another may take one
+
+
+class PrivateServer:
+    """A private server of one dialect. A context manager: started at its beginning, taken away at its end.
+
+    What waits for the server does so for `patience` seconds at most. Several can be started at once, from threads.
+    """
+
+    def __init__(self, programs: Programs, patience: float = 60.0) -> None:
+        self.programs = programs
+        self.port = 0  #: since it was started, and for as long as it has its data
+        self.folder = Path()  #: where all of it is, since it was started
+        self._password = secrets.token_urlsafe(18)
+        self._patience = patience
+        self._manners = MANNERS[programs.dialect]
+        self._programs = programs  # as the server's user can reach them
+        self._guard: Guard | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._crashed = False
+
+    @property
+    def url(self) -> str:
+        """A SQLAlchemy URL that leads to it as its superuser, password included."""
+        driver, database = self._manners.driver, self._manners.database
+        return f"{driver}://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the server's process, while it runs."""
+        if self._guard is None or self._process is None or self._guard.ended(self._process):
+            return None
+        return self._process.pid
+
+    def __enter__(self) -> PrivateServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start a server with fresh data. Raises EnvironmentFault, with the last lines of its log, if it cannot be."""
+        assert self._guard is None, "it has been started"
+        user = unprivileged()
+        self.folder = room(user) / f"idstorm-{self.programs.dialect}-{secrets.token_hex(8)}"
+        self._guard = guard = Guard(self.folder, user)
+        try:
+            self.folder.mkdir()
+            self.folder.chmod(0o755)
+            guard.own(self.folder)
+            reachable = user is None or can_run(self.programs, user)
+            self._programs = self.programs if reachable else self.programs.lend(self.folder / "programs")
+            self._make_data(guard)
+            for more in reversed(range(_TRIES)):
+                self.port = free_port()
+                try:
+                    self._launch(guard, first=True)
+                    break
+                except EnvironmentFault as fault:
+                    if not more or "in use" not in str(fault):
+                        raise
+            (self.folder / "secret").unlink()
+        except OSError as error:
+            self.stop()
+            raise EnvironmentFault(f"no private {self.programs.dialect} server in {self.folder}: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def restart(self) -> None:
+        """Start the server again, with its data and on its port, after a crash or, if it runs, after an orderly end."""
+        assert self._guard is not None, "it has not been started"
+        self._shut_down(self._guard)
+        self._launch(self._guard)
+
+    def crash(self) -> None:
+        """SIGKILL the server and all of its processes."""
+        if self._guard is not None and self._process is not None and not self._guard.ended(self._process):
+            self._crashed = True
+            self._guard.kill(self._process)
+
+    def stop(self) -> None:
+        """End the server in order and remove its folder. Does nothing where that has been done."""
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        try:
+            if self._crashed and self._manners.leaves_memory:
+                # What PostgreSQL had in shared memory outlives a crash, and only its next start gives it back.
+                with suppress(EnvironmentFault, OSError):
+                    self._launch(guard)
+            self._shut_down(guard)
+        finally:
+            guard.close()
+
+    def log(self) -> str:
+        """Return the last lines that the server has said, without its password."""
+        try:
+            lines = (self.folder / "log").read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return redact("\n".join(lines[-_LAST_LINES:]), [self._password])
+
+    def _make_data(self, guard: Guard) -> None:
+        data, secret = self.folder / "data", self.folder / "secret"
+        data.mkdir(mode=0o700)
+        secret.touch(mode=0o600)
+        secret.write_text(self._manners.secret(self._password))
+        guard.own(data)
+        guard.own(secret)
+        command, stdin = self._manners.initialise(self._programs, self.folder)
+        self._process = process = guard.run(command, stdin)
+        if not until(lambda: guard.ended(process), self._patience) or process.returncode:
+            raise self._fault("could not make its data")
+
+    def _launch(self, guard: Guard, first: bool = False) -> None:
+        command = self._manners.serve(self._programs, self.folder, self.port, first)
+        self._process = process = guard.run(command)
+
+        def ready() -> bool:
+            return self._manners.ready(self.folder, process.pid, self.port)
+
+        until(lambda: guard.ended(process) or ready(), self._patience)
+        if guard.ended(process) or not ready():
+            raise self._fault("did not come up")
+        self._crashed = False
+
+    def _shut_down(self, guard: Guard) -> None:
+        process = self._process
+        if process is not None and not guard.ended(process):
+            os.kill(process.pid, self._manners.farewell)
+            until(lambda: guard.ended(process), self._patience)
+            guard.kill(process)
+
+    def _fault(self, what: str) -> EnvironmentFault:
+        programs, code = self.programs, self._process and self._process.returncode
+        name = f"the private {programs.dialect} server ({programs.server.name} {programs.version}, {programs.where})"
+        end = f"not within {self._patience:g} s" if code is None else f"it ended with status {code}"
+        return EnvironmentFault(f"{name} {what}: {end}; its log ends with\n{self.log() or '(nothing)'}")

@@ -1,0 +1,80 @@
+"""What a private server needs of the machine: a user to run as, a place, a port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import socket
+import stat
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from idstorm.databases.programs import Programs
+from idstorm.errors import EnvironmentFault
+
+_PORTS = range(15_000, 60_000)
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def unprivileged() -> pwd.struct_passwd | None:
+    """Return who the server runs as: nobody, if idstorm is root, or None: as idstorm itself.
+
+    Never as the machine's own `postgres` or `mysql`, whose data it could reach then.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        raise EnvironmentFault("no database server runs as root, and there is no user `nobody` to run it as") from None
+
+
+def can_run(programs: Programs, user: pwd.struct_passwd) -> bool:
+    """Return whether a user can reach the programs: root's folders are often closed to others."""
+    try:
+        asked = subprocess.run(
+            [*programs.command(), "--version"],
+            cwd="/",
+            capture_output=True,
+            user=user.pw_uid,
+            group=user.pw_gid,
+            extra_groups=[],
+        )
+    except OSError:
+        return False
+    return asked.returncode == 0
+
+
+def room(user: pwd.struct_passwd | None) -> Path:
+    """Return the folder for temporary folders; if a user is given, one that this user can reach."""
+    places = [Path(place).resolve() for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")]
+    for place in places:
+        way = [place, *place.parents]
+        if user is None or all(folder.is_dir() and folder.stat().st_mode & stat.S_IXOTH for folder in way):
+            return place
+    raise EnvironmentFault(
+        f"a server that runs as {user.pw_name if user else 'you'} can reach none of {', '.join(map(str, places))}: "
+        "set TMPDIR to a folder that it can"
+    )
+
+
+def free_port() -> int:
+    """Return a free port of the loopback.
+
+    Not one that the system gives to outgoing connections: while a crashed server is away, a client's own could take it.
+    """
+    try:
+        low, high = map(int, _OUTGOING.read_text().split())
+    except OSError:
+        low, high = 32_768, 65_535
+    outside = [port for port in _PORTS if not low <= port <= high]
+    chance = random.SystemRandom()
+    while True:
+        port = chance.choice(outside or _PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -1,0 +1,44 @@
+"""What of a URL may be shown, and to whom a connection's error belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, quote_plus
+
+import sqlalchemy as sa
+
+from idstorm.errors import EnvironmentFault, UsageError, redact
+
+_SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
+
+
+def secrets_of(url: sa.URL) -> tuple[str, ...]:
+    """Return every secret of a URL, also as it looks within one: what must not be shown."""
+    plain = [str(url.password)] if url.password else []
+    for name, value in url.query.items():
+        values = [value] if isinstance(value, str) else value
+        plain += [one for one in values if _is_secret(name) or _is_secret(one)]
+    return tuple({form for secret in plain for form in (secret, quote(secret, safe=""), quote_plus(secret))})
+
+
+def mask(url: sa.URL) -> str:
+    """Return a URL without its secrets, wherever it holds them."""
+    hidden = {name: "***" for name, value in url.query.items() if _is_secret(name) or _is_secret(str(value))}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+
+
+@contextmanager
+def reaching(url: sa.URL) -> Iterator[None]:
+    """Turn what keeps idstorm itself from a database into an EnvironmentFault, or a UsageError, without its secrets."""
+    try:
+        yield
+    except sa.exc.ArgumentError as error:
+        raise UsageError(redact(str(error), secrets_of(url))) from error
+    except sa.exc.SQLAlchemyError as error:
+        reason = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+        raise EnvironmentFault(f"{mask(url)} is out of reach: {reason}") from error
+
+
+def _is_secret(text: str) -> bool:
+    return any(word in text.lower() for word in _SECRET_WORDS)

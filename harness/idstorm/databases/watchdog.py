@@ -1,0 +1,109 @@
+"""Seeing to it that a private server does not outlive idstorm, however idstorm ends.
+
+Started beside a server as ``python -m idstorm.databases.watchdog FOLDER``, it reads from a pipe which process groups
+are at work in the folder: ``+PID`` when one begins, written by itself, and ``-PID`` when it has ended, written by
+idstorm before it takes the end, while the number cannot be another's. At the end of the pipe it ends those that are
+left, removes the folder, and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_LEAVE = 7.0  # seconds for a server to end by itself: PostgreSQL gives its own processes 5
+_INSTANT = 0.01
+
+
+def main() -> None:
+    """Wait for the end of stdin, then clear up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends after idstorm, and for no other reason
+    folder, groups = Path(sys.argv[1]), set[int]()
+    for line in sys.stdin:
+        (groups.add if line.startswith("+") else groups.discard)(int(line[1:]))
+    for group in groups:
+        end(group)
+    remove(folder)
+
+
+def end(group: int) -> None:
+    """End a server at once, yet let PostgreSQL give back the shared memory that outlives a SIGKILL."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGQUIT)
+    until(lambda: not alive(group), _LEAVE)
+    kill(group)
+
+
+def kill(group: int) -> None:
+    """SIGKILL a process group and the children of its leader, and wait until they are gone.
+
+    PostgreSQL's children have groups of their own. The leader is stopped first, so that it starts no further child
+    between the look and the kill.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGSTOP)
+        until(lambda: _look(group)[0] not in "RSD", 1.0)
+    children = _children(group)
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    until(lambda: not any(map(alive, [group, *children])), _LEAVE)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process is there and has not ended; one whose end nobody takes has."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return _look(pid)[0] not in "ZX"
+
+
+def until(what: Callable[[], object], seconds: float) -> bool:
+    """Wait until something is true, at most this long. Returns whether it is."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_INSTANT)
+    return True
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder into which a dying process may still be writing."""
+
+    def removed() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    until(removed, _LEAVE)
+
+
+def _look(pid: int) -> tuple[str, int]:
+    """Return a process's state and parent, or ("?", 0) where it is gone or the system has no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return fields[0].decode(), int(fields[1])
+    except (OSError, IndexError, ValueError):
+        return "?", 0
+
+
+def _children(pid: int) -> list[int]:
+    """Return a process's children. Without /proc none: PostgreSQL's end by themselves when they miss their parent."""
+    everybody = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    return [other for other in everybody if _look(other)[1] == pid]
+
+
+if __name__ == "__main__":
+    main()
