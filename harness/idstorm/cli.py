@@ -264,11 +264,16 @@ def show(scenario: str) -> None:
 
 
 @cli.command()
-def doctor() -> None:
+@click.option("--clean", metavar="TARGET", help="List what runs that were killed have left on this database.")
+@click.option("--drop", is_flag=True, help="With --clean: drop it, too.")
+def doctor(clean: str | None, drop: bool) -> None:
     """Show which databases can be stormed from here, with what, and what is missing."""
-    from idstorm.commands.look import doctor as diagnose
+    from idstorm.commands import look
 
-    for line in diagnose():
+    if drop and clean is None:
+        raise click.UsageError("--drop goes with --clean TARGET")
+    lines = look.doctor() if clean is None else look.clean(clean, drop=drop)
+    for line in lines:
         click.echo(line)
 
 

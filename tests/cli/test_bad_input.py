@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from running import Idstorm, Ran
 
 GOOD = """

@@ -9,11 +9,11 @@ import subprocess
 import sys
 
 import pytest
-from running import Idstorm
 
 from idstorm import __version__
 from idstorm.record.outcome import EXIT_CODES
 from idstorm.record.verdict import CHECKS
+from running import Idstorm
 
 
 def test_the_help_shows_the_commands_and_every_exit_code(idstorm: Idstorm) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from running import Idstorm, workers_at_work
 
 from idstorm.databases.targets import resolve
 from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import UsageError
+from running import Idstorm, workers_at_work
 
 SECRET = "tr0ub4dor&3"
 ENCODED = "tr0ub4dor%263"

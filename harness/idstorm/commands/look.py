@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
-from idstorm.databases.doctor import diagnose
+from idstorm.databases import doctor as databases
 from idstorm.record.plan import DIALECTS
 
 
@@ -25,4 +25,9 @@ def show(reference: str) -> list[Found]:
 def doctor() -> Iterator[str]:
     """Yield, a line each, which databases can be stormed from here, with what, and what is missing."""
     for dialect in DIALECTS:
-        yield from diagnose(dialect)
+        yield databases.diagnose(dialect)
+
+
+def clean(target: str, *, drop: bool) -> Iterator[str]:
+    """Yield, a line each, what runs that were killed have left on a target; and drop it, if that is asked for."""
+    return databases.clean(target, drop=drop)

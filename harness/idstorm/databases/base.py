@@ -49,12 +49,13 @@ class Database(ABC):
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
         """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
 
+        A lock is held all the while, so that nobody else clears it away.
         Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
         """
 
     @abstractmethod
-    def namespaces(self, url: sa.URL) -> list[str]:
-        """Return the namespaces that carry idstorm's mark, of whatever run."""
+    def namespaces(self, url: sa.URL) -> dict[str, bool]:
+        """Return the namespaces that carry idstorm's mark, of whatever run, and whether each is still in use."""
 
     @abstractmethod
     def drop_namespace(self, url: sa.URL, name: str) -> None:

@@ -1,29 +1,67 @@
-"""What can be stormed from here, with what, and what is missing."""
+"""What can be stormed from here, with what, and what is missing; and what earlier runs have left behind."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from idstorm.databases import targets
-from idstorm.databases.urls import mask
-from idstorm.errors import IdstormError
+from idstorm.databases.urls import mask, reaching
+from idstorm.errors import IdstormError, UsageError
 
 
-def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return what there is to say of one dialect, a line each."""
-    if dialect not in targets.DATABASES:
-        return [f"–  {dialect:11} not yet: this idstorm cannot storm it"]
-    variable = f"IDSTORM_{dialect.upper()}_URL"
+def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return, in a line, what `--on` this word would storm, or what is missing.
+
+    A database that is there is tried: a namespace is made and taken away. A private server is not started for that.
+    """
     try:
         address = targets.resolve(dialect, environ)
-        with address.database.namespace(address.url, "doctor") as url:
-            engine = sa.create_engine(url, poolclass=sa.NullPool)
-            with engine.connect() as connection:
-                server, driver = address.database.server(connection), engine.dialect.driver
-    except (IdstormError, sa.exc.SQLAlchemyError) as error:
-        return [f"✗  {dialect:11} {getattr(error, 'orig', None) or error}"]
-    where = f"{variable} = {mask(address.url)}" if variable in environ else "a fresh file in a temporary folder"
-    return [f"✓  {dialect:11} {server}, by {driver} with SQLAlchemy {sa.__version__}: {where}"]
+        if address.fault is not None:
+            return f"✗  {dialect:11} {address.fault}"
+        if address.programs is not None:
+            programs = address.programs
+            return f"✓  {dialect:11} {programs.version}, a private server for each run: {programs.where}"
+        return f"✓  {dialect:11} {_try(address)}: {_where(address, environ)}"
+    except IdstormError as error:
+        return f"✗  {dialect:11} {error}"
+
+
+def clean(target: str, *, drop: bool, environ: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield, a line each, the namespaces that carry idstorm's mark on a target; and drop them, if that is asked for.
+
+    One that a run still works in is said to be in use, and never dropped.
+    Raises UsageError for a target that keeps none, and EnvironmentFault where it is out of reach.
+    """
+    address = targets.resolve(target, environ)
+    if address.programs is not None or address.fault is not None:
+        raise UsageError(f"{target} is no server that outlives a run: give the URL of one")
+    with reaching(address.url):
+        for name, in_use in address.database.namespaces(address.url).items():
+            if in_use:
+                yield f"{name} in use"
+            elif drop:
+                address.database.drop_namespace(address.url, name)
+                yield f"dropped {name}"
+            else:
+                yield name
+
+
+def _try(address: targets.Address) -> str:
+    label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}-0"
+    with reaching(address.url), address.database.namespace(address.url, label) as url:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            who = targets.DATABASES[address.database.actual(connection)]
+            server = who.server(connection)
+    name = "" if who.name == address.database.name else f"{who.name} "
+    return f"{name}{server}, by {engine.dialect.driver} with SQLAlchemy {sa.__version__}"
+
+
+def _where(address: targets.Address, environ: Mapping[str, str]) -> str:
+    variable = targets.variable_of(address.name)
+    return f"{variable} = {mask(address.url)}" if variable in environ else "a fresh file in a temporary folder"

@@ -65,19 +65,24 @@ class MySQL(Database):
                 raise EnvironmentFault(
                     f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
                 ) from error
-        try:
-            yield url.set(database=name)
-        finally:
-            if not keep:
-                with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
-                    self.quiesce(url.set(database=name))
-                    self.drop_namespace(url, name)
+            connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)")
+            try:
+                yield url.set(database=name)
+            finally:
+                if not keep:
+                    with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
+                        self.quiesce(url.set(database=name))
+                        self.drop_namespace(url, name)
 
-    def namespaces(self, url: sa.URL) -> list[str]:
-        """Return the databases that carry idstorm's mark."""
-        query = f"SELECT table_schema FROM information_schema.tables WHERE table_name = '{_MARK}' ORDER BY 1"
+    def namespaces(self, url: sa.URL) -> dict[str, bool]:
+        """Return the databases that carry idstorm's mark; one whose lock is free is in nobody's use."""
+        query = (
+            "SELECT table_schema, IS_FREE_LOCK(table_schema) FROM information_schema.tables "
+            f"WHERE table_name = '{_MARK}' ORDER BY 1"
+        )
         with self.administer(url) as connection:
-            return [name for name in connection.exec_driver_sql(query).scalars() if name.startswith("idstorm_")]
+            marked = connection.exec_driver_sql(query).all()
+        return {name: not free for name, free in marked if name.startswith("idstorm_")}
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Drop a database, waiting for its locks in bounded time."""

@@ -67,20 +67,24 @@ class PostgreSQL(Database):
                     f"GRANT CREATE ON DATABASE {url.database} TO {url.username}"
                 ) from error
             connection.exec_driver_sql(f"COMMENT ON SCHEMA {name} IS '{_MARK}'")
-        inside = url.update_query_dict({"options": options, "application_name": name})
-        try:
-            yield inside
-        finally:
-            if not keep:
-                with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
-                    self.quiesce(inside)
-                    self.drop_namespace(url, name)
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock(hashtextextended('{name}', 0))")
+            inside = url.update_query_dict({"options": options, "application_name": name})
+            try:
+                yield inside
+            finally:
+                if not keep:
+                    with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
+                        self.quiesce(inside)
+                        self.drop_namespace(url, name)
 
-    def namespaces(self, url: sa.URL) -> list[str]:
-        """Return the schemas that carry idstorm's mark."""
-        query = "SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = %(mark)s ORDER BY 1"
+    def namespaces(self, url: sa.URL) -> dict[str, bool]:
+        """Return the schemas that carry idstorm's mark; one whose lock can be had is in nobody's use."""
+        query = (
+            "SELECT nspname, pg_try_advisory_lock_shared(hashtextextended(nspname, 0)) FROM pg_namespace "
+            "WHERE obj_description(oid, 'pg_namespace') = %(mark)s ORDER BY 1"
+        )
         with self.administer(url) as connection:
-            return list(connection.exec_driver_sql(query, {"mark": _MARK}).scalars())
+            return {name: not had for name, had in connection.exec_driver_sql(query, {"mark": _MARK})}
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Drop a schema and all that is in it, waiting for its locks in bounded time."""

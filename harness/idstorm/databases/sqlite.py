@@ -9,6 +9,7 @@ https://www.sqlite.org/rescode.html
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -70,18 +71,21 @@ class SQLite(Database):
             path.touch(exist_ok=False)
         except OSError as error:
             raise EnvironmentFault(f"cannot make a file in {path.parent}: {error.strerror}") from error
-        try:
-            yield url.set(database=str(path))
-        finally:
-            if not keep:
-                self.drop_namespace(url, path.name)
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # of another kind than SQLite's own locks, which it does not touch
+            try:
+                yield url.set(database=str(path))
+            finally:
+                if not keep:
+                    self.drop_namespace(url, path.name)
 
-    def namespaces(self, url: sa.URL) -> list[str]:
+    def namespaces(self, url: sa.URL) -> dict[str, bool]:
         """Return the files beside the one that the URL names whose names only idstorm gives."""
         if url.database is None:
-            return []
+            return {}
         folder = Path(url.database).absolute().parent
-        return sorted(path.name for path in folder.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
+        ours = sorted(path for path in folder.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
+        return {path.name: _is_locked(path) for path in ours}
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Remove a file, and what SQLite keeps beside it."""
@@ -192,3 +196,12 @@ class SQLite(Database):
             pieces.append(np.fromiter(chain.from_iterable(rows), np.int64, 2 * len(rows)).reshape(-1, 2))
         pairs = np.concatenate(pieces)
         return Census(Keys(codec, np.ascontiguousarray(pairs[:, 0])), np.ascontiguousarray(pairs[:, 1]))
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
