@@ -11,7 +11,6 @@ from math import gcd
 from typing import Any
 
 from histories import STRANGER, Entry, Operation, Token, told_state
-
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told

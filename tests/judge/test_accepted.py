@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from histories import LOCKED, NOTHING, REFUSED, failed, not_deleted, storm, told
-
 from idstorm.judge.accepted import accepted
 from idstorm.record.outcome import Outcome, Status
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from histories import (
     NOTHING,
     STRANGER,
@@ -16,7 +17,6 @@ from histories import (
     unknown,
     unused,
 )
-
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Existing

@@ -4,8 +4,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from histories import INTEGER, NOTHING, STRANGER, TEXT, UUIDS, WIDE, deleted, failed, storm, told, unknown, unused
 
+from histories import INTEGER, NOTHING, STRANGER, TEXT, UUIDS, WIDE, deleted, failed, storm, told, unknown, unused
 from idstorm.judge.faithful import faithful
 from idstorm.record.keys import Codec, Existing
 from idstorm.record.outcome import Status

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from histories import (
     LOCKED,
     NOTHING,
@@ -20,7 +21,6 @@ from histories import (
     unknown,
     unused,
 )
-
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.gapless import gapless
 from idstorm.record.keys import Codec, Existing

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from histories import INTEGER, TEXT, UUIDS, WIDE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from histories import INTEGER, TEXT, UUIDS, WIDE
 from idstorm.judge.groups import dense_range, lookup, presence, repeated, starts_of_groups
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
 
+from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_claim, judge_run, judge_storm
 from idstorm.record import store

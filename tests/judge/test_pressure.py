@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from histories import NOTHING, Operation, deleted, failed, storm, told, unknown
 
+from histories import NOTHING, Operation, deleted, failed, storm, told, unknown
 from idstorm.judge.pressure import overlap, pressure
 from idstorm.record.outcome import Status
 from idstorm.record.store import Ending

@@ -3,7 +3,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from histories import UUIDS, deleted, failed, storm, told, unknown
-
 from idstorm.judge.single_use import single_use
 from idstorm.record.keys import Existing
 from idstorm.record.outcome import Status

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from histories import spelled_out
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from judge import naive
-from judge.worlds import FAULTS, Fault, World, clean_worlds, intrude, skip
 
+from histories import spelled_out
 from idstorm.judge import groups
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY
 from idstorm.record.outcome import Status
 from idstorm.record.verdict import Finding
+from judge import naive
+from judge.worlds import FAULTS, Fault, World, clean_worlds, intrude, skip
 
 thorough = settings(max_examples=150, deadline=None)
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from histories import NOTHING, UUIDS, Operation, failed, storm, told, unknown
 
+from histories import NOTHING, UUIDS, Operation, failed, storm, told, unknown
 from idstorm.judge.starts_at import starts_at
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator

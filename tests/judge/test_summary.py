@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from histories import LOCKED, NOTHING, REFUSED, deleted, failed, not_deleted, storm, told, unknown
 
+from histories import LOCKED, NOTHING, REFUSED, deleted, failed, not_deleted, storm, told, unknown
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.summary import operations
 from idstorm.record.tape import Flag

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+
 from histories import (
     INTEGER,
     NOTHING,
@@ -19,7 +20,6 @@ from histories import (
     told,
     unknown,
 )
-
 from idstorm.judge.unique import unique
 from idstorm.record.keys import Codec, Existing
 from idstorm.record.outcome import Status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
-
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.faithful import faithful

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from histories import INTEGER, NOTHING, REFUSED, STRANGER, UUIDS, Entry, Operation, failed, storm, told_state, unused
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from histories import INTEGER, NOTHING, REFUSED, STRANGER, UUIDS, Entry, Operation, failed, storm, told_state, unused
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Existing
 from idstorm.record.outcome import Outcome

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idstorm.judge.accepted import accepted
+from idstorm.judge.compare import compare
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.faithful import faithful
@@ -41,7 +42,7 @@ def judge_run(run: store.Run) -> Report:
         del storm  # before the next is read: a history may fill half of the memory
     result = worst(storm.result for storm in storms)
     code = int(exit_code(result, at_fault="at fault" in endings, interrupted="interrupted" in endings))
-    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms))
+    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms), compare(storms))
 
 
 def judge_storm(storm: store.StoredStorm) -> StormReport:

@@ -66,6 +66,18 @@ class StormReport:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One scenario on several targets, side by side."""
+
+    scenario: str
+    targets: tuple[str, ...]  #: the dialect and version of each, or its name where that is all that is known
+    results: tuple[Result, ...]
+    verdicts: Mapping[str, tuple[Status | None, ...]]  #: by check, in the order of the targets
+    figures: Mapping[str, tuple[Any, ...]]  #: rate, latency, errors and what the checks counted, by path
+    differs: tuple[str, ...]  #: the checks that came out differently where they mean something
+
+
+@dataclass(frozen=True)
 class Report:
     """One run, judged: what `report.json` holds."""
 
@@ -75,6 +87,7 @@ class Report:
     result: Result
     exit_code: int
     storms: tuple[StormReport, ...]
+    comparisons: tuple[Comparison, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.report.side_by_side import side_by_side
 
 _STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
 _MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
@@ -24,6 +25,8 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
     if not quiet:
         for storm in report.storms:
             console.print(_storm(storm, verbose=verbose))
+        for comparison in report.comparisons:
+            console.print(side_by_side(comparison))
     console.print(_last_lines(report, quiet=quiet), soft_wrap=True)
 
 

@@ -1,0 +1,73 @@
+"""One scenario on several targets, side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idstorm.judge.compare import compare
+from idstorm.record.outcome import Result, Stance, Status
+from idstorm.record.verdict import StormReport, Verdict
+
+OPERATIONS: dict[str, Any] = {
+    "per_second": 10.0,
+    "acknowledged": 5,
+    "failed": 0,
+    "unknown": 0,
+    "latency_ms": {"p50": 1.0},
+    "errors": {"total": 1, "by_code": {"sqlite:5": 1}},
+}
+
+
+def verdict(status: Status, **figures: int) -> Verdict:
+    return Verdict(status, Stance.MAY_BREAK, Result.PASSED, None, "", figures, ())
+
+
+def report(dialect: str, scenario: str = "one", **verdicts: Verdict) -> StormReport:
+    target = {"name": dialect, "dialect": dialect, "server": "1"}
+    return StormReport(dialect, scenario, Result.PASSED, target, {}, None, (), OPERATIONS if verdicts else {}, verdicts)
+
+
+def test_a_scenario_on_one_target_is_compared_with_nothing() -> None:
+    assert compare([report("sqlite"), report("mysql", "two")]) == ()
+
+
+def test_checks_that_came_out_differently_are_named() -> None:
+    (comparison,) = compare(
+        [
+            report("sqlite", gapless=verdict(Status.HELD), unique=verdict(Status.HELD)),
+            report("mysql", gapless=verdict(Status.BROKEN), unique=verdict(Status.HELD)),
+        ]
+    )
+    assert comparison.targets == ("sqlite 1", "mysql 1")
+    assert comparison.differs == ("gapless",)
+
+
+def test_a_check_that_means_nothing_on_one_target_is_no_difference() -> None:
+    (comparison,) = compare(
+        [report("sqlite", gapless=verdict(Status.HELD)), report("mysql", gapless=verdict(Status.NA))]
+    )
+    assert comparison.differs == ()
+
+
+def test_figures_stand_in_the_order_of_the_targets_and_zeros_are_left_out() -> None:
+    (comparison,) = compare(
+        [
+            report("sqlite", gapless=verdict(Status.HELD, missing=0, gaps=0)),
+            report("mysql", gapless=verdict(Status.BROKEN, missing=3, gaps=0)),
+        ]
+    )
+    assert comparison.figures["gapless.missing"] == (0, 3)
+    assert "gapless.gaps" not in comparison.figures
+    assert comparison.figures["errors.sqlite:5"] == (1, 1)
+
+
+def test_a_storm_that_did_not_start_has_empty_cells() -> None:
+    (comparison,) = compare([report("sqlite", unique=verdict(Status.HELD)), report("mysql")])
+    assert comparison.verdicts["unique"] == (Status.HELD, None)
+    assert comparison.figures["operations.acknowledged"] == (5, None)
+    assert comparison.differs == ()
+
+
+def test_two_targets_of_one_kind_go_by_their_names() -> None:
+    (comparison,) = compare([report("sqlite"), report("sqlite")])
+    assert comparison.targets == ("sqlite", "sqlite")
