@@ -1,9 +1,9 @@
 """One server of each kind for all test workers of a session.
 
-In this order: the URL in the dialect's variable; a private server of programs that are found; the project's compose file,
-where a Docker engine answers; a private server of programs that are fetched. Whoever needs a server first has it started,
-by a keeper that waits for the end of the whole session. What cannot be had is skipped with its reason, or fails where
-`IDSTORM_REQUIRE` names it.
+In this order: the URL in the dialect's variable; a private server of programs that are found; the project's compose
+file, where a Docker engine answers; a private server of programs that are fetched. Whoever needs a server first has it
+started, by a keeper that waits for the end of the whole session. What cannot be had is skipped with its reason, or
+fails where `IDSTORM_REQUIRE` names it.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from running import Idstorm
 
 from idstorm.record.outcome import EXIT_CODES
 from idstorm.record.plan import DIALECTS
 from idstorm.record.verdict import CHECKS
+from running import Idstorm
+from servers import SERVERS, database
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,13 +28,19 @@ pytestmark = pytest.mark.packaging
 )
 def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[str]) -> None:
     (idstorm.folder / "examples").symlink_to(ROOT / "examples")
+    words = " ".join(block).split()
+    environ = {name: url for dialect in SERVERS if dialect in words for name, url in database(dialect).environ.items()}
     for command in block:
         program, *words = shlex.split(command)
         assert program == "idstorm"
-        ran = idstorm(
-            *(path for word in words for path in (glob(str(idstorm.folder / word)) if "*" in word else [word]))
-        )
+        paths = (path for word in words for path in (glob(str(idstorm.folder / word)) if "*" in word else [word]))
+        ran = idstorm(*paths, **environ)
         assert ran.code == (3 if command.startswith(INCONCLUSIVE) else 0), (command, ran.out, ran.err)
+
+
+def test_docker_is_asked_for_what_the_compose_file_has() -> None:
+    assert ["docker compose up -d --wait"] in BLOCKS
+    assert (ROOT / "docker-compose.yml").is_file()
 
 
 def test_every_make_target_that_is_shown_is_there() -> None:
