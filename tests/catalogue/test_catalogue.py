@@ -6,14 +6,14 @@ import ast
 from pathlib import Path
 
 import pytest
-from running import Idstorm
-from servers import On
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.errors import ScenarioError, UsageError
 from idstorm.record.plan import Target
 from idstorm.scenario import Claims, Scenario, breaks, holds, may_break, resolve_claims
+from running import Idstorm
+from servers import On
 
 ALL = {found.name: found for found in catalogue.all_scenarios()}
 BREAKING = [

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import eventually
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.history import History, read_history, read_segment, segments, trim
@@ -20,6 +19,7 @@ from idstorm.record.keys import Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.tape import Flag, Kind, Layout, Tape, Told
+from running import eventually
 
 BASE = 1_000_000
 

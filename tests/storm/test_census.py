@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from running import Idstorm
 
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
+from running import Idstorm
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("token", sa.BigInteger))
 INTEGERS = Codec("int64")

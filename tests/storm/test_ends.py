@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+
 from running import Idstorm, eventually, workers_at_work
 
 
