@@ -178,7 +178,7 @@ def test_doctor_says_what_can_be_stormed(idstorm: Idstorm) -> None:
 def test_a_word_means_the_url_of_its_variable(idstorm: Idstorm) -> None:
     assert idstorm.storm("uuid4", IDSTORM_SQLITE_URL="sqlite:///app.db").code == 0
     ran = idstorm("doctor", IDSTORM_SQLITE_URL="sqlite:///app.db")
-    assert "IDSTORM_SQLITE_URL = sqlite:///app.db" in ran.out
+    assert "IDSTORM_SQLITE_URL = sqlite+pysqlite:///app.db" in ran.out
 
 
 def test_what_is_recorded_and_judged_never_reaches_sqlalchemy(idstorm: Idstorm) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,65 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from idstorm import __version__
+from idstorm.cli.parameters import Duration, Fraction, Setting, Think
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from idstorm.record.verdict import Report
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
-
-
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _DURATION.fullmatch(str(value))
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is no duration: write 30s, 5m or 500ms", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
-
-
-class _Think(click.ParamType[tuple[float, float]]):
-    name = "range"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)\.\.)?(\d+(?:\.\d+)?)(ms|s)", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no range of times: write 0..5ms, or 5ms for always the same", param, ctx)
-        most = float(match[2]) * _UNITS[match[3]]
-        least = most if match[1] is None else float(match[1]) * _UNITS[match[3]]
-        if least > most:
-            self.fail(f"{value!r} begins with the larger time", param, ctx)
-        return least, most
-
-
-class _Setting(click.ParamType[tuple[str, str]]):
-    name = "name=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        name, equals, setting = str(value).partition("=")
-        if not (name and equals and setting):
-            self.fail(f"{value!r} is no setting: write NAME=VALUE", param, ctx)
-        return name, setting
-
-
-class _Fraction(click.ParamType[float]):
-    name = "fraction"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            fraction = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no number", param, ctx)
-        if not 0 <= fraction < 1:
-            self.fail(f"{value} is not in the range 0<=x<1", param, ctx)
-        return fraction
-
-
-_FRACTION = _Fraction()
-_POSITIVE = click.IntRange(min=1)
 
 
 def _report_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -117,22 +63,22 @@ def cli() -> None:
     metavar="TARGET",
     help="Where to storm: sqlite, or a SQLAlchemy URL. Several make a storm each.",
 )
-@click.option("-j", "--processes", type=_POSITIVE, default=2, show_default=True, help="Worker processes.")
+@click.option("-j", "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Worker processes.")
 @click.option(
     "-c",
     "--clients",
-    type=_POSITIVE,
+    type=click.IntRange(min=1),
     default=8,
     show_default=True,
     help="Client threads in total, spread over the processes.",
 )
-@click.option("-n", "--inserts", type=_POSITIVE, help="Rows to attempt in total, instead of a time.")
+@click.option("-n", "--inserts", type=click.IntRange(min=1), help="Rows to attempt in total, instead of a time.")
 @click.option(
     "-T",
     "--time",
     "--duration",
     "duration",
-    type=_Duration(),
+    type=Duration(),
     help="How long to storm: 30s, 5m.  [default: 5s]",
 )
 @click.option(
@@ -142,18 +88,20 @@ def cli() -> None:
 )
 @click.option(
     "--rollback",
-    type=_FRACTION,
+    type=Fraction(),
     metavar="FRACTION",
     help="Roll back this fraction of the inserts after their ids were seen.",
 )
 @click.option(
     "--deletes",
-    type=_FRACTION,
+    type=Fraction(),
     metavar="FRACTION",
     help="Let this fraction of the operations delete rows that the client inserted.",
 )
-@click.option("--think", type=_Think(), metavar="0..5ms", help="Hold transactions open between insert and COMMIT.")
-@click.option("--pool-size", type=_POSITIVE, help="Connections of each process.  [default: one for each client]")
+@click.option("--think", type=Think(), metavar="0..5ms", help="Hold transactions open between insert and COMMIT.")
+@click.option(
+    "--pool-size", type=click.IntRange(min=1), help="Connections of each process.  [default: one for each client]"
+)
 @click.option("--max-overflow", type=click.IntRange(min=0), default=0, help="Connections beyond the pool's size.")
 @click.option(
     "--pool-timeout",
@@ -168,7 +116,7 @@ def cli() -> None:
 @click.option(
     "--set",
     "settings",
-    type=_Setting(),
+    type=Setting(),
     multiple=True,
     metavar="NAME=VALUE",
     help="Change a setting of the database's sessions, such as begin=immediate on SQLite.",
