@@ -92,9 +92,15 @@ class Database(ABC):
     def quiesce(self, url: sa.URL) -> bool:
         """Wait until nothing of the storm is at work any more, and end what is. False: something may be."""
 
-    @abstractmethod
-    def snapshot(self, url: sa.URL) -> AbstractContextManager[sa.Connection]:
-        """Open a connection in a fresh transaction that sees one snapshot."""
+    @contextmanager
+    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a connection in a fresh transaction that sees one snapshot, from its first read on."""
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
 
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""

@@ -167,16 +167,6 @@ class MySQL(Database):
             pass
         return False
 
-    @contextmanager
-    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a transaction at REPEATABLE READ, whose first read makes its snapshot."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
-
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:

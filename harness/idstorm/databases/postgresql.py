@@ -184,16 +184,6 @@ class PostgreSQL(Database):
             pass
         return False
 
-    @contextmanager
-    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a transaction at REPEATABLE READ, which sees one snapshot."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
-
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
