@@ -61,7 +61,7 @@ def cli() -> None:
     default=["sqlite"],
     show_default=True,
     metavar="TARGET",
-    help="Where to storm: sqlite, or a SQLAlchemy URL. Several make a storm each.",
+    help="Where to storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Several make a storm each.",
 )
 @click.option("-j", "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Worker processes.")
 @click.option(

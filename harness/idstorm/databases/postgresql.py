@@ -32,6 +32,8 @@ _PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
 40003, "statement completion unknown", is what its name says; a backend that was terminated (57P01) may have
 committed."""
 _ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, privilege, resources, the system
+_NOT_REACHED = re.compile("connection to server .* failed: |could not connect to server")
+"""What libpq says where there is no connection: the server's own state of that does not get through."""
 
 _PAIR = np.dtype([("fields", ">i2"), ("_1", ">i4"), ("id", ">i8"), ("_2", ">i4"), ("token", ">i8")])
 _HEADER = 19  # bytes: signature, flags, length of the extension
@@ -143,10 +145,12 @@ class PostgreSQL(Database):
         }
 
     def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: the connection was lost."""
+        """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: there is no connection."""
         if type(error).__module__.partition(".")[0] not in ("psycopg", "psycopg2"):
             return None
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state is None and _NOT_REACHED.search(str(error)):
+            return ErrorCode(f"postgresql:{type(error).__name__} there was no connection to be had", environment=True)
         if state is None:
             return ErrorCode(f"postgresql:{type(error).__name__} without a state: the connection was lost")
         diagnosis = getattr(error, "diag", None)

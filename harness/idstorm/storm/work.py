@@ -39,7 +39,7 @@ class Work:
         if set(table.primary_key.columns) == ids:
             names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
         elif any(set(key.columns) == ids for key in keys):
-            names.add(self.ids[0].name)  # MySQL calls an unnamed key by its first column
+            names.add(self.ids[0].name)  # some call an unnamed key by its first column
         return tuple(sorted(names))
 
     @property
