@@ -63,24 +63,31 @@ def fetch(dialect: str, cache: Path) -> Path:
 
     Callers at the same time wait for the first. Raises Unavailable.
     """
-    wanted, home, failure = WANTED[dialect], cache.absolute() / dialect, cache / f"{dialect}.failed"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{dialect}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if home.exists():
-            return home / wanted.program
-        if failure.exists() and time.time() - failure.stat().st_mtime < _NEWS:
-            raise Unavailable(failure.read_text())
-        for half_done in cache.glob(f".{dialect}-*"):
-            shutil.rmtree(half_done)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=f".{dialect}-") as work:
-            try:
-                made = _unpack(wanted, Path(work))
-            except (Unavailable, OSError, subprocess.SubprocessError) as error:
-                failure.write_text(str(error))
-                raise Unavailable(str(error)) from error
-            made.rename(home)  # whole, or not at all
+    wanted, home = WANTED[dialect], cache.absolute() / dialect
+    if not home.exists():  # it is there whole, or not at all
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with (cache / f"{dialect}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not home.exists():
+                    _make(wanted, home, cache / f"{dialect}.failed")
+        except OSError as error:
+            raise Unavailable(f"it cannot be kept: {error}") from error
     return home / wanted.program
+
+
+def _make(wanted: Wanted, home: Path, failure: Path) -> None:
+    """Unpack a server into a folder. A failure is remembered for a while."""
+    if failure.exists() and time.time() - failure.stat().st_mtime < _NEWS:
+        raise Unavailable(failure.read_text())
+    for half_done in home.parent.glob(f".{home.name}-*"):
+        shutil.rmtree(half_done)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as work:
+        try:
+            _unpack(wanted, Path(work)).rename(home)
+        except (Unavailable, OSError, subprocess.SubprocessError) as error:
+            failure.write_text(str(error))
+            raise Unavailable(str(error)) from error
 
 
 def _unpack(wanted: Wanted, work: Path) -> Path:
@@ -97,6 +104,8 @@ def _unpack(wanted: Wanted, work: Path) -> Path:
     made.mkdir()
     for archive in sorted((work / "cache" / "archives").glob("*.deb")):
         _call("dpkg", "-x", str(archive), str(made))
+    if (made / "lib").is_dir():  # older releases have libraries there too
+        shutil.copytree(made / "lib", made / "usr" / "lib", symlinks=True, dirs_exist_ok=True)
     if not (made / wanted.program).exists():
         raise Unavailable(f"the package {package} has no {wanted.program}")
     for name in _NEEDLESS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -113,8 +113,11 @@ class Database(ABC):
         try:
             with reaching(url):
                 connection = engine.connect()
-            with connection:
+            try:
                 yield connection
+            finally:
+                with suppress(sa.exc.SQLAlchemyError):  # it was lost: what it was for has been done, or has failed
+                    connection.close()
         finally:
             engine.dispose()
 

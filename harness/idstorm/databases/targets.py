@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.mysql import MariaDB, MySQL
 from idstorm.databases.postgresql import PostgreSQL
-from idstorm.databases.programs import VARIABLES, Programs, find
+from idstorm.databases.programs import VARIABLES, Programs, look
 from idstorm.databases.server import PrivateServer
 from idstorm.databases.sqlite import SQLite
 from idstorm.databases.urls import mask, secrets_of
@@ -78,13 +78,14 @@ def _of_word(word: str, environ: Mapping[str, str]) -> Address:
     url = _parse(f"{word}://", word)
     if word == SQLite.name:
         return Address(word, word, DATABASES[word], url)
-    programs = find(word, environ)
+    programs, passed_over = look(word, environ)
     fault = None
     if programs is None:
         fault = (
             f"there is no {word} to storm: set {variable} to the URL of one, or run `docker compose up -d --wait` and "
             f"set it as the README says, or {_HOW_TO_GET[word]} (or let {VARIABLES[word]} point at its program)"
         )
+        fault = "; ".join([fault, *passed_over])
     return Address(word, word, DATABASES[word], url, programs, fault)
 
 
