@@ -45,8 +45,17 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
     database.configure(engine, url, manner.settings)
-    schemas = {table.schema for table in scenario.model.metadata.tables.values()} - {None}
+    schemas = _schemas(scenario.model.metadata)
     return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
+
+
+def _schemas(metadata: sa.MetaData) -> set[str]:
+    """Return every schema that a model names: those of its tables, and of types and sequences, which may differ."""
+    named: list[Any] = [*metadata.tables.values(), *metadata._sequences.values()]
+    for column in (column for table in metadata.tables.values() for column in table.columns):
+        inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
+        named += [column.default, column.onupdate, column.type, *inner]
+    return {schema for one in named if isinstance(schema := getattr(one, "schema", None), str)}
 
 
 def manner_of(plan: Plan) -> Manner:
