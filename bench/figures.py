@@ -47,6 +47,7 @@ class Measured:
     method: str
     figures: tuple[Figure, ...]
     raw: Any = None
+    left_out: tuple[str, ...] = ()  #: what could not be measured, and why
 
     def save(self) -> Path:
         """Write all of it down. Returns where."""
@@ -59,7 +60,8 @@ class Measured:
             "platform": sys.platform,
             "load": os.getloadavg(),
         }
-        whole = {"name": self.name, "method": self.method, "machine": machine, "figures": figures, "raw": self.raw}
+        whole = {"name": self.name, "method": self.method, "machine": machine, "figures": figures}
+        whole |= {"left_out": self.left_out, "raw": self.raw}
         path.write_text(json.dumps(whole, indent=2) + "\n")
         return path
 
@@ -79,6 +81,8 @@ class Measured:
                 {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met],
             )
         console.print(table)
+        for left in self.left_out:
+            console.print(f"left out: {left}", style="yellow", markup=False, highlight=False)
 
 
 def cpu_of(command: Sequence[str]) -> float:
@@ -87,6 +91,19 @@ def cpu_of(command: Sequence[str]) -> float:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def peak() -> int:
+    """Return the bytes of memory that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process holds now; where the system has no /proc, has held at most."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return peak()
 
 
 def _short(value: float) -> str:

@@ -1,8 +1,9 @@
 """One process of client threads that insert: idstorm's own clients, or a bare loop over the same API.
 
-Started as `python -m bench.inserter idstorm|bare NUMBER DATABASE`. Each line of stdin is an order, a `Round` as JSON;
-the answer, a line of JSON each, is what the inserts alone took: engine, connections, threads and clients are made
-before. Both kinds have the same model, engine, pool, pragmas and number of threads; what differs is the loop.
+Started as `python -m bench.inserter idstorm|bare NUMBER`. The first line of stdin is a URL, each other an order,
+a `Round` as JSON; the answer, a line of JSON each, is what the inserts alone took: engine, connections, threads and
+clients are made before. Both kinds have the same model, engine, pool, pragmas and number of threads; what
+differs is the loop.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from sqlalchemy.orm import Session
 
 from bench.plans import plan_of
 from idstorm import catalogue
-from idstorm.databases.sqlite import SQLite
+from idstorm.databases.base import Database
+from idstorm.databases.targets import DATABASES
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape
@@ -83,7 +85,7 @@ def clients_of(order: Round, plan: Plan, number: int, engine: sa.Engine, control
             plan,
             client,
             work,
-            SQLite(),
+            _database(engine.url),
             lambda: Session(engine),
             Tape(Path(order.tapes), client, plan.fleet.batch, plan.ids.codec),
             control,
@@ -135,12 +137,17 @@ def _rows(engine: sa.Engine) -> int:
         return connection.scalar(sa.select(sa.func.count()).select_from(MODEL)) or 0
 
 
-def main(kind: str, number: int, database: str) -> None:
+def _database(url: sa.URL) -> Database:
+    return DATABASES[url.get_backend_name()]
+
+
+def main(kind: str, number: int) -> None:
     """Do what stdin says."""
+    url = sa.make_url(sys.stdin.readline().strip())
     orders = (Round(**json.loads(line)) for line in sys.stdin)
     first = next(orders)  # a warm-up: it fills the pool and SQLAlchemy's caches, and is answered like the others
     manner = Manner(Pool(len(first.fleet.of_worker(number))), None, {})
-    engine = open_engine(SCENARIOS[first.work], SQLite(), sa.make_url(f"sqlite:///{database}"), manner)
+    engine = open_engine(SCENARIOS[first.work], _database(url), url, manner)
     MODEL.metadata.create_all(engine)
     if kind == "idstorm":
         listen(engine)
@@ -149,4 +156,4 @@ def main(kind: str, number: int, database: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]))

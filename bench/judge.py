@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -16,7 +17,7 @@ JUDGED = "int64"
 RATE, BYTES = 5_000_000, 100
 
 
-def measure(*, quick: bool) -> Measured:
+def measure(*, quick: bool, on: Sequence[str]) -> Measured:
     """Judge a few times, each in a fresh process."""
     operations, times = (1_000_000, 1) if quick else (10_000_000, 3)
     runs = {kind: [_judge(kind, operations) for _ in range(times)] for kind in KINDS}

@@ -7,10 +7,10 @@ several checks share is made by the first that asks for it, and counts there.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from time import perf_counter
 
+from bench.figures import peak
 from bench.plans import plan_of
 from bench.synthetic import storm_of
 from idstorm.judge import judge
@@ -30,15 +30,15 @@ def main(kind: str, operations: int) -> None:
     seconds: dict[str, float] = {}
     for name, check in list(judge.REGISTRY.items()):
         judge.REGISTRY[name] = _timed(name, check, seconds)
-    baseline = _peak()
+    baseline = peak()
     storm = storm_of(plan, operations)
-    columns = _peak() - baseline
+    columns = peak() - baseline
     begun = perf_counter()
     report = judge.judge_storm(storm)
     whole = perf_counter() - begun
     found = {name: str(verdict.status) for name, verdict in report.verdicts.items()}
     seconds = {"operations": whole - sum(seconds.values()), **seconds}
-    memory = {"columns": columns, "peak": _peak() - baseline}
+    memory = {"columns": columns, "peak": peak() - baseline}
     print(json.dumps({"seconds": whole, "checks": seconds, "bytes": memory, "found": found}))
 
 
@@ -50,11 +50,6 @@ def _timed(name: str, check: judge.Check, seconds: dict[str, float]) -> judge.Ch
         return finding
 
     return timed
-
-
-def _peak() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

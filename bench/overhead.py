@@ -15,14 +15,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from bench.figures import Figure, Measured
 from bench.inserter import SCENARIOS, Round
+from bench.servers import Opened, opened
+from idstorm.databases.targets import DATABASES
 
 LIMIT = 1.03
 PROCESSES, CLIENTS, INSERTS = 2, 8, 2_000
@@ -47,25 +49,38 @@ class Turn:
     wall: float  #: seconds, of the slower one
 
 
-def measure(*, quick: bool) -> Measured:
+def measure(*, quick: bool, on: Sequence[str]) -> Measured:
     """Let the variants take turns, and compare."""
-    generations, rounds = (3, 2) if quick else (7, 3)
-    turns = [turn for generation in range(generations) for turn in _generation(generation, rounds)]
-    figures = [figure for work in SCENARIOS for figure in _figures(work, turns)]
+    generations, served, rounds = (3, 2, 1) if quick else (7, 3, 3)
+    figures, raw = list[Figure](), dict[str, list[dict[str, Any]]]()
+    with opened(on) as databases:
+        for dialect in databases.urls:
+            base, many = _base(dialect, databases), generations if dialect == "sqlite" else served
+            turns = [turn for generation in range(many) for turn in _generation(generation, rounds, base)]
+            figures += [figure for work in SCENARIOS for figure in _figures(dialect, work, turns)]
+            raw[dialect] = [asdict(turn) for turn in turns]
     method = (
-        f"{generations} × {rounds} rounds of {INSERTS:,} inserts a variant; {PROCESSES} processes, {CLIENTS} "
-        "threads; SQLite in WAL mode, a fresh file for each process, so that none burns CPU on the lock of the other; "
+        f"{generations} (on servers {served}) × {rounds} rounds of {INSERTS:,} inserts a variant; "
+        f"{PROCESSES} processes, {CLIENTS} threads; "
+        "SQLite in WAL mode, a fresh file or namespace for each process; CPU of the clients, not of servers; "
         "CPU of the insert phase alone, user and system; intervals by bootstrap over generations of processes"
     )
-    return Measured("overhead", method, tuple(figures), [asdict(turn) for turn in turns])
+    return Measured("overhead", method, tuple(figures), raw, tuple(databases.left_out))
 
 
-def _figures(work: str, turns: Sequence[Turn]) -> list[Figure]:
+def _base(dialect: str, databases: Opened) -> sa.URL:
+    server = databases.servers.get(dialect)
+    return databases.urls[dialect] if server is None else sa.make_url(server.url)
+
+
+def _figures(dialect: str, work: str, turns: Sequence[Turn]) -> list[Figure]:
     totals = {name: _totals([turn for turn in turns if (turn.work, turn.variant) == (work, name)]) for name in VARIANTS}
     others = [name for name in VARIANTS if name != REFERENCE]
     figures = [
         Figure(
-            f"{work}, {what}: {name} / {REFERENCE}", *_ratio(totals[name], totals[REFERENCE], quantity), at_most=limit
+            f"{dialect}, {work}, {what}: {name} / {REFERENCE}",
+            *_ratio(totals[name], totals[REFERENCE], quantity),
+            at_most=limit,
         )
         for what, quantity, limits in (
             ("CPU an insert", _cpu, (LIMIT, None)),
@@ -74,7 +89,9 @@ def _figures(work: str, turns: Sequence[Turn]) -> list[Figure]:
         for name, limit in zip(others, limits, strict=True)
     ]
     for name in VARIANTS:
-        figures.append(Figure(f"{work}, CPU an insert: {name}", float(_cpu(totals[name].sum(axis=0))) * 1e6, "µs"))
+        figures.append(
+            Figure(f"{dialect}, {work}, CPU an insert: {name}", float(_cpu(totals[name].sum(axis=0))) * 1e6, "µs")
+        )
     return figures
 
 
@@ -101,13 +118,14 @@ def _ratio(one: Totals, other: Totals, quantity: Callable[[Totals], Totals]) -> 
     return float(quantity(one.sum(axis=0)) / quantity(other.sum(axis=0))), "", (low, high)
 
 
-def _generation(number: int, rounds: int) -> list[Turn]:
+def _generation(number: int, rounds: int, base: sa.URL) -> list[Turn]:
     """Start processes for every variant, and let them take turns."""
     turns = []
-    with tempfile.TemporaryDirectory(prefix="idstorm-bench-") as folder, ExitStack() as stack:
+    database = DATABASES[base.get_backend_name()]
+    with ExitStack() as stack:
         fleets = {
             name: [
-                stack.enter_context(_start(kind, place, Path(folder) / f"{name}-{place}.db"))
+                _start(stack, kind, place, stack.enter_context(database.namespace(base, f"{name}-{place}")))
                 for place in range(PROCESSES)
             ]
             for name, kind in VARIANTS.items()
@@ -123,9 +141,12 @@ def _generation(number: int, rounds: int) -> list[Turn]:
     return turns
 
 
-def _start(kind: str, number: int, database: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench.inserter", kind, str(number), str(database)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _start(stack: ExitStack, kind: str, number: int, url: sa.URL) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.inserter", kind, str(number)]
+    process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    assert process.stdin is not None
+    print(url.render_as_string(hide_password=False), file=process.stdin, flush=True)
+    return process
 
 
 def _turn(generation: int, work: str, variant: str, fleet: Sequence[subprocess.Popen[str]], inserts: int) -> Turn:

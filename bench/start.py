@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from statistics import median
 
 from bench.figures import Figure, Measured, cpu_of
@@ -11,7 +12,7 @@ from bench.figures import Figure, Measured, cpu_of
 HELP_LIMIT, STORM_LIMIT = 2.0, 3.0
 
 
-def measure(*, quick: bool) -> Measured:
+def measure(*, quick: bool, on: Sequence[str]) -> Measured:
     """Alternate the two, and storm a few times."""
     alternations, storms = (5, 1) if quick else (20, 5)
     idstorm = [sys.executable, "-m", "idstorm"]

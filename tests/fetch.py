@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from idstorm.databases.programs import VARIABLES, Programs, find
+from idstorm.databases.private.programs import VARIABLES, Programs, find
 
 CACHE = Path(__file__).parents[1] / ".cache" / "servers"
 

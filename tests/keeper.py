@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from fetch import Unavailable, programs_of
-from idstorm.databases.programs import find
-from idstorm.databases.server import PrivateServer
+from idstorm.databases.private.programs import find
+from idstorm.databases.private.server import PrivateServer
 from idstorm.errors import IdstormError
 
 ROOT = Path(__file__).parents[1]

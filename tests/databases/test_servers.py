@@ -19,10 +19,10 @@ import pytest
 import sqlalchemy as sa
 
 from fetch import Unavailable, programs_of
-from idstorm.databases import server as server_module
-from idstorm.databases.programs import Programs
-from idstorm.databases.server import PrivateServer
-from idstorm.databases.surroundings import free_port
+from idstorm.databases.private import server as server_module
+from idstorm.databases.private.programs import Programs
+from idstorm.databases.private.server import PrivateServer
+from idstorm.databases.private.surroundings import free_port
 from idstorm.errors import EnvironmentFault
 from running import eventually
 
@@ -37,7 +37,7 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariad
 OWNER = """
 import sys, time
 from fetch import programs_of
-from idstorm.databases.server import PrivateServer
+from idstorm.databases.private.server import PrivateServer
 server = PrivateServer(programs_of(sys.argv[1]))
 server.start()
 while True:

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.mysql import MariaDB, MySQL
 from idstorm.databases.postgresql import PostgreSQL
-from idstorm.databases.programs import VARIABLES, Programs, look
-from idstorm.databases.server import PrivateServer
+from idstorm.databases.private.programs import VARIABLES, Programs, look
+from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.sqlite import SQLite
 from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError

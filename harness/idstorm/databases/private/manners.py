@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from idstorm.databases.programs import Programs
+from idstorm.databases.private.programs import Programs
 from idstorm.errors import EnvironmentFault
 
 SUPERUSER = "idstorm"

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from idstorm.databases.programs import Programs
+from idstorm.databases.private.programs import Programs
 from idstorm.errors import EnvironmentFault
 
 _PORTS = range(15_000, 60_000)

@@ -12,11 +12,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from idstorm.databases.guard import Guard
-from idstorm.databases.manners import MANNERS, SUPERUSER
-from idstorm.databases.programs import Programs
-from idstorm.databases.surroundings import can_run, free_port, room, unprivileged
-from idstorm.databases.watchdog import until
+from idstorm.databases.private.guard import Guard
+from idstorm.databases.private.manners import MANNERS, SUPERUSER
+from idstorm.databases.private.programs import Programs
+from idstorm.databases.private.surroundings import can_run, free_port, room, unprivileged
+from idstorm.databases.private.watchdog import until
 from idstorm.errors import EnvironmentFault, redact
 
 _LAST_LINES = 12

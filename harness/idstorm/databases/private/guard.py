@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from idstorm.databases import watchdog
+from idstorm.databases.private import watchdog
 
 _ANNOUNCED = 'echo "+$$" >&0; stdin=$1; shift; exec "$@" <"$stdin"'
 """Announces itself on the watchdog's pipe, which it has for its stdin, and only then becomes the program. Until then

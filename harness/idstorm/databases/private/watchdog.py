@@ -1,8 +1,8 @@
 """Seeing to it that a private server does not outlive idstorm, however idstorm ends.
 
-Started beside a server as ``python -m idstorm.databases.watchdog FOLDER``, it reads from a pipe which process groups
-are at work in the folder: ``+PID`` when one begins, written by itself, and ``-PID`` when it has ended, written by
-idstorm before it takes the end, while the number cannot be another's. At the end of the pipe it ends those that are
+Started beside a server as ``python -m idstorm.databases.private.watchdog FOLDER``, it reads from a pipe which process
+groups are at work in the folder: ``+PID`` when one begins, written by itself, and ``-PID`` when it has ended, written
+by idstorm before it takes the end, while the number cannot be another's. At the end of the pipe it ends those that are
 left, removes the folder, and ends.
 """
 
