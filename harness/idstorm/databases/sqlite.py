@@ -208,6 +208,8 @@ class SQLite(Database):
                 return None
             if whole:
                 ids, tokens = (np.fromstring(text, np.int64, sep=" ") for text in packed)
+                if not len(ids) == len(tokens) == whole:
+                    return None
                 columns.append((ids, tokens))
             after = ">"
         ids, tokens = (np.concatenate(column) for column in zip(*columns, strict=True))
