@@ -162,14 +162,14 @@ class Database(ABC):
         try:
             with self.snapshot(url) as connection:
                 table, columns, carrier = in_namespace(ids, token)
-                count: sa.Select[Any] = sa.select(sa.func.count()).select_from(table)
-                counted = connection.scalar(count)
+                counts = [sa.func.count(column) for column in (*columns, *([] if carrier is None else [carrier]))]
+                counted, *known = connection.execute(sa.select(sa.func.count(), *counts).select_from(table)).one()
                 census = None
-                if carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier):
-                    partly = sa.or_(columns[0].is_(None), carrier.is_(None))
-                    if not connection.scalar(count.where(partly)):
-                        census = self._fast_census(connection, columns[0], carrier, codec)
-                census = census or Census.of(codec, list(read_pairs(connection, ids, token)))
+                plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
+                if carrier is not None and plain and all(number == counted for number in known):
+                    census = self._fast_census(connection, columns[0], carrier, codec)
+                if census is None:
+                    census = Census.of(codec, list(read_pairs(connection, ids, token)))
         except (sa.exc.SQLAlchemyError, TypeError, ValueError, OverflowError) as error:
             raise CensusUnreadable(f"the census could not be read: {getattr(error, 'orig', None) or error}") from error
         if len(census) != counted:
