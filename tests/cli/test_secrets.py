@@ -59,8 +59,8 @@ def test_a_password_of_a_url_is_nowhere_to_be_found(idstorm: Idstorm) -> None:
     for secret in (SECRET, ENCODED):
         assert secret not in out
         assert secret.encode() not in everything(idstorm)
-    # the rehearsal runs in idstorm itself, where what the user's code prints is the user's own
-    assert err.count(SECRET) <= 2
+    # idstorm opens the engine for its own part, too, and what the user's code prints there is the user's own
+    assert all(line == f"connecting with {SECRET}" for line in err.splitlines() if SECRET in line)
 
 
 @pytest.mark.parametrize(
