@@ -20,7 +20,7 @@ from idstorm.judge.evidence import Evidence
 from idstorm.record.census import Census
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.history import Code, History
-from idstorm.record.keys import Codec, Existing
+from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.store import Ending
@@ -31,7 +31,7 @@ DEFAULT = -1
 """A moment that is not given."""
 
 NOTHING = Told.NOTHING
-"""In place of an id: the client was never told of this row. `None` is `Told.NO_ROW`, `Existing(id)` what it says."""
+"""In place of an id: the client was never told of this row. `None` is `Told.NO_ROW`; the others are what they say."""
 
 INTEGER, WIDE, UUIDS, TEXT = Codec("int64"), Codec("int128"), Codec("uuid"), Codec("text", 16)
 TOKENS = Tokens(base=1000, span=1000)
@@ -139,7 +139,7 @@ def told_state(id_: object) -> Told:
         return Told.NOTHING
     if id_ is None:
         return Told.NO_ROW
-    return Told.EXISTING if isinstance(id_, Existing) else Told.ID
+    return Told.EXISTING if isinstance(id_, Existing) else Told.BURNED if isinstance(id_, Burned) else Told.ID
 
 
 def storm(
@@ -241,4 +241,4 @@ def _history(operations: list[Operation], tokens: list[int], clients: int, codec
 
 
 def _key(id_: object) -> object:
-    return id_.id if isinstance(id_, Existing) else None if id_ is NOTHING else id_
+    return id_.id if isinstance(id_, Existing | Burned) else None if id_ is NOTHING else id_

@@ -11,6 +11,7 @@ from math import gcd
 from typing import Any
 
 from histories import STRANGER, Entry, Operation, Token, told_state
+from idstorm.record.keys import Burned
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
@@ -148,8 +149,10 @@ def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generato
     if not ids:
         return {}
     widths, width = [], 0
-    ledger = dict.fromkeys(("rolled_back", "unknown", "deleted", "foreign", "off_grid", "refused", "unexplained"), 0)
+    causes = "rolled_back given_up unknown deleted foreign off_grid refused upserted unexplained"
+    ledger = dict.fromkeys(causes.split(), 0)
     never_told = sum(row.told is Told.NOTHING and row.insert.outcome is not OK for row in rows)
+    upserted = sum(row.told in (Told.EXISTING, Told.NO_ROW) for row in rows)
     for value in range(min(ids), max(ids) + 1):
         if value in ids:
             widths.append(width)
@@ -159,6 +162,8 @@ def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generato
         of_it = [row for row in rows if row.owned and row.id == value]
         if any(row.insert.outcome is FAILED for row in of_it):
             cause = "rolled_back"
+        elif Burned(value) in [row.id for row in rows]:
+            cause = "given_up"
         elif any(row.insert.outcome is UNKNOWN for row in of_it):
             cause = "unknown"
         elif any(row.deleted(OK, UNKNOWN) for row in of_it):
@@ -167,8 +172,10 @@ def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generato
             cause = "foreign"
         elif (value - min(ids)) % generator.increment:
             cause = "off_grid"
+        elif ledger["refused"] < never_told:
+            cause = "refused"
         else:
-            cause = "unexplained" if ledger["refused"] == never_told else "refused"
+            cause = "upserted" if ledger["upserted"] < upserted else "unexplained"
         ledger[cause] += 1
     missing = sum(widths)
     return {

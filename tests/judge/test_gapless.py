@@ -23,7 +23,7 @@ from histories import (
 )
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.gapless import gapless
-from idstorm.record.keys import Codec, Existing
+from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
@@ -83,6 +83,9 @@ def test_what_is_in_use_is_what_the_table_has_not_what_was_told() -> None:
         ("refused", [failed(NOTHING)]),
         ("refused", [failed(NOTHING, error=LOCKED)]),
         ("refused", [unknown(NOTHING, ended=0)]),
+        ("given_up", [told(Burned(2))]),
+        ("upserted", [told(Existing(9))]),
+        ("upserted", [told(None)]),
         ("unexplained", []),
         ("unexplained", [told(4)]),
         ("unexplained", [failed(9)]),
@@ -145,8 +148,8 @@ def test_an_id_that_came_back_is_not_missing() -> None:
     assert gapless(storm(told(1), failed(2), told(2), told(3), deleted(3), told(3))).status is Status.HELD
 
 
-def test_another_rows_id_explains_nothing() -> None:
-    assert ledger(storm(told(1), told(Existing(2)), told(3))) == {"unexplained": 1}
+def test_upserts_that_met_a_row_explain_as_many_as_there_are() -> None:
+    assert ledger(storm(told(1), told(Existing(2)), told(None), told(5))) == {"upserted": 2, "unexplained": 1}
 
 
 @pytest.mark.parametrize(("codec", "id_"), [(UUIDS, UUID(int=1)), (TEXT, "a"), (WIDE, 2**70)])

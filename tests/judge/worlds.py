@@ -11,7 +11,7 @@ from hypothesis.strategies import DrawFn
 
 from histories import INTEGER, NOTHING, REFUSED, STRANGER, UUIDS, Entry, Operation, failed, storm, told_state, unused
 from idstorm.judge.evidence import Evidence
-from idstorm.record.keys import Existing
+from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
@@ -76,7 +76,7 @@ class World:
         if outcome is not OK and luck & 6 == 0:
             ids = [NOTHING] * rows
         if outcome is OK and luck & 30 == 0:
-            ids[-1] = None if luck & 32 else Existing(ids[-1])
+            ids[-1] = (None, Existing(ids[-1]), Burned(ids[-1]))[hold % 3]
         self.run(Operation(outcome, tuple(ids), client=client), hold)
         numbered = [(id_, first + place) for place, id_ in enumerate(ids) if told_state(id_) is Told.ID]
         if outcome is OK or (outcome is UNKNOWN and luck & 8):

@@ -145,7 +145,7 @@ class Evidence:
         client = history.client_of_row(row)
         return {
             "token": self.plan.tokens.first(client) + row - int(history.row_offsets[client]),
-            "id": history.keys.show(row) if history.told[row] in (Told.ID, Told.EXISTING) else None,
+            "id": history.keys.show(row) if history.told[row] in (Told.ID, Told.EXISTING, Told.BURNED) else None,
             "client": client,
             "operation": operation - int(history.op_offsets[client]),
             "outcome": Outcome(int(history.outcome[operation])).name.lower(),

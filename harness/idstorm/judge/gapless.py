@@ -55,6 +55,7 @@ def _ledger(evidence: Evidence, used: Ints, missing: int) -> dict[str, int]:
     told = history.told == Told.ID
     causes = {
         "rolled_back": history.keys.words[told & (outcome == Outcome.FAILED)],
+        "given_up": history.keys.words[history.told == Told.BURNED],
         "unknown": history.keys.words[told & (outcome == Outcome.UNKNOWN)],
         "deleted": history.keys.words[told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)],
         "foreign": np.zeros(0, np.int64) if evidence.before is None else evidence.before.known_ids.words,
@@ -69,8 +70,11 @@ def _ledger(evidence: Evidence, used: Ints, missing: int) -> dict[str, int]:
     left -= ledger["off_grid"]
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = int(np.count_nonzero((history.told == Told.NOTHING) & (outcome != Outcome.OK) & reached))
-    ledger["refused"] = min(left, never_told)
-    ledger["unexplained"] = left - ledger["refused"]
+    upserted = int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW)))
+    for cause, number in (("refused", never_told), ("upserted", upserted)):
+        ledger[cause] = min(left, number)
+        left -= ledger[cause]
+    ledger["unexplained"] = left
     return {cause: number for cause, number in ledger.items() if number}
 
 

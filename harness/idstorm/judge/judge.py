@@ -139,7 +139,7 @@ def _fleet(storm: store.StoredStorm) -> dict[str, Any]:
 
 def _notes(storm: store.StoredStorm) -> tuple[str, ...]:
     """Return what a reader must know to take the verdicts for what they are."""
-    notes = []
+    notes = [*(storm.plan.notes if storm.plan is not None else ()), *storm.ending.notes]
     if storm.plan is not None and storm.plan.ids.autonomous:
         notes.append("the work commits by itself: an error leaves its operation unknown")
     if storm.plan is not None and storm.plan.ids.token is None:

@@ -52,7 +52,7 @@ class History:
     ended: Ints
     rows: NDArray[np.int32]  #: rows of each operation
     told: Bytes  #: of each inserted row
-    keys: Keys  #: of each inserted row; means something where `told` is ID or EXISTING
+    keys: Keys  #: of each inserted row; means something where `told` is ID, EXISTING or BURNED
     deleted: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  #: the rows that were deleted …
     deleted_by: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  #: … and the operation of each
     codes: tuple[Code, ...] = ()

@@ -35,6 +35,13 @@ class Existing:
 
 
 @dataclass(frozen=True)
+class Burned:
+    """The id of a row that was inserted and then given up inside a transaction that went on."""
+
+    id: Any
+
+
+@dataclass(frozen=True)
 class Codec:
     """How the ids of one storm become keys."""
 

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from idstorm.record.keys import Codec, Existing
+from idstorm.record.keys import Burned, Codec, Existing
 
 MAGIC = int.from_bytes(b"idstormT", "little")
 VERSION = 1
@@ -60,6 +60,7 @@ class Told(IntEnum):
     ID = 1
     NO_ROW = 2  #: certainly no row
     EXISTING = 3  #: the id of another token's row
+    BURNED = 4  #: the id of a row that was given up inside the transaction
 
 
 class Flag(IntEnum):
@@ -144,9 +145,10 @@ class Tape:
             elif id_ is None:
                 state = Told.NO_ROW
             else:
-                existing = isinstance(id_, Existing)
-                state = Told.EXISTING if existing else _ID
-                for offset, word in enumerate(self._codec.encode(id_.id if isinstance(id_, Existing) else id_)):
+                state = Told.EXISTING if isinstance(id_, Existing) else Told.BURNED if isinstance(id_, Burned) else _ID
+                for offset, word in enumerate(
+                    self._codec.encode(id_.id if isinstance(id_, Existing | Burned) else id_)
+                ):
                     words[key + offset] = word
             states[told] = state
             told += 1
