@@ -30,7 +30,7 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
-from idstorm.storm.client import Client, Control, listen
+from idstorm.storm.client import Client, Control, listen_to_commits, listen_to_pool
 from idstorm.storm.engine import Manner, open_engine
 from idstorm.storm.work import work_of
 
@@ -150,7 +150,8 @@ def main(kind: str, number: int) -> None:
     engine = open_engine(SCENARIOS[first.work], _database(url), url, manner)
     MODEL.metadata.create_all(engine)
     if kind == "idstorm":
-        listen(engine)
+        listen_to_commits()
+        listen_to_pool(engine)
     for order in chain([first], orders):
         print(json.dumps(run(kind, number, engine, order)), flush=True)
 

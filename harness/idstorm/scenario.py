@@ -9,23 +9,27 @@ its essay: `idstorm list` and `idstorm show` print it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Connection, Engine, MetaData
+from sqlalchemy import URL, BigInteger, Connection, Engine, MetaData
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
 
 from idstorm.errors import ScenarioError, show_users_error
-from idstorm.record.keys import Existing
+from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Stance
 from idstorm.record.plan import CAPABILITIES, DIALECTS, Claim, Target
 from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
 
 __all__ = [
+    "Burned",
     "Claims",
     "Existing",
+    "Place",
+    "Refused",
     "Row",
     "Scenario",
     "accepted",
@@ -49,6 +53,34 @@ When = Collection[str] | Callable[[Facts], bool]
 Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
 Delete = Callable[[Session, Sequence[Any]], object]
 Column = str | InstrumentedAttribute[Any] | SqlColumn[Any]
+Servers = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a storm takes place, for what does not go through the harness's own sessions."""
+
+    url: URL = field(repr=False)  #: leads into the storm's own namespace, password included
+    dialect: str
+    capabilities: frozenset[str]
+
+
+class Inserter(Protocol):
+    """A client of a scenario's own."""
+
+    def insert(self, tokens: Sequence[int], /) -> Sequence[Any]:
+        """Insert a row for each token, and return when they are committed, as `Scenario.insert` does.
+
+        Raises Refused where certainly nothing was done; any other exception leaves it unknown.
+        """
+
+
+class Refused(Exception):
+    """Certainly nothing was done. Raised by a client of a scenario's own, with the reason."""
+
+
+Environment = Callable[[Place], AbstractContextManager[Any]]
+Clients = Callable[[Place, Any], AbstractContextManager[Inserter]]
 
 
 class _Base(DeclarativeBase):
@@ -163,8 +195,9 @@ class Scenario:
     """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
     insert: Insert | None = None
     """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
-    or None (certainly no row), or `Existing(id)` (another token's row). The harness commits; work that commits by
-    itself is allowed, but its errors then leave it unknown what was done. Default: `add_all` and `flush`."""
+    or None (certainly no row), `Existing(id)` (another token's row), or `Burned(id)` (a row that was given up inside
+    the transaction). The harness commits; work that commits by itself is allowed, but its errors then leave it unknown
+    what was done. Default: `add_all` and `flush`."""
     delete: Delete | None = None
     """`delete(session, ids)`: delete rows that this client was acknowledged. Default: one DELETE by id."""
     batch: int = 1
@@ -177,8 +210,23 @@ class Scenario:
     """`engine(url, **pool)`: how a worker builds its engine. Default: `create_engine`."""
     session: Callable[[Engine], Session] | None = None
     """How a client opens the session of each operation. Default: `Session`."""
+    isolation: str | None = None
+    """The isolation level of the sessions. Default: the database's."""
     connections: int = 1
     """Connections that one client needs at once."""
+    client: Clients | None = None
+    """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
+    not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
+    environment: Environment | None = None
+    """`environment(place)`: a context manager around the whole storm, in the parent (an application server, say).
+    What it yields goes to `client` as JSON; the strings in its list `notes`, if it has one, go into the report."""
+    interlude: Callable[[Place], object] | None = None
+    """`interlude(place)`: called once in the middle of the storm, while all clients stand still between two
+    operations."""
+    local: bool = False
+    """The database lives in a process: its one worker makes the tables and takes the census, by the same engine."""
+    server: Servers = field(default_factory=dict)
+    """By dialect, what a server must have been started with, name by name. A private one is started with it."""
     setup: Callable[[Connection], object] | None = None
     """Called once, after the tables are made and before the clients start; what it does is committed."""
     needs: Collection[str] = ()
@@ -193,6 +241,7 @@ class Scenario:
             raise ScenarioError("batch and connections of a scenario are at least 1")
         if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
             raise ScenarioError("deletes and rollback of a scenario are fractions: at least 0 and less than 1")
+        self._check_who_works()
         if isinstance(self.needs, str):
             raise ScenarioError(f"needs={self.needs!r} is a string: write needs={{{self.needs!r}}}")
         _known_traits(self.needs, "needs")
@@ -200,6 +249,18 @@ class Scenario:
             both = set(one.checks) & set(other.checks)
             if both and one.specificity == other.specificity and _overlap(one, other):
                 raise ScenarioError(f"two equally specific claims are made about {', '.join(sorted(both))}")
+
+    def _check_who_works(self) -> None:
+        own = ("insert", "delete", "deletes", "rollback", "session")
+        if self.client is not None and (given := [name for name in own if getattr(self, name)]):
+            raise ScenarioError(f"a scenario with a client of its own has no use for {', '.join(given)}")
+        if self.environment is not None and self.client is None:
+            raise ScenarioError("the environment of a scenario is for its client, which it has not")
+        if self.local and (self.client is not None or self.interlude is not None):
+            raise ScenarioError("nothing outside its process can reach a local scenario: no client, no interlude")
+        for dialect in self.server:
+            if dialect not in DIALECTS:
+                raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(DIALECTS)}")
 
 
 def _overlap(one: Claims, other: Claims) -> bool:

@@ -102,6 +102,10 @@ class Database(ABC):
         finally:
             engine.dispose()
 
+    def setting(self, connection: sa.Connection, name: str) -> str | None:
+        """Return a setting of the server itself as it says it, or None where it has no such setting."""
+        return None
+
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""
         return self.name
@@ -121,12 +125,12 @@ class Database(ABC):
         finally:
             engine.dispose()
 
-    def configure(self, engine: sa.Engine, url: sa.URL, settings: Mapping[str, str]) -> None:
-        """Let every new connection prove that it is in the storm's namespace, and follow these settings."""
+    def configure(self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str]) -> None:
+        """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL."""
 
         @sa.event.listens_for(engine, "connect")
         def on_connect(connection: Any, _: Any) -> None:
-            if not self.prove(connection, url):
+            if url is not None and not self.prove(connection, url):
                 raise ScenarioError("the engine of the scenario does not lead where its URL does: into the storm's own")
             self.prepare(connection, settings)
 

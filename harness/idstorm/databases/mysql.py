@@ -106,7 +106,12 @@ class MySQL(Database):
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Neither sequences nor RETURNING."""
-        return frozenset({"schemas", "two_phase"})
+        return frozenset({"auto_increment", "schemas", "two_phase"})
+
+    def setting(self, connection: sa.Connection, name: str) -> str | None:
+        """Ask for the global variable."""
+        row = connection.exec_driver_sql("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,)).one_or_none()
+        return None if row is None else str(row[1])
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version, without what follows it."""
@@ -211,7 +216,7 @@ class MariaDB(MySQL):
     schemes = ("mariadb",)
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
-        """Sequences since 10.3, RETURNING since 10.5."""
+        """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has."""
         return super().capabilities(connection) | {"sequences", "returning"}
 
 

@@ -114,6 +114,11 @@ class PostgreSQL(Database):
         prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
 
+    def setting(self, connection: sa.Connection, name: str) -> str | None:
+        """Ask for it as SHOW does."""
+        value = connection.execute(sa.select(sa.func.current_setting(name, True))).scalar_one()
+        return None if value is None else str(value)
+
     def server(self, connection: sa.Connection) -> str:
         """Return the server's version, without what its packager adds."""
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]

@@ -107,7 +107,7 @@ class SQLite(Database):
         if begin != "sqlalchemy":
             connection.isolation_level = None
 
-    def configure(self, engine: sa.Engine, url: sa.URL, settings: Mapping[str, str]) -> None:
+    def configure(self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str]) -> None:
         """Also begin transactions as asked for."""
         super().configure(engine, url, settings)
         begin = settings.get("begin", "sqlalchemy").upper()

@@ -114,6 +114,19 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
 
 
 @contextmanager
+def started_with(address: Address, settings: Mapping[str, str]) -> Iterator[Address]:
+    """Start a private server of its own with these settings, if the address is one of a private server.
+
+    Any other is left as it is. Raises EnvironmentFault where the server does not come up.
+    """
+    if address.programs is None or not settings:
+        yield address
+        return
+    with PrivateServer(address.programs, settings) as server:
+        yield replace(address, url=sa.make_url(server.url))
+
+
+@contextmanager
 def _closing(server: PrivateServer) -> Iterator[PrivateServer]:
     try:
         yield server

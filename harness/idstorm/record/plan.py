@@ -15,6 +15,7 @@ DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 """The names of the databases, as claims, targets and reports use them."""
 
 CAPABILITIES = {
+    "auto_increment": "AUTO_INCREMENT columns: a counter that belongs to the table",
     "identity": "GENERATED … AS IDENTITY columns",
     "returning": "INSERT … RETURNING hands back the id",
     "rowid_reuse": "without a keyword that forbids it, the id of a deleted row can be handed out again",
@@ -144,6 +145,8 @@ class Plan:
     claims: dict[str, Claim]
     isolation: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    interlude: bool = False  #: all clients stand still in the middle
+    notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON's own types."""
@@ -170,6 +173,7 @@ class Plan:
                     }
                 ),
                 "tokens": Tokens(**data["tokens"]),
+                "notes": tuple(data.get("notes", ())),
                 "claims": {
                     check: Claim(**{**claim, "stance": Stance(claim["stance"])})
                     for check, claim in data["claims"].items()

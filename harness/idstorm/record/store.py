@@ -48,6 +48,7 @@ class Ending:
     before: int = 0  #: rows of the census that was taken before the first client started
     operations: tuple[int, ...] | None = None  #: the operations on each client's tape
     facts: dict[str, Any] = field(default_factory=dict)  #: the target's facts afterwards
+    notes: tuple[str, ...] = ()  #: what the scenario's environment had to say
     kept: str | None = None  #: where the namespace is that was not taken away
 
 
@@ -195,6 +196,7 @@ def _ending(path: Path) -> Ending:
             **{
                 **data,
                 "lost_workers": tuple(data["lost_workers"]),
+                "notes": tuple(data.get("notes", ())),
                 "operations": None if counts is None else tuple(counts),
             }
         )

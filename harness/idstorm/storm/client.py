@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from time import monotonic_ns, sleep
 from typing import Any
@@ -17,12 +18,13 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from idstorm.databases.base import Database
+from idstorm.databases.base import Database, ErrorCode
 from idstorm.errors import ScenarioError, redact, show_users_error
-from idstorm.record.keys import Existing
+from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Flag, Kind, Tape
+from idstorm.scenario import Inserter, Refused
 from idstorm.storm.rehearsal import told_by
 from idstorm.storm.work import Work
 
@@ -35,9 +37,27 @@ class Control:
     """What the clients of a worker are told together."""
 
     def __init__(self) -> None:
-        self.started = threading.Event()
+        self.started, self.resumed = threading.Event(), threading.Event()
         self.start = 0  # nanoseconds of the monotonic clock
         self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
+        self.over = False  #: the storm has ended here
+        self.clients = 0
+        self.on_still: Callable[[], None] = lambda: None  #: called once all clients stand still, or have ended
+        self._standing, self._lock = 0, threading.Lock()
+
+    def stop(self) -> None:
+        """Let every client end after the operation that it is at."""
+        self.stopping = True
+        self.started.set()
+        self.resumed.set()
+
+    def stand(self) -> None:
+        """A client does nothing any more, for a while or for ever."""
+        with self._lock:
+            self._standing += 1
+            still = self._standing == self.clients
+        if still and not self.resumed.is_set():
+            self.on_still()
 
 
 class _Thread(threading.local):
@@ -49,16 +69,17 @@ class _Thread(threading.local):
 _this_thread = _Thread()
 
 
-def listen(engine: Engine) -> None:
-    """Let the clients of this process know of the connections that they take, and of COMMITs.
-
-    These two events cost a microsecond or two; one of the engine's own, such as its `commit`, would cost twenty.
-    """
+def listen_to_pool(engine: Engine) -> None:
+    """Let the clients of this process know of the connections that they take: it costs some microseconds."""
 
     @event.listens_for(engine, "checkout")
     def checkout(*_: object) -> None:
         if _this_thread.client is not None:
             _this_thread.client.connected()
+
+
+def listen_to_commits() -> None:
+    """Let the clients of this process know of COMMITs: it costs a microsecond, the engine's own event twenty."""
 
     @event.listens_for(Session, "before_commit")
     def before_commit(session: Session) -> None:
@@ -85,6 +106,8 @@ class Client:
         self._ids, self._fleet = plan.ids, plan.fleet
         self._random = Random(f"{plan.fleet.seed}/{number}")
         self._token, self._left = plan.tokens.first(number), plan.fleet.inserts_of(number)
+        self._half = (self._left or 0) // 2
+        self._pauses = plan.interlude
         self._rows: deque[tuple[int, Any]] = deque(maxlen=_REMEMBERED)
         self._pause = _SHORTEST_PAUSE
         self.full = False  #: the tape had no space left
@@ -99,14 +122,18 @@ class Client:
         with suppress(Exception), self._open() as session:
             session.connection()
 
-    def run(self) -> None:
-        """Storm until time or work is up, or there is no space for another operation."""
-        _this_thread.client = self
-        control, deletes, deadline = self._control, self._fleet.deletes, None
+    def run(self, inserter: Inserter | None = None) -> None:
+        """Storm until time or work is up, or there is no space for another operation.
+
+        With a client of the scenario's own, the `inserter`, no session is opened.
+        """
+        control, seconds, deletes, deadline = self._control, self._fleet.seconds, self._fleet.deletes, None
+        insert = self._insert if inserter is None else partial(self._insert_by, inserter)
+        _this_thread.client = self if inserter is None else None
         control.started.wait()
         sleep(max(0, control.start - monotonic_ns()) / 1e9)
-        if self._fleet.seconds is not None:
-            deadline = control.start + int(self._fleet.seconds * 1e9)
+        if seconds is not None:
+            deadline = control.start + int(seconds * 1e9)
         now = monotonic_ns()
         while not control.stopping and (deadline is None or now < deadline) and self._left != 0 and not self.full:
             try:
@@ -114,7 +141,21 @@ class Client:
             except OSError:
                 self.full = True
                 return
-            now = self._delete() if deletes and self._chance(deletes) and self._rows else self._insert()
+            now = self._delete() if deletes and self._chance(deletes) and self._rows else insert()
+            if self._pauses and self._halfway(now, deadline):
+                deadline = self._stand_still(now, deadline)
+
+    def _halfway(self, now: int, deadline: int | None) -> bool:
+        if deadline is not None:
+            return now > (self._control.start + deadline) // 2
+        return self._left is not None and self._left <= self._half
+
+    def _stand_still(self, since: int, deadline: int | None) -> int | None:
+        """Wait for the end of the interlude, which takes none of the storm's time. Returns the deadline."""
+        self._pauses = False
+        self._control.stand()
+        self._control.resumed.wait()
+        return None if deadline is None else deadline + monotonic_ns() - since
 
     def connected(self) -> None:
         """A connection was taken from the pool: the operation has begun."""
@@ -130,13 +171,33 @@ class Client:
         self._connections = self.commits = 0
         self._committing = False
 
-    def _insert(self) -> int:
-        fleet = self._fleet
-        count = fleet.batch if self._left is None else min(fleet.batch, self._left)
+    def _draw(self) -> range:
+        """Return the tokens of the next insert."""
+        count = self._fleet.batch if self._left is None else min(self._fleet.batch, self._left)
         tokens = range(self._token, self._token + count)
         self._token += count
         if self._left is not None:
             self._left -= count
+        return tokens
+
+    def _insert_by(self, inserter: Inserter) -> int:
+        """Let a client of the scenario's own insert. Once it returns, the rows are committed."""
+        tokens = self._draw()
+        self._expect(_INSERT, len(tokens))
+        self.connected()
+        try:
+            ids = told_by(inserter.insert(tokens), tokens)
+        except Refused as refusal:
+            return self._end(Outcome.FAILED | self._number(ErrorCode(f"refused: {refusal}"), refusal) << 16)
+        except Exception as error:
+            code = self._database.classify(error, self._ids.columns, self._ids.constraints)
+            return self._end(Outcome.UNKNOWN | self._number(code, error) << 16)
+        self._hand(ids)
+        return self._end(_OK)
+
+    def _insert(self) -> int:
+        fleet, tokens = self._fleet, self._draw()
+        count = len(tokens)
         give_up = fleet.rollback > 0 and self._chance(fleet.rollback)
         self._expect(_INSERT, count)
         session = self._open()
@@ -218,17 +279,18 @@ class Client:
         # A connection was taken, and not by the session: what was done on it is not seen either.
         elsewhere = self._connections > 0 and not session.in_transaction()
         autonomous = self._autonomous or elsewhere
-        code, refused, rolled_back = self._code(error)
+        code = self._database.classify(error, self._ids.columns, self._ids.constraints)
         if autonomous:
-            failed = refused and self._count == 1 and self._kind == _INSERT
+            failed = code.refused and self._count == 1 and self._kind == _INSERT
         else:
-            failed = not self._committing or rolled_back
+            failed = not self._committing or code.rolled_back
         with suppress(Exception):
             session.rollback()
         flags = 0 if self._connections else Flag.UNCONNECTED
         if not self._connections:
             self.connected()
-        now = self._end((Outcome.FAILED if failed else Outcome.UNKNOWN) | flags << 8 | code << 16)
+        outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
+        now = self._end(outcome | flags << 8 | self._number(code, error) << 16)
         if isinstance(error, ScenarioError):
             raise error
         return self._wait() if flags and isinstance(error, SQLAlchemyError) else now
@@ -239,18 +301,17 @@ class Client:
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return monotonic_ns()
 
-    def _code(self, error: Exception) -> tuple[int, bool, bool]:
-        """Return the number of an error's code on the tape, and what the code says."""
-        code = self._database.classify(error, self._ids.columns, self._ids.constraints)
+    def _number(self, code: ErrorCode, error: Exception) -> int:
+        """Return the number of an error's code on the tape."""
         name = redact(code.name, self._secrets)
         try:
-            number = self._tape.known_code(name) or self._tape.code(
+            return self._tape.known_code(name) or self._tape.code(
                 name, refused=code.refused, shown=redact(show_users_error(error), self._secrets)
             )
         except OSError:
-            self.full, number = True, 0
-        return number, code.refused, code.rolled_back
+            self.full = True
+            return 0
 
 
 def _is_own(id_: Any) -> bool:
-    return id_ is not None and not isinstance(id_, Existing)
+    return id_ is not None and not isinstance(id_, Existing | Burned)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
-from idstorm.errors import ScenarioError, UsageError, show_users_error
-from idstorm.record.plan import Plan, Pool
-from idstorm.scenario import Scenario
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, redact, show_users_error
+from idstorm.record.plan import Plan, Pool, Target
+from idstorm.scenario import Place, Scenario
 
 AUTOCOMMIT = "AUTOCOMMIT"
 
@@ -44,7 +46,7 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
         raise UsageError(str(error)) from error
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
-    database.configure(engine, url, manner.settings)
+    database.configure(engine, None if scenario.local else url, manner.settings)
     schemas = _schemas(scenario.model.metadata)
     return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
 
@@ -56,6 +58,24 @@ def _schemas(metadata: sa.MetaData) -> set[str]:
         inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
         named += [column.default, column.onupdate, column.type, *inner]
     return {schema for one in named if isinstance(schema := getattr(one, "schema", None), str)}
+
+
+@contextmanager
+def users_own(database: Database, url: sa.URL, what: str) -> Iterator[None]:
+    """Show an error as the user's own, without secrets, unless the surroundings are to blame."""
+    try:
+        yield
+    except IdstormError:
+        raise
+    except Exception as error:
+        words = redact(f"{what}\n{show_users_error(error)}", secrets_of(url))
+        blame = EnvironmentFault if database.classify(error).environment else ScenarioError
+        raise blame(words) from error
+
+
+def place_of(url: sa.URL, target: Target) -> Place:
+    """Return what a scenario's own code is told of where a storm takes place."""
+    return Place(url, target.dialect, frozenset(target.capabilities))
 
 
 def manner_of(plan: Plan) -> Manner:

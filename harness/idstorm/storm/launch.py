@@ -11,24 +11,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from idstorm.errors import redact
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
+_LEAVE_WITHIN = 5.0  # seconds in which a worker that has nothing more to do must have ended
 
 
 class Worker:
     """One worker process, seen from the parent."""
 
-    def __init__(self, number: int, orders: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
-        self.number = number
-        self.ready = self.done = False
-        self.full_clients = 0
-        self.fatal: str | None = None
-        self._secrets = secrets
+    def __init__(self) -> None:
         self._rest = b""
+        self._secrets: tuple[str, ...] = ()
         # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
@@ -38,7 +35,21 @@ class Worker:
             stderr=self._errors,
             start_new_session=True,  # Ctrl-C is for the parent, which tells its workers
         )
+        self._forget()
+
+    def assign(self, number: int, orders: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
+        """Give it a storm to serve, as the worker of this number."""
+        self._forget()
+        self.number, self._secrets = number, secrets
         self.send(json.dumps({**orders, "worker": number}))
+
+    def _forget(self) -> None:
+        self.number = 0
+        self.ready = self.paused = self.done = False
+        self.full_clients = 0
+        self.fatal: str | None = None
+        self.census: str | None = None  #: why there is none of a database that lives in the worker
+        self._secrets = ()
 
     @property
     def pid(self) -> int:
@@ -71,10 +82,18 @@ class Worker:
         for line in lines:
             answer = json.loads(line)
             self.ready |= "ready" in answer
+            self.paused |= "paused" in answer
             self.done |= "done" in answer
             self.full_clients = answer.get("full", self.full_clients)
+            self.census = answer.get("census", self.census)
             self.fatal = answer.get("fatal", self.fatal)
         return bool(piece)
+
+    def dismiss(self) -> None:
+        """Let it end in order, since it has nothing more to do."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def kill(self) -> None:
         """Kill the process and whatever its work has started, and take its end."""
@@ -99,16 +118,49 @@ class Worker:
         return f"worker {self.number} {how}" + (f", saying:\n{words}" if words else "")
 
 
-class Workers:
-    """All workers of a storm. A context manager: at its end, none of them is left."""
+class Crew:
+    """Worker processes that may serve one storm after another. A context manager: at its end, none of them is left."""
 
-    def __init__(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> None:
+    def __init__(self) -> None:
+        self._idle: list[Worker] = []
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._idle:
+            worker.dismiss()
+        deadline = monotonic() + _LEAVE_WITHIN
+        for worker in self._idle:
+            while worker.running and monotonic() < deadline:
+                sleep(0.01)
+            worker.kill()
+        self._idle.clear()
+
+    def muster(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
+        """Give this many workers their orders, starting those that there are too few of."""
+        return Workers(self._idle, orders, number, secrets)
+
+
+class Workers:
+    """All workers of a storm. A context manager: those that are done at its end go back to their crew, no other lives.
+
+    What ends without having been done may hold anything, so it serves no second storm.
+    """
+
+    def __init__(self, idle: list[Worker], orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> None:
         self._selector = selectors.DefaultSelector()
+        self._idle = idle
         self.all: list[Worker] = []
         try:
-            for worker in range(number):
-                self.all.append(Worker(worker, orders, secrets))
-                self._selector.register(self.all[-1].stdout, selectors.EVENT_READ, self.all[-1])
+            while len(self.all) < number:
+                worker = idle.pop() if idle else Worker()
+                if not worker.running:
+                    worker.kill()
+                    continue
+                self.all.append(worker)
+                worker.assign(len(self.all) - 1, orders, secrets)
+                self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
         except BaseException:
             self.kill()
             raise
@@ -116,8 +168,12 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.kill()
+    def __exit__(self, error: object, *_: object) -> None:
+        reusable = [worker for worker in self.all if worker.done and worker.running and error is None]
+        self._idle += reusable
+        for worker in self.all:
+            if worker not in reusable:
+                worker.kill()
         self._selector.close()
 
     @property
@@ -130,13 +186,20 @@ class Workers:
         """The first error with which a worker gave up."""
         return next((worker.fatal for worker in self.all if worker.fatal), None)
 
+    @property
+    def still(self) -> bool:
+        """Whether all clients of those that have not ended stand still, and somebody does."""
+        talking = [key.data for key in self._selector.get_map().values()]
+        return bool(talking) and all(worker.paused for worker in talking)
+
     def listen(self, seconds: float) -> None:
         """Wait for answers, at most this long."""
         heard = {key.fd for key, _ in self._selector.select(seconds)}
         for key in list(self._selector.get_map().values()):
             worker: Worker = key.data
             # The end of a worker is not always the end of its pipe: its own children may hold that open for ever.
-            if not (worker.hear() if key.fd in heard else worker.running):
+            alive = worker.hear() if key.fd in heard else worker.running
+            if not alive or worker.done or worker.fatal:
                 self._selector.unregister(worker.stdout)
 
     def until_ready(self, seconds: float, stop: Callable[[], bool]) -> bool:

@@ -6,9 +6,10 @@ commits by itself, what the server can do.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +18,13 @@ from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database, read_pairs
 from idstorm.databases.targets import DATABASES, Address
-from idstorm.databases.urls import mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact, show_users_error
-from idstorm.record.keys import Codec, Existing, codec_for
+from idstorm.databases.urls import mask, reaching
+from idstorm.errors import ScenarioError
+from idstorm.record.keys import Burned, Codec, Existing, codec_for
 from idstorm.record.plan import Ids, Target
-from idstorm.scenario import Scenario
-from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine
+from idstorm.scenario import Place, Scenario
+from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, place_of, users_own
+from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, qualified
 
 Pairs = list[tuple[Any, int | None]]
@@ -38,32 +40,29 @@ class Rehearsed:
 
     target: Target
     ids: Ids
+    notes: tuple[str, ...]  #: what was chosen for the scenario, and what can therefore not be judged
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Stage:
     """Where a rehearsal takes place."""
 
+    scenario: Scenario
     database: Database
     url: sa.URL
     engine: sa.Engine
+    place: Place
 
     def pairs(self, work: Work) -> Pairs:
-        """Return (id, token) of each row that anybody can see: read by a connection of its own."""
+        """Return (id, token) of each row that anybody can see: read by a connection of its own, if there is another."""
+        if self.scenario.local:
+            return own_pairs(work, self.engine)
         with self.database.snapshot(self.url) as connection:
             return list(read_pairs(connection, work.ids, work.token))
 
-    @contextmanager
-    def users_own(self, what: str) -> Iterator[None]:
+    def users_own(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the surroundings are to blame."""
-        try:
-            yield
-        except UsageError:
-            raise
-        except Exception as error:
-            words = redact(f"{what}\n{show_users_error(error)}", secrets_of(self.url))
-            blame = EnvironmentFault if self.database.classify(error).environment else ScenarioError
-            raise blame(words) from error
+        return users_own(self.database, self.url, what)
 
 
 def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int) -> Rehearsed:
@@ -75,24 +74,21 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
     engine = open_engine(scenario, address.database, url, manner)
     try:
         target = _look(address, url, engine)
-        place = _Place(DATABASES[target.dialect], url, engine)
+        stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        with place.users_own("making the tables and their rows failed"):
-            make_tables(scenario, engine)
-        ids = _operate(scenario, work, place, manner, batch)
-        return Rehearsed(replace(target, facts=facts_of(place.database, engine, url, manner)), ids)
+        _look_for_settings(scenario, stage)
+        with stage.users_own("making the tables and their rows failed"):
+            make_tables(scenario, work, engine)
+            if not scenario.local:
+                with engine.connect() as connection:
+                    work.find_parents(connection)
+        ids = _operate(work, stage, manner, batch)
+        facts = facts_of(stage.database, engine, url, manner)
+        return Rehearsed(replace(target, facts=facts), ids, (*work.notes, *_ignored(scenario, target)))
     finally:
         engine.dispose()
-
-
-def make_tables(scenario: Scenario, engine: sa.Engine) -> None:
-    """Make the tables of a scenario, without looking whether they exist, and what `setup` adds to them."""
-    with engine.begin() as connection:
-        scenario.model.metadata.create_all(connection, checkfirst=False)
-        if scenario.setup is not None:
-            scenario.setup(connection)
 
 
 def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner) -> dict[str, Any]:
@@ -123,25 +119,74 @@ def _look(address: Address, url: sa.URL, engine: sa.Engine) -> Target:
         )
 
 
-def _operate(scenario: Scenario, work: Work, place: _Place, manner: Manner, batch: int) -> Ids:
+def _look_for_settings(scenario: Scenario, stage: _Stage) -> None:
+    """Raise NotApplicable where the server was not started with what the scenario asks for."""
+    with reaching(stage.url), stage.engine.connect() as connection:
+        for name, wanted in scenario.server.get(stage.place.dialect, {}).items():
+            value = stage.database.setting(connection, name)
+            if value != wanted:
+                how = f"has no {name}" if value is None else f"was started with {name}={value}"
+                raise NotApplicable(f"it takes a server with {name}={wanted}, and this one {how}")
+
+
+def _ignored(scenario: Scenario, target: Target) -> list[str]:
+    """Return what SQLAlchemy leaves out of the model here without a word."""
+    columns = [column for table in scenario.model.metadata.tables.values() for column in table.columns]
+    asked = [column.default.name for column in columns if isinstance(column.default, sa.Sequence)]
+    if "sequences" in target.capabilities:
+        return []
+    return [f"{target.dialect} has no sequences: SQLAlchemy leaves out {name} without a word" for name in asked]
+
+
+@contextmanager
+def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
+    """Hold up what surrounds the whole storm, and yield what its clients are told of it.
+
+    Raises ScenarioError where that is nothing that JSON can hold.
+    """
+    if scenario.environment is None:
+        yield None
+        return
+    with scenario.environment(place) as given:
+        try:
+            yield json.loads(json.dumps(given))
+        except TypeError as error:
+            raise ScenarioError(f"an environment has to yield what JSON can hold: {error}") from error
+
+
+def _tell(work: Work, stage: _Stage, tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
+    """Insert a row for each token. Returns what was told, and the rows that others saw before COMMIT."""
+    scenario = stage.scenario
+    if scenario.client is not None:
+        with environment_of(scenario, stage.place) as given, scenario.client(stage.place, given) as client:
+            return told_by(client.insert(tokens), tokens), []
+    with (scenario.session or Session)(stage.engine) as session:
+        told = told_by(work.insert(session, tokens), tokens)
+        early = [] if scenario.local else stage.pairs(work)
+        session.commit()
+    return told, early
+
+
+def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
     first = secrets.randbits(61)
-    tokens = range(first, first + batch)
-    with place.users_own("the rehearsal of one operation failed"):
-        with (scenario.session or Session)(place.engine) as session:
-            told = told_by(work.insert(session, tokens), tokens)
-            early = place.pairs(work)
-            session.commit()
-        pairs = place.pairs(work)
+    tokens, scenario = range(first, first + batch), stage.scenario
+    with stage.users_own("the rehearsal of one operation failed"):
+        told, early = _tell(work, stage, tokens)
+        pairs = stage.pairs(work)
     matches = _matches(work, told, tokens, pairs)
     codec = _agree(matches, work)
     if scenario.deletes:
-        _delete(scenario, work, place, codec, [one for one, _ in matches])
+        _delete(work, stage, codec, [one for one, _ in matches])
     return Ids(
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
         constraints=work.constraints,
-        autonomous=bool(_matches(work, told, tokens, early, strict=False)) or manner.isolation == AUTOCOMMIT,
+        autonomous=(
+            bool(_matches(work, told, tokens, early, strict=False))
+            or manner.isolation == AUTOCOMMIT
+            or scenario.client is not None
+        ),
         generator=work.generator,
     )
 
@@ -153,7 +198,7 @@ def _matches(
     matches = []
     by_token = {token: id_ for id_, token in pairs}
     for one, token in zip(told, tokens, strict=True):
-        if one is None or isinstance(one, Existing):
+        if one is None or isinstance(one, Existing | Burned):
             continue
         if work.token is None:
             matches += [(one, id_) for id_, _ in pairs if _same(one, id_)][:1]
@@ -192,12 +237,12 @@ def _agree(matches: list[tuple[Any, Any]], work: Work) -> Codec:
     return codec
 
 
-def _delete(scenario: Scenario, work: Work, place: _Place, codec: Codec, ids: list[Any]) -> None:
-    with place.users_own("the rehearsal of a delete failed"):
-        with (scenario.session or Session)(place.engine) as session:
+def _delete(work: Work, stage: _Stage, codec: Codec, ids: list[Any]) -> None:
+    with stage.users_own("the rehearsal of a delete failed"):
+        with (stage.scenario.session or Session)(stage.engine) as session:
             work.delete(session, ids)
             session.commit()
-        left = {codec.encode(id_) for id_, _ in place.pairs(work) if id_ is not None}
+        left = {codec.encode(id_) for id_, _ in stage.pairs(work) if id_ is not None}
     kept = [id_ for id_ in ids if codec.encode(id_) in left]
     if kept:
         raise ScenarioError(f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there")

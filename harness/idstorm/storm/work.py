@@ -27,6 +27,13 @@ class Work:
     ids: tuple[sa.Column[Any], ...]
     token: sa.Column[Any] | None
     generator: Generator | None
+    notes: tuple[str, ...] = ()
+
+    def make_parents(self, connection: sa.Connection) -> None:
+        pass
+
+    def find_parents(self, connection: sa.Connection) -> None:
+        pass
 
     @property
     def constraints(self) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
-"""One worker: a fresh interpreter with one engine, one pool and its client threads.
+"""One worker: a fresh interpreter with one engine, one pool and its client threads, for one storm after another.
 
 It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
 
-    stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``stop``. Its end means that idstorm is
-             gone: the worker ends at once.
-    stdout   JSON, a line each: ``{"ready": true}``, then ``{"done": true, "full": N}``; or ``{"fatal": "…"}``
+    stdin    its orders for a storm as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``; after its
+             last answer, the orders for another. The end of stdin means that there is no other, or that idstorm is
+             gone: in the midst of a storm the worker then ends at once.
+    stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
+             ``{"done": true, "full": N, "census": null}`` or ``{"fatal": "…"}``
 
 What the user's own code prints goes to stderr.
 """
@@ -15,8 +17,11 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,11 +31,25 @@ from idstorm import catalogue
 from idstorm.databases.targets import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import IdstormError, redact, show_users_error
+from idstorm.record import store
+from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
-from idstorm.storm.client import Client, Control, listen
-from idstorm.storm.engine import manner_of, open_engine
-from idstorm.storm.work import work_of
+from idstorm.scenario import Inserter
+from idstorm.storm.client import Client, Control, listen_to_commits, listen_to_pool
+from idstorm.storm.engine import manner_of, open_engine, place_of
+from idstorm.storm.tables import make_tables, own_pairs
+from idstorm.storm.work import Work, work_of
+
+Say = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class _Storm:
+    """A storm as its worker was told of it."""
+
+    orders: dict[str, Any]
+    control: Control
 
 
 def main() -> None:
@@ -38,50 +57,98 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    lines = _lines()
-    orders = json.loads(next(lines))
-    secrets = secrets_of(sa.make_url(orders["url"]))
-    control, fatal = Control(), list[str]()
-    threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
+
+    def say(answer: dict[str, Any]) -> None:
+        answers.write(json.dumps(answer) + "\n")
+
+    storms: SimpleQueue[_Storm | None] = SimpleQueue()
+    threading.Thread(target=_listen, args=(storms,), daemon=True).start()
+    listen_to_commits()
+    while (storm := storms.get()) is not None:
+        _serve(storm.orders, storm.control, say)
+
+
+def _serve(orders: dict[str, Any], control: Control, say: Say) -> None:
+    """Take part in one storm."""
+    secrets, fatal, done = secrets_of(sa.make_url(orders["url"])), list[str](), dict[str, Any]()
+    os.environ["IDSTORM_WORKER"] = str(orders["worker"])
     try:
-        plan = Plan.from_json(orders["plan"])
-        clients = _clients(plan, orders, control, secrets)
-        threads = [threading.Thread(target=_body, args=(client, control, fatal), daemon=True) for client in clients]
-        _warm_up(clients)
-        for thread in threads:
-            thread.start()
-        answers.write('{"ready": true}\n')
-        for thread in threads:
-            thread.join()
+        done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
         fatal.append(_show(error))
-    if fatal:
-        answers.write(json.dumps({"fatal": redact(fatal[0], secrets)}) + "\n")
-        return
-    answers.write(json.dumps({"done": True, "full": sum(client.full for client in clients)}) + "\n")
+    control.over = True
+    say({"fatal": redact(fatal[0], secrets)} if fatal else {"done": True, **done})
 
 
-def _clients(plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...]) -> list[Client]:
+def _storm(
+    plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[str], say: Say
+) -> dict[str, Any]:
+    """Storm with the clients of this worker. Returns how many of them had no disk, and why there is no census here."""
     catalogue.put_first(plan.path)
     (found,) = catalogue.find(plan.reference)
-    database, scenario = DATABASES[plan.target.dialect], found.scenario
-    engine = open_engine(scenario, database, sa.make_url(orders["url"]), manner_of(plan))
-    factory, folder = scenario.session or Session, Path(orders["tapes"])
-    work = work_of(scenario)
-    listen(engine)
-    return [
-        Client(
-            plan,
-            number,
-            work,
-            database,
-            lambda: factory(engine),
-            Tape(folder, number, plan.fleet.batch, plan.ids.codec),
-            control,
-            secrets,
-        )
-        for number in plan.fleet.of_worker(orders["worker"])
-    ]
+    database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(orders["url"])
+    work, folder = work_of(scenario), Path(orders["folder"])
+    engine = open_engine(scenario, database, url, manner_of(plan))
+    try:
+        if scenario.local:
+            make_tables(scenario, work, engine)
+            _write_census(folder, "before", plan, work, engine)
+        else:
+            with engine.connect() as connection:
+                work.find_parents(connection)
+        listen_to_pool(engine)
+        session, tapes = scenario.session or Session, folder / "tapes"
+        clients = [
+            Client(
+                plan,
+                number,
+                work,
+                database,
+                lambda: session(engine),
+                Tape(tapes, number, plan.fleet.batch, plan.ids.codec),
+                control,
+                secrets,
+            )
+            for number in plan.fleet.of_worker(orders["worker"])
+        ]
+        control.clients = len(clients)
+        if plan.interlude:
+            control.on_still = lambda: say({"paused": True})
+        place = place_of(url, plan.target)
+
+        def inserter() -> AbstractContextManager[Inserter | None]:
+            return nullcontext() if scenario.client is None else scenario.client(place, orders["environment"])
+
+        threads = [
+            threading.Thread(target=_body, args=(client, inserter, control, fatal), daemon=True) for client in clients
+        ]
+        if scenario.client is None:
+            _warm_up(clients)
+        for thread in threads:
+            thread.start()
+        say({"ready": True})
+        for thread in threads:
+            thread.join()
+        unreadable = _take_census(folder, plan, work, engine) if scenario.local and not fatal else None
+    finally:
+        engine.dispose()  # a session that stays would keep the census waiting
+    full = sum(client.full for client in clients)
+    return {"full": full, "census": unreadable and redact(unreadable, secrets)}
+
+
+def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str | None:
+    """Take the census of a database that lives here. Returns why it could not be read."""
+    try:
+        _write_census(folder, "census", plan, work, engine)
+    except Exception as error:
+        return f"the census could not be read: {getattr(error, 'orig', None) or error}"
+    return None
+
+
+def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.Engine) -> None:
+    pairs = own_pairs(work, engine)
+    if pairs or name == "census":
+        store.write_census(folder, name, Census.of(plan.ids.codec, pairs))
 
 
 def _warm_up(clients: list[Client]) -> None:
@@ -93,12 +160,20 @@ def _warm_up(clients: list[Client]) -> None:
         thread.join()
 
 
-def _body(client: Client, control: Control, fatal: list[str]) -> None:
+def _body(
+    client: Client,
+    inserter: Callable[[], AbstractContextManager[Inserter | None]],
+    control: Control,
+    fatal: list[str],
+) -> None:
     try:
-        client.run()
+        with inserter() as own:
+            client.run(own)
     except BaseException as error:
         fatal.append(_show(error))
-        control.stopping = True
+        control.stop()
+    finally:
+        control.stand()  # whoever has ended is not waited for
 
 
 def _show(error: BaseException) -> str:
@@ -113,16 +188,24 @@ def _lines() -> Iterator[str]:
         yield from (line.decode() for line in whole)
 
 
-def _listen(lines: Iterator[str], control: Control) -> None:
-    for line in lines:
+def _listen(storms: SimpleQueue[_Storm | None]) -> None:
+    control = Control()
+    control.over = True
+    for line in _lines():
         match line.split():
             case ["start", moment]:
                 control.start = int(moment)
                 control.started.set()
+            case ["resume"]:
+                control.resumed.set()
             case ["stop"]:
-                control.stopping = True
-                control.started.set()
-    os._exit(1)  # the pipe has no other end any more: idstorm itself was killed
+                control.stop()
+            case _:
+                control = Control()
+                storms.put(_Storm(json.loads(line), control))
+    if not control.over:
+        os._exit(1)  # the pipe has no other end any more: idstorm itself was killed
+    storms.put(None)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -40,8 +41,8 @@ class Manners(ABC):
         """Return the command that fills the empty folder `data`, and what it reads from stdin."""
 
     @abstractmethod
-    def serve(self, programs: Programs, folder: Path, port: int, first: bool) -> list[str]:
-        """Return the command that serves `data`."""
+    def serve(self, programs: Programs, folder: Path, port: int, first: bool, settings: Mapping[str, str]) -> list[str]:
+        """Return the command that serves `data` with these settings."""
 
     @abstractmethod
     def ready(self, folder: Path, pid: int, port: int) -> bool:
@@ -74,10 +75,10 @@ class PostgreSQL(Manners):
         ]
         return command, Path(os.devnull)
 
-    def serve(self, programs: Programs, folder: Path, port: int, first: bool) -> list[str]:
+    def serve(self, programs: Programs, folder: Path, port: int, first: bool, settings: Mapping[str, str]) -> list[str]:
         """Call postgres, not pg_ctl, which would leave."""
-        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
-        told = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        place = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
+        told = [word for name, value in {**settings, **place}.items() for word in ("-c", f"{name}={value}")]
         return [*programs.command(), "-D", str(folder / "data"), *told]
 
     def ready(self, folder: Path, pid: int, port: int) -> bool:
@@ -105,11 +106,12 @@ class MySQL(Manners):
         """The one user without a password that this makes is dropped before anybody can connect."""
         return [*self._command(programs, folder), "--initialize-insecure"], Path(os.devnull)
 
-    def serve(self, programs: Programs, folder: Path, port: int, first: bool) -> list[str]:
+    def serve(self, programs: Programs, folder: Path, port: int, first: bool, settings: Mapping[str, str]) -> list[str]:
         """The file of SQL is read before the first client is let in."""
         return [
             *self._command(programs, folder),
             *self.settings,
+            *(f"--{name}={value}" for name, value in settings.items()),
             "--bind-address=127.0.0.1",
             f"--port={port}",
             "--socket=server.sock",

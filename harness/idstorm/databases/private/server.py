@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from idstorm.databases.private.guard import Guard
 from idstorm.databases.private.manners import MANNERS, SUPERUSER
@@ -26,11 +28,15 @@ _TRIES = 3  # ports: between the look and the bind, another may take one
 class PrivateServer:
     """A private server of one dialect. A context manager: started at its beginning, taken away at its end.
 
-    What waits for the server does so for `patience` seconds at most. Several can be started at once, from threads.
+    It is started with these `settings`, name by name, over its shipped ones. What waits for the server does so for
+    `patience` seconds at most. Several can be started at once, from threads.
     """
 
-    def __init__(self, programs: Programs, patience: float = 60.0) -> None:
+    def __init__(
+        self, programs: Programs, settings: Mapping[str, str] = MappingProxyType({}), patience: float = 60.0
+    ) -> None:
         self.programs = programs
+        self.settings = settings
         self.port = 0  #: since it was started, and for as long as it has its data
         self.folder = Path()  #: where all of it is, since it was started
         self._password = secrets.token_urlsafe(18)
@@ -137,7 +143,7 @@ class PrivateServer:
             raise self._fault("could not make its data")
 
     def _launch(self, guard: Guard, first: bool = False) -> None:
-        command = self._manners.serve(self._programs, self.folder, self.port, first)
+        command = self._manners.serve(self._programs, self.folder, self.port, first, self.settings)
         self._process = process = guard.run(command)
 
         def ready() -> bool:

@@ -1,0 +1,117 @@
+"""The course of a storm: its workers are let loose, watched, perhaps stood still in the middle, and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import monotonic, monotonic_ns
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from idstorm.databases.targets import DATABASES
+from idstorm.databases.urls import secrets_of
+from idstorm.record.plan import Plan
+from idstorm.record.store import Ending
+from idstorm.scenario import Scenario
+from idstorm.storm.engine import place_of, users_own
+from idstorm.storm.launch import Crew, Workers
+from idstorm.storm.progress import Follow, Watch
+from idstorm.storm.rehearsal import environment_of
+
+_READY_WITHIN = 120.0  # seconds: importing the user's application may take long
+_HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
+_STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
+_LOOK_EVERY = 0.2  # seconds
+
+
+class Stop(Protocol):
+    """Whether the user wants an end."""
+
+    def asked(self) -> bool:
+        """Whether the user has asked to stop."""
+
+    def gently(self) -> AbstractContextManager[None]:
+        """While this lasts, a first request only shows in `asked`; at other times it raises KeyboardInterrupt."""
+
+
+def run_course(
+    scenario: Scenario, plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Stop, crew: Crew | None
+) -> Ending:
+    """Let the workers storm, in what the scenario surrounds them with. Returns how that ended.
+
+    The workers come from `crew`, if there is one, and else are this storm's own and gone after it.
+    """
+    place = place_of(url, plan.target)
+    with environment_of(scenario, place) as given:
+        orders = {
+            "plan": plan.to_json(),
+            "url": url.render_as_string(hide_password=False),
+            "folder": str(folder.absolute()),
+            "environment": given,
+        }
+        interlude = None if scenario.interlude is None else partial(scenario.interlude, place)
+        with nullcontext(crew) if crew else Crew() as mustered:
+            ending = _unleash(mustered, orders, plan, url, folder, watch, stop, interlude)
+        notes = given.get("notes", ()) if isinstance(given, dict) else ()
+        return replace(ending, notes=tuple(str(note) for note in notes))
+
+
+def _unleash(
+    crew: Crew,
+    orders: dict[str, Any],
+    plan: Plan,
+    url: sa.URL,
+    folder: Path,
+    watch: Watch,
+    stop: Stop,
+    interlude: Callable[[], object] | None,
+) -> Ending:
+    """Let the workers storm, and see none of them at it any more."""
+    follow, state, message = Follow(plan, folder / "tapes"), "finished", None
+    with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
+        if workers.until_ready(_READY_WITHIN, stop.asked):
+            begun = monotonic()
+            workers.send(f"start {monotonic_ns() + _HEAD_START}")
+            while workers.talking and not workers.fatal:
+                workers.listen(_LOOK_EVERY)
+                watch(follow.look(monotonic() - begun))
+                if interlude is not None and workers.still:
+                    stands = monotonic()
+                    with users_own(DATABASES[plan.target.dialect], url, "the interlude failed"):
+                        interlude()
+                    interlude = None
+                    workers.send("resume")
+                    begun += monotonic() - stands
+                error = follow.hopeless()
+                if error is not None:
+                    state, message = "failed fast", f"every client's first operations all failed with {error}"
+                if stop.asked():
+                    state, message = "interrupted", "by the user"
+                if state != "finished" or _overdue(plan, monotonic() - begun):
+                    break
+        elif stop.asked():
+            state, message = "interrupted", "by the user"
+        _stop(workers)
+    if workers.fatal:
+        state, message = "at fault", f"a client could not go on\n{workers.fatal}"
+    lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
+    full = sum(worker.full_clients for worker in workers.all)
+    census = next((worker.census for worker in workers.all if worker.census), None)
+    return Ending(state, message, () if state == "interrupted" else lost, full, census=census)
+
+
+def _overdue(plan: Plan, elapsed: float) -> bool:
+    """Whether clients that should have ended by now must be told so, or be ended: they may hang in the database."""
+    return plan.fleet.seconds is not None and elapsed > plan.fleet.seconds + plan.pool.timeout + _STOP_WITHIN
+
+
+def _stop(workers: Workers) -> None:
+    """Tell all clients to end, and give them bounded time for it. Whoever is left is killed when the workers close."""
+    workers.send("stop")
+    deadline = monotonic() + _STOP_WITHIN
+    while workers.talking and monotonic() < deadline:
+        workers.listen(0.1)
