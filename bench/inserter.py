@@ -30,7 +30,8 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
-from idstorm.storm.client import Client, Control, listen_to_commits, listen_to_pool
+from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
+from idstorm.storm.control import Control
 from idstorm.storm.engine import Manner, open_engine
 from idstorm.storm.work import work_of
 

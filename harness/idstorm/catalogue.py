@@ -6,6 +6,7 @@ A reference is ``WHERE[:NAME]``. WHERE is a name of the catalogue, the path of a
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -19,8 +20,14 @@ from pathlib import Path
 from types import ModuleType
 
 import idstorm
-from idstorm.errors import ScenarioError, UsageError, show_users_error
+from idstorm.errors import LibraryMissing, ScenarioError, UsageError, show_users_error
 from idstorm.scenario import Row, Scenario
+
+_EXTRAS = {
+    "flask": ("flask", "flask_sqlalchemy", "gunicorn", "httpx"),
+    "ids": ("snowflake", "ulid", "uuid_utils"),
+}
+"""The extras of the distribution that bring what a file of the catalogue imports."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,15 @@ class Found:
     reference: str
     scenario: Scenario
     essay: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A file of the catalogue that cannot be imported here, and what would help."""
+
+    name: str
+    essay: str
+    reason: str
 
 
 def folder() -> Path:
@@ -67,10 +83,14 @@ def find(reference: str) -> list[Found]:
     return [_found(module, origin, key, scenario) for key, scenario in scenarios.items()]
 
 
-def all_scenarios() -> Iterator[Found]:
-    """Yield the whole catalogue, in the order of its files' names."""
+def all_scenarios() -> Iterator[Found | Missing]:
+    """Yield the whole catalogue, in the order of its files' names, with those that lack a library."""
     for name in names():
-        yield from find(name)
+        try:
+            yield from find(name)
+        except LibraryMissing as error:
+            essay = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text())) or ""
+            yield Missing(name, essay, str(error))
 
 
 def current_directory_first() -> None:
@@ -93,7 +113,7 @@ def _load(where: str, reference: str) -> tuple[ModuleType, str]:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # write nothing beside the user's files
     try:
         if where in names():
-            return _load_file(folder() / f"{where}.py"), where
+            return _load_own(where), where
         if where.endswith(".py") or "/" in where:
             path = Path(where).resolve()
             if not path.is_file():
@@ -112,6 +132,18 @@ def _load(where: str, reference: str) -> tuple[ModuleType, str]:
     finally:
         sys.dont_write_bytecode = before
     raise UsageError(_unknown(reference, f"there is no scenario {reference!r}"))
+
+
+def _load_own(name: str) -> ModuleType:
+    """Import a file of the catalogue. Raises LibraryMissing."""
+    try:
+        return _load_file(folder() / f"{name}.py")
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        extra = next((extra for extra, modules in _EXTRAS.items() if module in modules), None)
+        if extra is None:
+            raise
+        raise LibraryMissing(f"{name} needs {module}: pip install 'idstorm[{extra}]'") from error
 
 
 def _unknown(name: str, what: str) -> str:

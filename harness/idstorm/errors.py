@@ -2,6 +2,7 @@
 
     IdstormError
     ├── UsageError            what was asked for cannot be done as asked
+    │   ├── LibraryMissing    a file of the catalogue needs a library that is not installed
     │   └── ScenarioError     a scenario, or code that it calls, is at fault
     └── EnvironmentFault      the surroundings do not allow it: out of reach, read-only, full
         └── UnreadableRun     a stored run that is truncated, foreign or newer than this idstorm
@@ -28,6 +29,10 @@ class UsageError(IdstormError):
 
 class ScenarioError(UsageError):
     """A scenario, or code that it calls, is at fault."""
+
+
+class LibraryMissing(UsageError):
+    """A file of the catalogue needs a library that is not installed."""
 
 
 class EnvironmentFault(IdstormError):

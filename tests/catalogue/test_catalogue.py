@@ -15,7 +15,7 @@ from idstorm.scenario import Claims, Scenario, breaks, holds, may_break, resolve
 from running import Idstorm
 from servers import On
 
-ALL = {found.name: found for found in catalogue.all_scenarios()}
+ALL = {found.name: found for found in catalogue.all_scenarios() if isinstance(found, Found)}
 BREAKING = [
     name
     for name, found in ALL.items()

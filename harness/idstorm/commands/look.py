@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from idstorm import catalogue
-from idstorm.catalogue import Found
+from idstorm.catalogue import Found, Missing
 from idstorm.databases import doctor as databases
 from idstorm.record.plan import DIALECTS
 
@@ -13,7 +13,8 @@ from idstorm.record.plan import DIALECTS
 def scenarios() -> Iterator[tuple[str, str]]:
     """Yield name and summary of each scenario of the catalogue."""
     for found in catalogue.all_scenarios():
-        yield found.name, found.essay.partition("\n")[0]
+        summary = found.essay.partition("\n")[0]
+        yield found.name, f"{summary} ({found.reason})" if isinstance(found, Missing) else summary
 
 
 def show(reference: str) -> list[Found]:

@@ -25,39 +25,13 @@ from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Flag, Kind, Tape
 from idstorm.scenario import Inserter, Refused
+from idstorm.storm.control import Control
 from idstorm.storm.rehearsal import told_by
 from idstorm.storm.work import Work
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration takes long
 _REMEMBERED = 4_096  # rows that a client may still delete
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds after there was no connection
-
-
-class Control:
-    """What the clients of a worker are told together."""
-
-    def __init__(self) -> None:
-        self.started, self.resumed = threading.Event(), threading.Event()
-        self.start = 0  # nanoseconds of the monotonic clock
-        self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
-        self.over = False  #: the storm has ended here
-        self.clients = 0
-        self.on_still: Callable[[], None] = lambda: None  #: called once all clients stand still, or have ended
-        self._standing, self._lock = 0, threading.Lock()
-
-    def stop(self) -> None:
-        """Let every client end after the operation that it is at."""
-        self.stopping = True
-        self.started.set()
-        self.resumed.set()
-
-    def stand(self) -> None:
-        """A client does nothing any more, for a while or for ever."""
-        with self._lock:
-            self._standing += 1
-            still = self._standing == self.clients
-        if still and not self.resumed.is_set():
-            self.on_still()
 
 
 class _Thread(threading.local):

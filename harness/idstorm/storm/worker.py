@@ -36,7 +36,8 @@ from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.scenario import Inserter
-from idstorm.storm.client import Client, Control, listen_to_commits, listen_to_pool
+from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
+from idstorm.storm.control import Control
 from idstorm.storm.engine import manner_of, open_engine, place_of
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
