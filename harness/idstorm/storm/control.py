@@ -13,7 +13,6 @@ class Control:
         self.started, self.resumed = threading.Event(), threading.Event()
         self.start = 0  # nanoseconds of the monotonic clock
         self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
-        self.over = False  #: the storm has ended here
         self.clients = 0
         self.on_still: Callable[[], None] = lambda: None  #: called once all clients stand still, or have ended
         self._standing, self._lock = 0, threading.Lock()

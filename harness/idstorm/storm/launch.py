@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -11,25 +12,26 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, BinaryIO
 
 from idstorm.errors import redact
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
-_LEAVE_WITHIN = 5.0  # seconds in which a worker that has nothing more to do must have ended
+_FREE_WITHIN = 5.0  # seconds in which a worker that is done must be ready for another storm
 
 
 class Worker:
     """One worker process, seen from the parent."""
 
-    def __init__(self) -> None:
+    def __init__(self, many: bool) -> None:
+        self.many = many
         self._rest = b""
         self._secrets: tuple[str, ...] = ()
         # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "idstorm.storm.worker"],
+            [sys.executable, "-P", "-m", "idstorm.storm.worker", *(["--many"] if many else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -45,7 +47,7 @@ class Worker:
 
     def _forget(self) -> None:
         self.number = 0
-        self.ready = self.paused = self.done = False
+        self.ready = self.paused = self.done = self._free = False
         self.full_clients = 0
         self.fatal: str | None = None
         self.census: str | None = None  #: why there is none of a database that lives in the worker
@@ -84,16 +86,20 @@ class Worker:
             self.ready |= "ready" in answer
             self.paused |= "paused" in answer
             self.done |= "done" in answer
+            self._free |= "free" in answer
             self.full_clients = answer.get("full", self.full_clients)
             self.census = answer.get("census", self.census)
             self.fatal = answer.get("fatal", self.fatal)
         return bool(piece)
 
-    def dismiss(self) -> None:
-        """Let it end in order, since it has nothing more to do."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
+    def freed(self) -> bool:
+        """Wait until it can serve another storm. False: it cannot, or has not ended with this one in bounded time."""
+        deadline = monotonic() + _FREE_WITHIN
+        while self.many and self.done and not self._free:
+            heard, _, _ = select.select([self.stdout], [], [], max(0, deadline - monotonic()))
+            if not heard or not self.hear():
+                return False
+        return self._free
 
     def kill(self) -> None:
         """Kill the process and whatever its work has started, and take its end."""
@@ -119,9 +125,10 @@ class Worker:
 
 
 class Crew:
-    """Worker processes that may serve one storm after another. A context manager: at its end, none of them is left."""
+    """Worker processes, for one storm or for `many`. A context manager: at its end, none of them is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, many: bool = False) -> None:
+        self._many = many
         self._idle: list[Worker] = []
 
     def __enter__(self) -> Crew:
@@ -129,16 +136,16 @@ class Crew:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._idle:
-            worker.dismiss()
-        deadline = monotonic() + _LEAVE_WITHIN
-        for worker in self._idle:
-            while worker.running and monotonic() < deadline:
-                sleep(0.01)
             worker.kill()
         self._idle.clear()
 
     def muster(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
         """Give this many workers their orders, starting those that there are too few of."""
+        for worker in [worker for worker in self._idle if not worker.running]:
+            worker.kill()
+            self._idle.remove(worker)
+        while len(self._idle) < number:
+            self._idle.append(Worker(self._many))
         return Workers(self._idle, orders, number, secrets)
 
 
@@ -153,14 +160,10 @@ class Workers:
         self._idle = idle
         self.all: list[Worker] = []
         try:
-            while len(self.all) < number:
-                worker = idle.pop() if idle else Worker()
-                if not worker.running:
-                    worker.kill()
-                    continue
-                self.all.append(worker)
-                worker.assign(len(self.all) - 1, orders, secrets)
-                self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+            for place in range(number):
+                self.all.append(idle.pop())
+                self.all[-1].assign(place, orders, secrets)
+                self._selector.register(self.all[-1].stdout, selectors.EVENT_READ, self.all[-1])
         except BaseException:
             self.kill()
             raise
@@ -169,7 +172,7 @@ class Workers:
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
-        reusable = [worker for worker in self.all if worker.done and worker.running and error is None]
+        reusable = [worker for worker in self.all if error is None and worker.freed()]
         self._idle += reusable
         for worker in self.all:
             if worker not in reusable:
@@ -199,7 +202,7 @@ class Workers:
             worker: Worker = key.data
             # The end of a worker is not always the end of its pipe: its own children may hold that open for ever.
             alive = worker.hear() if key.fd in heard else worker.running
-            if not alive or worker.done or worker.fatal:
+            if not alive or (worker.done and worker.many):
                 self._selector.unregister(worker.stdout)
 
     def until_ready(self, seconds: float, stop: Callable[[], bool]) -> bool:

@@ -1,12 +1,14 @@
-"""One worker: a fresh interpreter with one engine, one pool and its client threads, for one storm after another.
+"""One worker: a fresh interpreter with one engine, one pool and its client threads.
 
 It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
 
-    stdin    its orders for a storm as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``; after its
-             last answer, the orders for another. The end of stdin means that there is no other, or that idstorm is
-             gone: in the midst of a storm the worker then ends at once.
+    stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
+             that idstorm is gone: the worker ends at once.
     stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
              ``{"done": true, "full": N, "census": null}`` or ``{"fatal": "…"}``
+
+With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
+that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
 
 What the user's own code prints goes to stderr.
 """
@@ -16,12 +18,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,39 +46,41 @@ from idstorm.storm.work import Work, work_of
 Say = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True)
-class _Storm:
-    """A storm as its worker was told of it."""
-
-    orders: dict[str, Any]
-    control: Control
-
-
 def main() -> None:
     """Do what stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    lines = _lines()
 
     def say(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
 
-    storms: SimpleQueue[_Storm | None] = SimpleQueue()
-    threading.Thread(target=_listen, args=(storms,), daemon=True).start()
-    listen_to_commits()
-    while (storm := storms.get()) is not None:
-        _serve(storm.orders, storm.control, say)
+    for orders in lines:
+        if not orders.startswith("{"):  # meant for a storm that had just ended
+            continue
+        if "--many" not in sys.argv or os.fork() == 0:
+            _serve(json.loads(orders), lines, say)
+            return
+        _, status = os.wait()
+        if os.WIFSIGNALED(status):
+            os.kill(os.getpid(), os.WTERMSIG(status))  # as its fork did, and as the parent will tell
+        if status:
+            sys.exit(os.waitstatus_to_exitcode(status))
+        say({"free": True})
 
 
-def _serve(orders: dict[str, Any], control: Control, say: Say) -> None:
+def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     """Take part in one storm."""
     secrets, fatal, done = secrets_of(sa.make_url(orders["url"])), list[str](), dict[str, Any]()
+    control = Control()
+    threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     os.environ["IDSTORM_WORKER"] = str(orders["worker"])
+    listen_to_commits()
     try:
         done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
         fatal.append(_show(error))
-    control.over = True
     say({"fatal": redact(fatal[0], secrets)} if fatal else {"done": True, **done})
 
 
@@ -189,10 +192,8 @@ def _lines() -> Iterator[str]:
         yield from (line.decode() for line in whole)
 
 
-def _listen(storms: SimpleQueue[_Storm | None]) -> None:
-    control = Control()
-    control.over = True
-    for line in _lines():
+def _listen(lines: Iterator[str], control: Control) -> None:
+    for line in lines:
         match line.split():
             case ["start", moment]:
                 control.start = int(moment)
@@ -201,12 +202,7 @@ def _listen(storms: SimpleQueue[_Storm | None]) -> None:
                 control.resumed.set()
             case ["stop"]:
                 control.stop()
-            case _:
-                control = Control()
-                storms.put(_Storm(json.loads(line), control))
-    if not control.over:
-        os._exit(1)  # the pipe has no other end any more: idstorm itself was killed
-    storms.put(None)
+    os._exit(1)  # the pipe has no other end any more: idstorm itself was killed
 
 
 if __name__ == "__main__":
