@@ -3,16 +3,20 @@
 Invoice numbers, ticket numbers, positions in a list: wherever a column is not the primary key, somebody writes this. It
 works on a developer's machine, and in every test that has one client. Between the SELECT and the INSERT another client
 does the same; without a UNIQUE constraint both rows are stored. A transaction does not help at READ COMMITTED or
-REPEATABLE READ. On SQLite, Python's driver opens no transaction for a SELECT; one that begins with BEGIN IMMEDIATE
+REPEATABLE READ, where each client sees a consistent past. SERIALIZABLE does, on the servers: PostgreSQL aborts one of
+the two (40001), MySQL and MariaDB let them run into each other's locks (1213). Who uses it has to try again. On SQLite
+the word changes nothing: Python's driver opens no transaction for a SELECT. One that begins with BEGIN IMMEDIATE
 (`--set begin=immediate`) makes the pattern safe there, by letting one client in at a time.
 
 https://docs.python.org/3/library/sqlite3.html#transaction-control-via-the-isolation-level-attribute
-https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+https://www.postgresql.org/docs/current/transaction-iso.html
+https://dev.mysql.com/doc/refman/9.7/en/innodb-transaction-isolation-levels.html
 """
 
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, unique
@@ -31,12 +35,58 @@ def insert(session: Session, tokens: Sequence[int]) -> list[int]:
     return [invoice.number for invoice in invoices]
 
 
+def insert_again_and_again(session: Session, tokens: Sequence[int]) -> list[int]:
+    """Try again when the database makes this transaction give up."""
+    for _ in range(20):
+        try:
+            return insert(session, tokens)
+        except DBAPIError:
+            session.rollback()
+    return insert(session, tokens)
+
+
+WHY = "two clients read the same maximum"
+
 max_plus_one = Scenario(
     model=Invoice,
     id=Invoice.number,
     insert=insert,
+    claims=[breaks(unique, why=WHY), holds(durable, faithful)],
+)
+
+read_uncommitted = Scenario(
+    model=Invoice,
+    id=Invoice.number,
+    insert=insert,
+    isolation="READ UNCOMMITTED",
+    claims=[breaks(unique, why=WHY), holds(durable, faithful)],
+)
+
+read_committed = Scenario(
+    model=Invoice,
+    id=Invoice.number,
+    insert=insert,
+    isolation="READ COMMITTED",
+    needs={"isolation_levels"},
+    claims=[breaks(unique, why=WHY), holds(durable, faithful)],
+)
+
+repeatable_read = Scenario(
+    model=Invoice,
+    id=Invoice.number,
+    insert=insert,
+    isolation="REPEATABLE READ",
+    needs={"isolation_levels"},
+    claims=[breaks(unique, why=WHY), holds(durable, faithful)],
+)
+
+serializable = Scenario(
+    model=Invoice,
+    id=Invoice.number,
+    insert=insert_again_and_again,
+    isolation="SERIALIZABLE",
     claims=[
-        breaks(unique, why="two clients read the same maximum"),
-        holds(durable, faithful),
+        holds(unique, durable, faithful, why="one of two that read the same maximum is made to give up"),
+        breaks(unique, when={"sqlite"}, why="the driver opens no transaction for the SELECT"),
     ],
 )

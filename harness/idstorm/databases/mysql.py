@@ -106,7 +106,7 @@ class MySQL(Database):
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Neither sequences nor RETURNING."""
-        return frozenset({"auto_increment", "schemas", "two_phase"})
+        return frozenset({"auto_increment", "integer_widths", "isolation_levels", "schemas", "two_phase"})
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for the global variable."""
@@ -216,8 +216,14 @@ class MariaDB(MySQL):
     schemes = ("mariadb",)
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
-        """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has."""
-        return super().capabilities(connection) | {"sequences", "returning"}
+        """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has; lost updates refused since 11.6.
+
+        https://mariadb.com/kb/en/innodb-system-variables/#innodb_snapshot_isolation
+        """
+        more = {"sequences", "returning"}
+        if self.setting(connection, "innodb_snapshot_isolation") == "ON":
+            more.add("lost_updates_refused")
+        return super().capabilities(connection) | more
 
 
 def _version(connection: sa.Connection) -> str:

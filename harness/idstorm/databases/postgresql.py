@@ -110,7 +110,15 @@ class PostgreSQL(Database):
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Two-phase commit is off unless the server allows prepared transactions."""
-        capabilities = {"sequences", "session_sequence_cache", "identity", "returning", "schemas"}
+        capabilities = {
+            "identity",
+            "integer_widths",
+            "isolation_levels",
+            "returning",
+            "schemas",
+            "sequences",
+            "session_sequence_cache",
+        }
         prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
 

@@ -17,6 +17,9 @@ DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 CAPABILITIES = {
     "auto_increment": "AUTO_INCREMENT columns: a counter that belongs to the table",
     "identity": "GENERATED … AS IDENTITY columns",
+    "integer_widths": "SMALLINT, INTEGER and BIGINT are columns of different widths",
+    "isolation_levels": "READ COMMITTED and REPEATABLE READ, besides SERIALIZABLE",
+    "lost_updates_refused": "by default, a row that changed since a transaction read it cannot be updated by it",
     "returning": "INSERT … RETURNING hands back the id",
     "rowid_reuse": "without a keyword that forbids it, the id of a deleted row can be handed out again",
     "schemas": "tables of the same name can be kept apart",

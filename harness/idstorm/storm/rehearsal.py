@@ -71,14 +71,12 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
     Raises EnvironmentFault where the database is out of reach, NotApplicable where it lacks what is needed, and
     ScenarioError, with the user's own traceback, where the work fails.
     """
+    target = _look(scenario, address, url)
     engine = open_engine(scenario, address.database, url, manner)
     try:
-        target = _look(address, url, engine)
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
-        missing = sorted(set(scenario.needs) - target.traits)
-        if missing:
-            raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        _look_for_settings(scenario, stage)
+        with stage.users_own("connecting failed"), reaching(url), engine.connect():
+            pass
         with stage.users_own("making the tables and their rows failed"):
             make_tables(scenario, work, engine)
             if not scenario.local:
@@ -86,7 +84,7 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
                     work.find_parents(connection)
         ids = _operate(work, stage, manner, batch)
         facts = facts_of(stage.database, engine, url, manner)
-        return Rehearsed(replace(target, facts=facts), ids, (*work.notes, *_ignored(scenario, target)))
+        return Rehearsed(replace(target, facts=facts), ids, (*work.notes, *_ignored(work, target)))
     finally:
         engine.dispose()
 
@@ -106,33 +104,32 @@ def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     return ids
 
 
-def _look(address: Address, url: sa.URL, engine: sa.Engine) -> Target:
-    with reaching(url), engine.connect() as connection:
+def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
+    """Return the target as it is. Raises NotApplicable where it is not what the scenario needs."""
+    with address.database.administer(url) as connection:
         database = DATABASES[address.database.actual(connection)]
-        return Target(
+        target = Target(
             name=address.name,
             dialect=database.name,
-            driver=engine.dialect.driver,
+            driver=connection.dialect.driver,
             server=database.server(connection),
             url=mask(address.url),
             capabilities=tuple(sorted(database.capabilities(connection))),
         )
-
-
-def _look_for_settings(scenario: Scenario, stage: _Stage) -> None:
-    """Raise NotApplicable where the server was not started with what the scenario asks for."""
-    with reaching(stage.url), stage.engine.connect() as connection:
-        for name, wanted in scenario.server.get(stage.place.dialect, {}).items():
-            value = stage.database.setting(connection, name)
+        missing = sorted(set(scenario.needs) - target.traits)
+        if missing:
+            raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
+        for name, wanted in scenario.server.get(target.dialect, {}).items():
+            value = database.setting(connection, name)
             if value != wanted:
                 how = f"has no {name}" if value is None else f"was started with {name}={value}"
                 raise NotApplicable(f"it takes a server with {name}={wanted}, and this one {how}")
+    return target
 
 
-def _ignored(scenario: Scenario, target: Target) -> list[str]:
-    """Return what SQLAlchemy leaves out of the model here without a word."""
-    columns = [column for table in scenario.model.metadata.tables.values() for column in table.columns]
-    asked = [column.default.name for column in columns if isinstance(column.default, sa.Sequence)]
+def _ignored(work: Work, target: Target) -> list[str]:
+    """Return what SQLAlchemy leaves out of the id's columns here without a word."""
+    asked = [column.default.name for column in work.ids if isinstance(column.default, sa.Sequence)]
     if "sequences" in target.capabilities:
         return []
     return [f"{target.dialect} has no sequences: SQLAlchemy leaves out {name} without a word" for name in asked]

@@ -1,0 +1,46 @@
+"""Two primaries number the same table, one with odd steps and one with even: each keeps to its own grid.
+
+Where two MySQL servers both take writes and replicate to each other, each gets `auto_increment_increment = 10` and an
+offset of its own, so that their ids never meet. Here one server plays both: half of the connections have offset 1, the
+other half offset 2. The ids stay unique; they advance by tens, jump between the grids, and leave gaps between them
+that no row will ever fill. People who set the increment alone, without an offset each, have changed nothing.
+
+https://dev.mysql.com/doc/refman/9.7/en/replication-options-source.html#sysvar_auto_increment_increment
+https://mariadb.com/kb/en/auto_increment_offset/
+"""
+
+from itertools import count
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, gapless, holds, unique
+
+
+class Page(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def two_primaries(url: URL, **pool: Any) -> Engine:
+    engine = create_engine(url, **pool)
+    connections = count()
+
+    @event.listens_for(engine, "connect")
+    def choose_a_primary(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION auto_increment_increment = 10")
+            cursor.execute(f"SET SESSION auto_increment_offset = {1 + next(connections) % 2}")
+
+    return engine
+
+
+auto_increment_offset = Scenario(
+    model=Page,
+    engine=two_primaries,
+    needs={"auto_increment"},
+    claims=[
+        holds(unique, durable, faithful, accepted),
+        breaks(gapless, why="eight values of ten belong to neither of the two"),
+    ],
+)

@@ -1,0 +1,63 @@
+"""A BigInteger key has room for ever, but on SQLite it is no key that numbers rows.
+
+Nine quintillion ids are enough; the storm crosses their end all the same, to see that nothing wraps round there either.
+SQLite numbers rows only where the column is called exactly INTEGER. A BIGINT key is another column, which nobody fills:
+each insert fails, because the key must not be NULL. People find out when their tests, on SQLite, fail for a model that
+works in production, and write `BigInteger().with_variant(Integer, "sqlite")`, which is right on both.
+
+https://www.sqlite.org/lang_createtable.html#rowids_and_the_integer_primary_key
+https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#allowing-autoincrement-behavior-sqlalchemy-types-other-than-integer-integer
+https://www.postgresql.org/docs/current/datatype-numeric.html
+https://dev.mysql.com/doc/refman/9.7/en/integer-types.html
+"""
+
+from sqlalchemy import BigInteger, Connection, Integer, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idstorm.scenario import (
+    Row,
+    Scenario,
+    accepted,
+    breaks,
+    durable,
+    faithful,
+    gapless,
+    holds,
+    single_use,
+    starts_at,
+    unique,
+)
+
+LAST = 2**63 - 1 - 600
+
+
+class Measurement(Row):
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class Portable(Row):
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+def few_left(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('measurement', 'id'), :last)"), {"last": LAST})
+    else:
+        connection.execute(text(f"ALTER TABLE measurement AUTO_INCREMENT = {LAST + 1}"))
+
+
+big_integer = Scenario(
+    model=Measurement,
+    setup=few_left,
+    needs={"integer_widths"},
+    claims=[
+        holds(unique, durable, faithful, single_use, accepted, gapless),
+        breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
+        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+    ],
+)
+
+with_variant = Scenario(
+    model=Portable,
+    claims=[holds(unique, durable, faithful, accepted, starts_at)],
+)

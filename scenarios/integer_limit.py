@@ -1,0 +1,118 @@
+"""When the ids run out, inserts fail; no id wraps round, and no row is lost.
+
+A SmallInteger key ends at 32,767, an Integer key at 2,147,483,647: on a busy table that is a matter of years, or of
+days where ids are burned. Here the generator is set to 600 ids before the end, and the storm goes across it. PostgreSQL
+says that the sequence has reached its maximum (2200H), MariaDB that the value is out of range (167). MySQL hands the
+last id out again and again and lets the primary key refuse it (1062), which reads like a fault of the application; it
+also steps over the last id but one, with a single client, too. What all have in common is what counts: up to the end
+every id is used once, and after it nothing is stored. SQLite numbers with 64 bits, whatever the column is called.
+At their end it does something of its own: it tries ids at random among those that are free, until it finds one.
+
+https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
+https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
+https://mariadb.com/kb/en/auto_increment/
+https://www.sqlite.org/autoinc.html
+"""
+
+from sqlalchemy import Connection, Integer, SmallInteger, insert, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idstorm.scenario import (
+    Row,
+    Scenario,
+    accepted,
+    breaks,
+    durable,
+    faithful,
+    gapless,
+    holds,
+    may_break,
+    single_use,
+    unique,
+)
+
+LEFT = 600
+
+
+class Sensor(Row):
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+
+
+class Event(Row):
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class Reading(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class CountedReading(Row):
+    __tablename__ = "counted_reading"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 (SQLAlchemy's own convention)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def near_the_end(connection: Connection, table: str, last: int) -> None:
+    """Let the next id be the one after `last`."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)"), {"table": table, "last": last}
+        )
+    else:
+        connection.execute(text(f"ALTER TABLE {table} AUTO_INCREMENT = {last + 1}"))
+
+
+def few_small_ones_left(connection: Connection) -> None:
+    near_the_end(connection, "sensor", 2**15 - 1 - LEFT)
+
+
+def few_left(connection: Connection) -> None:
+    near_the_end(connection, "event", 2**31 - 1 - LEFT)
+
+
+def few_rowids_left(connection: Connection) -> None:
+    connection.execute(insert(Reading).values(id=2**63 - 1 - LEFT))
+    connection.execute(insert(CountedReading).values(id=2**63 - 1 - LEFT))
+
+
+integer_limit = Scenario(
+    model=Event,
+    setup=few_left,
+    needs={"integer_widths"},
+    claims=[
+        holds(unique, durable, faithful, single_use, accepted, gapless),
+        breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
+        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+    ],
+)
+
+small = Scenario(
+    model=Sensor,
+    setup=few_small_ones_left,
+    needs={"integer_widths"},
+    claims=[
+        holds(unique, durable, faithful, single_use, accepted, gapless),
+        breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
+        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+    ],
+)
+
+rowid = Scenario(
+    model=Reading,
+    setup=few_rowids_left,
+    needs={"rowid_reuse"},
+    claims=[
+        holds(unique, durable, faithful, accepted),
+        may_break(gapless, why="past the end ids are drawn at random"),
+    ],
+)
+
+rowid_autoincrement = Scenario(
+    model=CountedReading,
+    setup=few_rowids_left,
+    needs={"rowid_reuse"},
+    claims=[
+        holds(unique, durable, faithful, single_use, accepted, gapless, why="past the end every insert is refused")
+    ],
+)

@@ -1,0 +1,76 @@
+"""`Sequence('user_id_seq')` on the key: a generator with a name of its own, where there is such a thing.
+
+PostgreSQL and MariaDB have sequences, which take no part in transactions: each value is handed out once, whatever
+becomes of the row. SQLite and MySQL have none; SQLAlchemy then leaves the sequence out without a word, and the column
+numbers itself. The trouble begins with tables that have rows already, as after a migration: a sequence that nobody has
+moved past the largest id runs into it, and each insert that meets a used id is refused until it is past them. The
+right way starts it after the largest.
+
+https://docs.sqlalchemy.org/en/20/core/defaults.html#associating-a-sequence-on-a-column
+https://www.postgresql.org/docs/current/functions-sequence.html
+https://mariadb.com/kb/en/sequence-overview/
+"""
+
+from sqlalchemy import Column, Connection, Integer, Sequence, insert
+
+from idstorm.scenario import (
+    Row,
+    Scenario,
+    accepted,
+    breaks,
+    durable,
+    faithful,
+    holds,
+    single_use,
+    starts_at,
+    unique,
+)
+
+LEGACY = range(50, 351)
+
+
+class User(Row):
+    __tablename__ = "users"
+
+    id = Column(Integer, Sequence("user_id_seq"), primary_key=True)
+
+
+class LegacyUser(Row):
+    __tablename__ = "legacy_users"
+
+    id = Column(Integer, Sequence("legacy_user_id_seq", start=LEGACY.stop), primary_key=True)
+
+
+class MigratedUser(Row):
+    __tablename__ = "migrated_users"
+
+    id = Column(Integer, Sequence("migrated_user_id_seq"), primary_key=True)
+
+
+def legacy_rows(connection: Connection) -> None:
+    connection.execute(insert(LegacyUser), [{"id": number} for number in LEGACY])
+
+
+def migrated_rows(connection: Connection) -> None:
+    connection.execute(insert(MigratedUser), [{"id": number} for number in LEGACY])
+
+
+sequence = Scenario(
+    model=User,
+    claims=[holds(unique, durable, faithful, accepted, single_use, starts_at)],
+)
+
+legacy = Scenario(
+    model=LegacyUser,
+    setup=legacy_rows,
+    claims=[holds(unique, durable, faithful, accepted, why="the generator starts after the largest id")],
+)
+
+left_behind = Scenario(
+    model=MigratedUser,
+    setup=migrated_rows,
+    claims=[
+        holds(unique, durable, faithful, accepted, why="a column that numbers itself goes on after the largest id"),
+        breaks(accepted, when={"sequences"}, why="the sequence starts at 1, and meets the rows that are there"),
+    ],
+)

@@ -1,0 +1,67 @@
+"""A snowflake is time, worker and counter in one 64-bit number: unique as long as no two workers share theirs.
+
+Each process counts within a millisecond on its own; ten bits of worker number keep it apart from the others. Nobody
+checks that number. A value copied into every container's configuration, or the default of a library, gives two
+processes the same one, and then the same millisecond gives them the same id. An index that allows it, as in an event
+log or across shards, stores both. The counter is not locked, either: threads of one process have to take turns.
+
+https://en.wikipedia.org/wiki/Snowflake_ID
+https://pypi.org/project/snowflake-id/
+"""
+
+import os
+import threading
+import time
+
+from snowflake import SnowflakeGenerator
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, single_use, unique
+
+WORKER = int(os.environ.get("IDSTORM_WORKER", "0"))
+
+_own, _same = SnowflakeGenerator(WORKER), SnowflakeGenerator(1)
+_lock = threading.Lock()
+
+
+def next_of(generator: SnowflakeGenerator) -> int:
+    with _lock:
+        while (number := next(generator)) is None:  # 4,096 were made in this millisecond
+            time.sleep(0.001)
+    return int(number)
+
+
+def own_worker() -> int:
+    return next_of(_own)
+
+
+def same_worker() -> int:
+    return next_of(_same)
+
+
+class Message(Row):
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=own_worker)
+
+
+class LogEntry(Row):
+    __tablename__ = "log_entry"
+
+    event: Mapped[int] = mapped_column(BigInteger, index=True, default=same_worker)
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+snowflake_ids = Scenario(
+    model=Message,
+    claims=[holds(unique, durable, faithful, single_use, why="each process has a worker number of its own")],
+)
+
+same_worker_number = Scenario(
+    model=LogEntry,
+    id=LogEntry.event,
+    batch=20,
+    claims=[
+        breaks(unique, why="two processes with one worker number count through the same millisecond"),
+        holds(durable, faithful),
+    ],
+)

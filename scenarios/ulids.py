@@ -1,0 +1,31 @@
+"""ULIDs are text that sorts by time: 26 letters, 48 bits of time and 80 random ones.
+
+They are older than version 7 of the UUID and say the same in fewer letters, without dashes, safe in URLs and in file
+names. Two processes never agree on anything, so what keeps their ids apart is chance alone, of which there is enough.
+A column for them should compare letters by their code: where a collation ignores case, as MySQL's default does, nothing
+breaks, since a ULID is written in capitals, but a lower-case copy would be found as the same row.
+
+https://github.com/ulid/spec
+https://pypi.org/project/python-ulid/
+https://dev.mysql.com/doc/refman/9.7/en/charset-server.html
+"""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+from ulid import ULID
+
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, single_use, unique
+
+
+def new_id() -> str:
+    return str(ULID())
+
+
+class Upload(Row):
+    id: Mapped[str] = mapped_column(String(26), primary_key=True, default=new_id)
+
+
+ulids = Scenario(
+    model=Upload,
+    claims=[holds(unique, durable, faithful, accepted, single_use, why="80 random bits within each millisecond")],
+)

@@ -1,0 +1,30 @@
+"""UUIDs of version 7 begin with the time, and need nobody to hand them out.
+
+48 bits of milliseconds come first, random bits after them, so that new keys land at the end of an index and not all
+over it. No database is asked, and none is needed to keep two processes apart: 74 random bits do that. They sort by the
+millisecond in which they were made, not by the order in which rows were committed, and libraries differ in what they
+promise within one millisecond. Whoever must not tell outsiders when a row was made should not use them.
+
+https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+https://pypi.org/project/uuid-utils/
+"""
+
+from uuid import UUID
+
+from sqlalchemy import Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7 as new_id
+
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, single_use, unique
+
+
+class Order(Row):
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
+
+
+uuid7 = Scenario(
+    model=Order,
+    claims=[holds(unique, durable, faithful, accepted, single_use, why="74 random bits within each millisecond")],
+)
