@@ -37,7 +37,7 @@ def insert(session: Session, tokens: Sequence[int]) -> list[int]:
 
 def insert_again_and_again(session: Session, tokens: Sequence[int]) -> list[int]:
     """Try again when the database makes this transaction give up."""
-    for _ in range(20):
+    for _ in range(3):
         try:
             return insert(session, tokens)
         except DBAPIError:

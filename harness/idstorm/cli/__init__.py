@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from idstorm import __version__
+from idstorm.cli.matrix import matrix
 from idstorm.cli.parameters import Duration, Fraction, Setting, Think
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from idstorm.record.verdict import Report
-
-
-def _report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that ends with a report."""
-    json_help = "Also write the report as JSON; - means stdout, and nothing else there."
-    for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses."),
-        click.option("-q", "--quiet", is_flag=True, help="Print the result alone."),
-        click.option("--json", "json_file", metavar="FILE", help=json_help),
-    ):
-        command = option(command)
-    return command
+from idstorm.cli.reports import console, finish, report_options
 
 
 class _Exits(click.Group):
@@ -135,7 +117,7 @@ def cli() -> None:
     show_default=True,
     help="Where the run's folder is made.",
 )
-@_report_options
+@report_options
 def run(
     scenario: tuple[str, ...],
     on: tuple[str, ...],
@@ -175,19 +157,22 @@ def run(
         think=think or (0.0, 0.0),
     )
     request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
-    with live(_console(stderr=True), quiet=quiet) as watch:
+    with live(console(stderr=True), quiet=quiet) as watch:
         report = storm(request, watch)
-    _finish(report, json_file, quiet=quiet, verbose=verbose)
+    finish(report, json_file, quiet=quiet, verbose=verbose)
+
+
+cli.add_command(matrix)
 
 
 @cli.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@_report_options
+@report_options
 def check(run_folder: Path, json_file: str | None, quiet: bool, verbose: bool) -> None:
     """Judge a stored run again: no database, none of your code, the same report and exit code."""
     from idstorm.commands.check import check as judge
 
-    _finish(judge(run_folder), json_file, quiet=quiet, verbose=verbose)
+    finish(judge(run_folder), json_file, quiet=quiet, verbose=verbose)
 
 
 @cli.command("list")
@@ -223,40 +208,6 @@ def doctor(clean: str | None, drop: bool) -> None:
     lines = look.doctor() if clean is None else look.clean(clean, drop=drop)
     for line in lines:
         click.echo(line)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
-
-
-def _finish(report: Report, json_file: str | None, *, quiet: bool, verbose: bool) -> NoReturn:
-    from idstorm.report import terminal
-
-    console = _console(stderr=json_file == "-")
-    if json_file is not None:
-        _write_json(report, json_file)
-    with suppress(SystemExit):  # rich's answer to a reader that has gone: the result stays what it is
-        terminal.show(console, report, verbose=verbose, quiet=quiet)
-    if quiet or not console.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
-        for line in terminal.complaints(report):
-            click.echo(line, err=True)
-    sys.exit(report.exit_code)
-
-
-def _write_json(report: Report, name: str) -> None:
-    from idstorm.record.store import write_json, writing
-
-    path = Path(name).resolve()
-    if name == "-":
-        click.echo(json.dumps(report.to_json(), indent=1, default=str))
-        return
-    with writing(path, "--json"):
-        if path.exists() and not path.is_file():  # a pipe or a device: renaming a file onto it would replace it
-            path.write_text(json.dumps(report.to_json(), indent=1, default=str) + "\n")
-        else:
-            write_json(path, report.to_json())
 
 
 def main() -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from idstorm import catalogue
+from idstorm.commands.signals import interruptible
 from idstorm.databases import targets
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
@@ -50,19 +49,13 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
-    with _interruptible() as stop:
+    with interruptible() as stop:
         orders = _orders(request)
         for order in orders:
             storming.check_order(order)
-        names = [f"{number:02}-{_slug(order)}" for number, order in enumerate(orders, start=1)]
-        stored = store.create(
-            request.results,
-            repeat_command(request, [order.address.again for order in orders[: len(request.on)]]),
-            [
-                {"name": name, "scenario": order.found.name, "target": order.address.name}
-                for name, order in zip(names, orders, strict=True)
-            ],
-        )
+        names = names_of(orders)
+        again = repeat_command(request, [order.address.again for order in orders[: len(request.on)]])
+        stored = store.create(request.results, again, entries_of(orders))
         with targets.opened([order.address for order in orders[: len(request.on)]]) as addresses:
             for place, (name, order) in enumerate(zip(names, orders, strict=True)):
                 if stop.asked():
@@ -113,62 +106,41 @@ def _orders(request: Request) -> list[Order]:
     addresses = [targets.resolve(text) for text in request.on]
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
+    return [order_of(request, one, address) for one in found for address in addresses]
+
+
+def order_of(request: Request, found: catalogue.Found, address: targets.Address) -> Order:
+    """Return what is asked of one scenario on one target."""
+    return Order(
+        found=found,
+        address=address,
+        fleet=request.fleet,
+        path=os.getcwd(),
+        batch=request.batch,
+        rollback=request.rollback,
+        deletes=request.deletes,
+        pool_size=request.pool_size,
+        max_overflow=request.max_overflow,
+        pool_timeout=request.pool_timeout,
+        isolation=request.isolation,
+        settings=request.settings,
+        keep=request.keep,
+    )
+
+
+def names_of(orders: Sequence[Order]) -> list[str]:
+    """Return the names of the storms' folders."""
+    width = max(2, len(str(len(orders))))
+    return [f"{number:0{width}}-{_slug(order)}" for number, order in enumerate(orders, start=1)]
+
+
+def entries_of(orders: Sequence[Order]) -> list[dict[str, str]]:
+    """Return what a run's folder says of its storms."""
     return [
-        Order(
-            found=one,
-            address=address,
-            fleet=request.fleet,
-            path=os.getcwd(),
-            batch=request.batch,
-            rollback=request.rollback,
-            deletes=request.deletes,
-            pool_size=request.pool_size,
-            max_overflow=request.max_overflow,
-            pool_timeout=request.pool_timeout,
-            isolation=request.isolation,
-            settings=request.settings,
-            keep=request.keep,
-        )
-        for one in found
-        for address in addresses
+        {"name": name, "scenario": order.found.name, "target": order.address.name}
+        for name, order in zip(names_of(orders), orders, strict=True)
     ]
 
 
 def _slug(order: Order) -> str:
     return f"{order.found.name.rpartition('.')[2].replace(':', '-')}-{order.address.database.name}"
-
-
-class _Signals:
-    """What Ctrl-C and SIGTERM ask for."""
-
-    def __init__(self) -> None:
-        self._asked = 0
-        self._gentle = False
-
-    def asked(self) -> bool:
-        return self._asked > 0
-
-    @contextmanager
-    def gently(self) -> Iterator[None]:
-        self._gentle = True
-        try:
-            yield
-        finally:
-            self._gentle = False
-
-    def on_signal(self, _number: int, _frame: object) -> None:
-        self._asked += 1
-        if self._asked > 1 or not self._gentle:
-            raise KeyboardInterrupt
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Signals]:
-    """Yield what tells whether Ctrl-C or SIGTERM came."""
-    signals = _Signals()
-    before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -12,6 +12,7 @@ from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.faithful import faithful
 from idstorm.judge.gapless import gapless
+from idstorm.judge.matrix import matrix
 from idstorm.judge.pressure import pressure
 from idstorm.judge.single_use import single_use
 from idstorm.judge.starts_at import starts_at
@@ -42,7 +43,8 @@ def judge_run(run: store.Run) -> Report:
         del storm  # before the next is read: a history may fill half of the memory
     result = worst(storm.result for storm in storms)
     code = int(exit_code(result, at_fault="at fault" in endings, interrupted="interrupted" in endings))
-    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms), compare(storms))
+    wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(storms)}
+    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms), **wide)
 
 
 def judge_storm(storm: store.StoredStorm) -> StormReport:
@@ -81,6 +83,7 @@ def judge_claim(claim: Claim, finding: Finding) -> Verdict:
         why=claim.why,
         figures=finding.figures,
         witnesses=finding.witnesses,
+        named=claim.named,
     )
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -73,6 +73,7 @@ class Run:
     folder: Path
     command: str
     storms: tuple[Mapping[str, str], ...]  #: name, scenario and target of each
+    kind: str = "run"  #: the command that made it: run or matrix
 
     @property
     def name(self) -> str:
@@ -80,7 +81,7 @@ class Run:
         return self.folder.name
 
 
-def create(results: Path, command: str, storms: list[Mapping[str, str]]) -> Run:
+def create(results: Path, command: str, storms: Sequence[Mapping[str, str]], kind: str = "run") -> Run:
     """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
 
     Raises EnvironmentFault where that cannot be written.
@@ -94,8 +95,9 @@ def create(results: Path, command: str, storms: list[Mapping[str, str]]) -> Run:
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
-        write_json(folder / "run.json", {"what": _MARK, "format": FORMAT, "command": command, "storms": storms})
-    return Run(folder, command, tuple(storms))
+        about = {"what": _MARK, "format": FORMAT, "kind": kind, "command": command, "storms": storms}
+        write_json(folder / "run.json", about)
+    return Run(folder, command, tuple(storms), kind)
 
 
 @contextmanager
@@ -110,10 +112,14 @@ def writing(path: Path, option: str = "--results") -> Iterator[None]:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(data, indent=1, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w") as file:
-        json.dump(data, file, indent=1, default=str)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
@@ -154,7 +160,7 @@ def open_run(folder: Path) -> Run:
         storms = tuple({key: str(storm[key]) for key in ("name", "scenario", "target")} for storm in data["storms"])
         if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
             raise ValueError("a storm lies outside the run")
-        return Run(folder, str(data["command"]), storms)
+        return Run(folder, str(data["command"]), storms, str(data.get("kind", "run")))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from idstorm.record.matrix import Matrix
 from idstorm.record.outcome import Result, Stance, Status
 
 REPORT_FORMAT = 1
@@ -48,6 +49,7 @@ class Verdict:
     why: str  #: the scenario's reason for its claim
     figures: Mapping[str, Any]
     witnesses: tuple[Mapping[str, Any], ...]
+    named: bool = False  #: the scenario itself made the claim; False: it is the default
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Report:
     exit_code: int
     storms: tuple[StormReport, ...]
     comparisons: tuple[Comparison, ...] = ()
+    matrix: Matrix | None = None  #: for a run that was made for it
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Protocol
 
 from rich.console import Console
@@ -79,3 +80,32 @@ def _left(progress: Progress) -> float | None:
     if progress.inserts and progress.attempted:
         return max(0.0, progress.elapsed * (progress.inserts / progress.attempted - 1))
     return None
+
+
+@contextmanager
+def live_together(console: Console, total: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, str], None]]:
+    """Yield what is told of storms that go side by side: a target, how many it has behind it, and the next one.
+
+    `total` is the number of storms of each target.
+    """
+    state: dict[str, str] = {}
+    shown = [monotonic()]
+
+    def note(target: str, done: int, scenario: str) -> str:
+        state[target] = f"{target} {done}/{total} {scenario}"
+        return " · ".join(state.values())
+
+    if quiet:
+        yield lambda target, done, scenario: None
+    elif console.is_terminal:
+        with console.status("starting …") as status:
+            yield lambda target, done, scenario: status.update(note(target, done, scenario))
+    else:
+
+        def show(target: str, done: int, scenario: str) -> None:
+            text = note(target, done, scenario)
+            if monotonic() - shown[0] >= _PLAIN_EVERY:
+                shown[0] = monotonic()
+                console.print(text, soft_wrap=True, highlight=False)
+
+        yield show

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
 
 _STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
@@ -22,7 +23,9 @@ _ERRORS_SHOWN, _ROWS_SHOWN = 4, 3
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
     """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
-    if not quiet:
+    if not quiet and report.matrix is not None:
+        console.print(matrix_table(report.matrix))
+    if not quiet and (report.matrix is None or verbose):
         for storm in report.storms:
             console.print(_storm(storm, verbose=verbose))
         for comparison in report.comparisons:

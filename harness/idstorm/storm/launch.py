@@ -130,6 +130,7 @@ class Crew:
     def __init__(self, *, many: bool = False) -> None:
         self._many = many
         self._idle: list[Worker] = []
+        self._all: list[Worker] = []
 
     def __enter__(self) -> Crew:
         return self
@@ -139,6 +140,11 @@ class Crew:
             worker.kill()
         self._idle.clear()
 
+    def kill(self) -> None:
+        """Kill every worker, at work or not, whoever waits for it."""
+        for worker in self._all:
+            worker.kill()
+
     def muster(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
         """Give this many workers their orders, starting those that there are too few of."""
         for worker in [worker for worker in self._idle if not worker.running]:
@@ -146,6 +152,7 @@ class Crew:
             self._idle.remove(worker)
         while len(self._idle) < number:
             self._idle.append(Worker(self._many))
+            self._all.append(self._idle[-1])
         return Workers(self._idle, orders, number, secrets)
 
 

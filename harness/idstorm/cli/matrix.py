@@ -1,0 +1,92 @@
+"""The command `matrix`."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import click
+
+from idstorm.cli.parameters import Duration
+from idstorm.cli.reports import console, finish, report_options, write_text
+
+
+@click.command()
+@click.option(
+    "--on",
+    multiple=True,
+    metavar="TARGET",
+    help="A column of the table: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL.  [default: all there are]",
+)
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="SCENARIO",
+    help="A scenario, as `idstorm run` takes it.  [default: the whole catalogue]",
+)
+@click.option("--quick", is_flag=True, help="1,200 inserts a storm: the whole catalogue takes minutes.")
+@click.option("-j", "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Worker processes.")
+@click.option("-c", "--clients", type=click.IntRange(min=1), default=8, show_default=True, help="Client threads.")
+@click.option("-n", "--inserts", type=click.IntRange(min=1), help="Rows to attempt in each storm, instead of a time.")
+@click.option("-T", "--time", "duration", type=Duration(), help="How long each storm takes.  [default: 5s]")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Fixes what is chosen, as in `idstorm run`.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where the run's folder is made.",
+)
+@click.option("--markdown", metavar="FILE", help="Also write the table as Markdown; - means stdout, and nothing else.")
+@report_options
+def matrix(
+    on: tuple[str, ...],
+    scenarios: tuple[str, ...],
+    quick: bool,
+    processes: int,
+    clients: int,
+    inserts: int | None,
+    duration: float | None,
+    seed: int | None,
+    results: Path,
+    markdown: str | None,
+    json_file: str | None,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Storm every scenario on every database: one table of what is claimed and what was seen.
+
+    The databases go side by side. What could not be stormed keeps its place in the table, with the reason.
+    """
+    if sum((quick, inserts is not None, duration is not None)) > 1:
+        raise click.UsageError("--quick, --inserts and --time exclude each other: give one of them")
+    if processes > clients:
+        raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
+    if markdown == json_file == "-":
+        raise click.UsageError("--json - and --markdown - exclude each other: stdout can hold one of them")
+
+    from idstorm.commands.matrix import QUICK_INSERTS, MatrixRequest, prepare
+    from idstorm.commands.matrix import matrix as storm
+    from idstorm.commands.run import DEFAULT_SECONDS
+    from idstorm.record.plan import Fleet
+    from idstorm.report.live import live_together
+    from idstorm.report.matrix import matrix_markdown
+
+    inserts = QUICK_INSERTS if quick else inserts
+    fleet = Fleet(
+        processes=processes,
+        clients=clients,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        inserts=inserts,
+        seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
+    )
+    request = MatrixRequest(scenarios, on, fleet, results, quick)
+    preparation = prepare(request)
+    for reason in preparation.left_out:
+        click.echo(reason, err=True)
+    with live_together(console(stderr=True), len(preparation.found), quiet=quiet) as show:
+        report = storm(request, preparation, show)
+    if markdown is not None and report.matrix is not None:
+        write_text(matrix_markdown(report.matrix), markdown, "--markdown")
+    finish(report, json_file, quiet=quiet, verbose=verbose, stdout_taken=markdown == "-")

@@ -1,0 +1,158 @@
+"""`matrix`: storm every scenario on every database, the databases side by side, and make one table of what came out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from idstorm import catalogue
+from idstorm.catalogue import Found, Missing
+from idstorm.commands.run import Request, entries_of, names_of, order_of
+from idstorm.commands.signals import Signals, interruptible
+from idstorm.databases import targets
+from idstorm.databases.targets import DATABASES, Address
+from idstorm.errors import UsageError
+from idstorm.judge.judge import judge_run
+from idstorm.record import store
+from idstorm.record.plan import Fleet
+from idstorm.record.verdict import Report
+from idstorm.storm import fleet as storming
+from idstorm.storm.fleet import Order
+from idstorm.storm.launch import Crew
+
+QUICK_INSERTS = 1_200
+_LOOK_EVERY = 0.2  # seconds
+
+Show = Callable[[str, int, str], None]
+
+
+@dataclass(frozen=True)
+class MatrixRequest:
+    """What `idstorm matrix` was asked for. No scenarios: the whole catalogue; no targets: all that there are."""
+
+    scenarios: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+    fleet: Fleet = field(default_factory=lambda: Fleet(inserts=QUICK_INSERTS))
+    results: Path = Path("results")
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a matrix is going to be."""
+
+    found: tuple[Found, ...]
+    addresses: tuple[Address, ...]
+    left_out: tuple[str, ...]  #: what nobody asked for by name and cannot be had, with the reason
+
+
+def prepare(request: MatrixRequest) -> Preparation:
+    """Find the scenarios and the targets. Raises UsageError."""
+    catalogue.current_directory_first()
+    named: list[Found | Missing] = [one for name in request.scenarios for one in catalogue.find(name)]
+    every = named or list(catalogue.all_scenarios())
+    found = [one for one in every if isinstance(one, Found)]
+    left_out = [one.reason for one in every if isinstance(one, Missing)]
+    addresses = [targets.resolve(text) for text in request.on or DATABASES]
+    if not request.on:
+        left_out += [f"{address.name} is left out: {address.fault}" for address in addresses if address.fault]
+        addresses = [address for address in addresses if not address.fault]
+    if len({address.name for address in addresses}) < len(addresses):
+        raise UsageError("--on: each target can be a column of its own only once")
+    return Preparation(tuple(found), tuple(addresses), tuple(left_out))
+
+
+def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda *_: None) -> Report:
+    """Storm, judge, and return the report with its matrix. `show` is told of each target how far it is.
+
+    The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
+    """
+    wish = Request((), fleet=request.fleet)
+    orders = [order_of(wish, found, address) for found in preparation.found for address in preparation.addresses]
+    for order in orders:
+        storming.check_order(order)
+    with interruptible() as stop:
+        stored = store.create(request.results, _repeat_command(request, preparation), entries_of(orders), "matrix")
+        with targets.opened(preparation.addresses) as opened:
+            columns = [
+                _Column(
+                    stored,
+                    [
+                        (name, replace(order, address=address))
+                        for name, order in zip(names_of(orders), orders, strict=True)
+                        if order.address.name == address.name
+                    ],
+                    stop,
+                    show,
+                    Crew(many=True),
+                )
+                for address in opened
+            ]
+            _side_by_side(columns, stop)
+        report = judge_run(stored)
+        store.write_report(stored, report)
+    return report
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The storms of one target, one after another."""
+
+    stored: store.Run
+    orders: Sequence[tuple[str, Order]]
+    stop: Signals
+    show: Show
+    crew: Crew
+
+    def asked(self) -> bool:
+        """Whether to stop: signals reach the main thread alone, which this is not."""
+        return self.stop.asked()
+
+    def gently(self) -> AbstractContextManager[None]:
+        """Nothing: no signal is ever raised here."""
+        return nullcontext()
+
+    def storm(self) -> None:
+        with self.crew:
+            for done, (name, order) in enumerate(self.orders):
+                folder = self.stored.folder / name
+                self.show(order.address.name, done, order.found.name)
+                if self.asked():
+                    store.write_ending(folder, store.Ending("interrupted", "before it began"))
+                else:
+                    storming.storm(order, self.stored.name, folder, lambda _: None, self, self.crew)
+            self.show(self.orders[-1][1].address.name, len(self.orders), "")
+
+
+def _side_by_side(columns: Sequence[_Column], stop: Signals) -> None:
+    """Let all columns storm, and wait for them where signals can be heard. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(columns)) as pool, stop.gently():
+        running: list[Future[None]] = [pool.submit(column.storm) for column in columns]
+        try:
+            while wait(running, _LOOK_EVERY).not_done:
+                pass
+        except KeyboardInterrupt:
+            for column in columns:
+                column.crew.kill()  # without their workers, the storms come to their end
+            raise
+    for future in running:
+        future.result()
+
+
+def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
+    words = ["idstorm", "matrix"]
+    for target in preparation.addresses:
+        words += ["--on", target.again if target.again.startswith('"$') else shlex.quote(target.again)]
+    for scenario in request.scenarios:
+        words += ["--scenario", shlex.quote(scenario)]
+    fleet = request.fleet
+    words += ["--processes", str(fleet.processes), "--clients", str(fleet.clients)]
+    if request.quick:
+        words += ["--quick"]
+    else:
+        words += ["--inserts", str(fleet.inserts)] if fleet.inserts else ["--time", f"{fleet.seconds:g}s"]
+    return " ".join([*words, "--seed", str(fleet.seed)])

@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM: the first asks for an end, the second ends at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Signals:
+    """What Ctrl-C and SIGTERM ask for."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._gentle = False
+
+    def asked(self) -> bool:
+        return self._asked > 0
+
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        self._gentle = True
+        try:
+            yield
+        finally:
+            self._gentle = False
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        self._asked += 1
+        if self._asked > 1 or not self._gentle:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[Signals]:
+    """Yield what tells whether Ctrl-C or SIGTERM came."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,63 @@
+"""The matrix for a person: on a terminal, and as Markdown. Checks of a scenario that say the same share a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from idstorm.record.matrix import Cell, Matrix
+from idstorm.record.outcome import Result, Status
+
+_MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
+_STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
+LEGEND = (
+    "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there. "
+    "What broke as claimed is shown with its count and a witness."
+)
+
+
+def matrix_table(matrix: Matrix) -> RenderableType:
+    """Return the matrix as a table for a terminal."""
+    table = Table(pad_edge=False, padding=(0, 1, 0, 0), caption=LEGEND, caption_justify="left")
+    for name in ("scenario", "checks", *matrix.targets):
+        table.add_column(name, overflow="fold")
+    last = None
+    for scenario, checks, cells in _grouped(matrix):
+        words = [Text(cell_words(cell), _STYLES[cell.result]) for cell in cells]
+        table.add_row("" if scenario == last else Text(scenario, "bold"), ", ".join(checks), *words)
+        last = scenario
+    return table
+
+
+def matrix_markdown(matrix: Matrix) -> str:
+    """Return the matrix as a table in Markdown."""
+    rows = [("scenario", "checks", *matrix.targets), ("---",) * (2 + len(matrix.targets))]
+    last = None
+    for scenario, checks, cells in _grouped(matrix):
+        words = (cell_words(cell).replace("|", "\\|") for cell in cells)
+        rows.append(("" if scenario == last else f"`{scenario}`", ", ".join(checks), *words))
+        last = scenario
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def cell_words(cell: Cell) -> str:
+    """Return a cell in words: what is claimed, its mark, and what was seen where that says more."""
+    mark = _MARKS[cell.result]
+    if cell.claim is None or cell.status is Status.NA:
+        return mark if cell.result is Result.NA else f"{mark} {cell.seen}"
+    claim = str(cell.claim).replace("_", " ")
+    plain = cell.seen == "held" and cell.result is Result.PASSED and cell.claim == "holds"
+    return f"{claim} {mark}" if plain else f"{claim} {mark} {cell.seen}"
+
+
+def _grouped(matrix: Matrix) -> Iterator[tuple[str, list[str], tuple[Cell, ...]]]:
+    """Yield scenario, checks and cells, with the checks together that say the same on every target."""
+    groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], tuple[Cell, ...]]] = {}
+    for line in matrix.lines:
+        key = (line.scenario, tuple(map(cell_words, line.cells)))
+        groups.setdefault(key, ([], line.cells))[0].append(line.check or "")
+    for (scenario, _), (checks, cells) in groups.items():
+        yield scenario, checks, cells
