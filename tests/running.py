@@ -43,6 +43,7 @@ class Idstorm:
     """The command `idstorm`, run in a folder."""
 
     folder: Path
+    patience: float = PATIENCE * 2  #: seconds in which a command has to end
 
     def __call__(self, *words: str, **environ: str) -> Ran:
         """Run the command to its end."""
@@ -52,7 +53,7 @@ class Idstorm:
             env={**os.environ, **environ},
             capture_output=True,
             text=True,
-            timeout=PATIENCE * 2,
+            timeout=self.patience,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -1,0 +1,45 @@
+"""Every claim of the catalogue is seen to be true, on each database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fetch import programs_of
+from idstorm.databases.private.programs import VARIABLES
+from idstorm.databases.targets import variable_of
+from running import Idstorm, Ran
+from servers import SERVERS, On, database
+
+NEEDS_ITS_OWN_SERVER = {"mysql": ["lock_mode"], "mariadb": ["lock_mode"], "postgresql": ["two_phase"]}
+
+
+def untrue(ran: Ran) -> list[tuple[str, dict[str, Any] | str]]:
+    """Return what did not come out as it is claimed."""
+    return [
+        (storm["scenario"], {name: each for name, each in storm["verdicts"].items() if each["result"] not in good})
+        for good in [("passed", "n/a")]
+        for storm in ran.report["storms"]
+        if storm["result"] not in good
+    ]
+
+
+def test_every_claim_is_seen_to_be_true(idstorm: Idstorm, anywhere: On) -> None:
+    patient = replace(idstorm, patience=1_800)
+    ran = patient("matrix", "--quick", "--on", anywhere.dialect, "--json", "-", **anywhere.environ)
+    assert untrue(ran) == []
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("dialect", SERVERS)
+def test_claims_about_a_setting_are_seen_on_a_server_that_was_started_with_it(
+    idstorm: Idstorm, monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    database(dialect)  # skips where there is none, or fails where it is required
+    monkeypatch.delenv(variable_of(dialect), raising=False)
+    program = {VARIABLES[dialect]: str(programs_of(dialect).server)} if dialect != "postgresql" else {}
+    ran = idstorm.storm(*NEEDS_ITS_OWN_SERVER[dialect], "--on", dialect, "-n", "1200", **program)
+    assert untrue(ran) == []
+    assert {storm["result"] for storm in ran.report["storms"]} == {"passed"}

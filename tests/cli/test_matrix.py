@@ -1,0 +1,109 @@
+"""`idstorm matrix`: every scenario on every database, in one table."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from running import Idstorm, eventually
+from servers import On
+
+TWO = ["--scenario", "upsert", "--scenario", "sequence_start:by_tens"]
+
+
+def test_databases_go_side_by_side_into_one_table(idstorm: Idstorm, postgresql: On) -> None:
+    ran = idstorm(
+        "matrix", *TWO, "-n", "600", "--on", "sqlite", "--on", "postgresql", "--json", "report.json",
+        "--markdown", "table.md", **postgresql.environ,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    header, _, *rows = (idstorm.folder / "table.md").read_text().splitlines()
+    assert header.startswith("| scenario | checks | sqlite 3.")
+    assert "| postgresql " in header
+    assert [row.split(" | ")[0] for row in rows if "`" in row] == [
+        "| `upsert`",
+        "| `upsert:do_nothing`",
+        "| `sequence_start:by_tens`",
+    ]
+    assert any("gapless" in row and "missing (between" in row for row in rows)
+    assert any("starts_at" in row and "first 1, step 1" in row for row in rows)
+    again = idstorm("check", str(idstorm.run_folder), "--json", "-")
+    assert (again.code, again.report) == (0, json.loads((idstorm.folder / "report.json").read_text()))
+    assert "sequence_start" in idstorm("check", str(idstorm.run_folder)).out
+
+
+def test_what_is_stormed_again_and_again_by_the_same_workers_starts_afresh(idstorm: Idstorm) -> None:
+    ran = idstorm("matrix", *["--scenario", "hilo"] * 3, "--on", "sqlite", "-n", "600", "--json", "-")
+    assert ran.code == 0, ran.report
+    assert [storm["result"] for storm in ran.report["storms"]] == ["passed"] * 6
+
+
+def test_one_scenario_at_fault_takes_no_other_with_it(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "mine.py",
+        """
+        from idstorm.scenario import Row, Scenario
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        class Thing(Row):
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+        def insert(session, tokens):
+            raise LookupError("not here")
+
+        mine = Scenario(Thing, insert=insert)
+        """,
+    )
+    ran = idstorm("matrix", "--scenario", "mine.py", *TWO, "--on", "sqlite", "-n", "600", "--json", "-")
+    assert ran.code == 2
+    assert [storm["result"] for storm in ran.report["storms"]] == ["inconclusive", "passed", "passed", "passed"]
+    (cell,) = ran.report["matrix"]["lines"][0]["cells"]
+    assert "at fault" in cell["seen"]
+
+
+def test_what_means_nothing_somewhere_says_why(idstorm: Idstorm) -> None:
+    ran = idstorm("matrix", "--scenario", "cached_sequence", "--on", "sqlite", "-n", "400", "--json", "-")
+    assert ran.code == 3
+    assert ran.report["matrix"]["lines"][0]["cells"][0]["seen"] == "sqlite has no sequences"
+
+
+def test_a_database_that_is_asked_for_and_out_of_reach_is_inconclusive(idstorm: Idstorm) -> None:
+    ran = idstorm(
+        "matrix", *TWO, "--on", "sqlite", "--on", "postgresql", "-n", "400", "-q",
+        IDSTORM_POSTGRESQL_URL="postgresql://nobody@127.0.0.1:1/none",
+    )  # fmt: skip
+    assert ran.code == 3
+    assert "out of reach" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--quick", "-n", "5"], "exclude each other"),
+        (["--scenario", "nothing"], "there is no scenario"),
+        (["--on", "oracle"], "no target"),
+        (["--on", "sqlite", "--on", "sqlite"], "only once"),
+        (["-j", "9"], "too many"),
+    ],
+)
+def test_bad_input_gets_one_sentence(idstorm: Idstorm, words: list[str], sentence: str) -> None:
+    ran = idstorm("matrix", *words)
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert not (idstorm.folder / "results").exists()
+
+
+def test_ctrl_c_ends_all_columns_and_the_rest_keeps_its_place(idstorm: Idstorm, postgresql: On, here: Path) -> None:
+    assert postgresql.url is not None
+    url = postgresql.url.render_as_string(hide_password=False)
+    words = ["matrix", *TWO, "--on", "sqlite", "--on", url, "-T", "30s", "--markdown", "table.md", "-q"]
+    with idstorm.started(*words) as process:
+        eventually(lambda: len(list(here.rglob("*.tape"))) >= 16)
+        workers = process.children()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (130, 1)
+        assert not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
+    assert "before it began" in (here / "table.md").read_text()
