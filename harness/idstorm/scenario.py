@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Protocol
 
-from sqlalchemy import URL, BigInteger, Connection, Engine, MetaData
+from sqlalchemy import URL, BigInteger, Connection, Engine, MetaData, Table, inspect
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
 
@@ -249,6 +249,13 @@ class Scenario:
             both = set(one.checks) & set(other.checks)
             if both and one.specificity == other.specificity and _overlap(one, other):
                 raise ScenarioError(f"two equally specific claims are made about {', '.join(sorted(both))}")
+
+    @property
+    def metadata(self) -> MetaData:
+        """What holds all tables that are made."""
+        table = inspect(self.model).local_table
+        assert isinstance(table, Table)
+        return table.metadata
 
     def _check_who_works(self) -> None:
         own = ("insert", "delete", "deletes", "rollback", "session")

@@ -83,7 +83,7 @@ def test_every_check_that_can_break_has_words_for_it() -> None:
 def test_what_broke_is_told_with_its_count_and_a_witness(check: str) -> None:
     evidence, words = BROKEN[check]
     judged = judge_claim(Claim(Stance.BREAKS, named=True), REGISTRY[check](evidence))
-    (line,) = matrix([report("sqlite", "one", **{check: judged})]).lines
+    (line,) = matrix([report("sqlite", "one", None, **{check: judged})]).lines
     assert line.cells == (Cell(Stance.BREAKS, Status.BROKEN, Result.PASSED, words),)
 
 

@@ -47,7 +47,7 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
     database.configure(engine, None if scenario.local else url, manner.settings)
-    schemas = _schemas(scenario.model.metadata)
+    schemas = _schemas(scenario.metadata)
     return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
 
 

@@ -24,8 +24,9 @@ from idstorm.record.keys import Burned, Codec, Existing, codec_for
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, place_of, users_own
+from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables, own_pairs
-from idstorm.storm.work import Work, qualified
+from idstorm.storm.work import Work
 
 Pairs = list[tuple[Any, int | None]]
 
@@ -79,9 +80,6 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
             pass
         with stage.users_own("making the tables and their rows failed"):
             make_tables(scenario, work, engine)
-            if not scenario.local:
-                with engine.connect() as connection:
-                    work.find_parents(connection)
         ids = _operate(work, stage, manner, batch)
         facts = facts_of(stage.database, engine, url, manner)
         return Rehearsed(replace(target, facts=facts), ids, (*work.notes, *_ignored(work, target)))
@@ -167,7 +165,7 @@ def _tell(work: Work, stage: _Stage, tokens: Sequence[int]) -> tuple[Sequence[An
 def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
     first = secrets.randbits(61)
     tokens, scenario = range(first, first + batch), stage.scenario
-    with stage.users_own("the rehearsal of one operation failed"):
+    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"):
         told, early = _tell(work, stage, tokens)
         pairs = stage.pairs(work)
     matches = _matches(work, told, tokens, pairs)

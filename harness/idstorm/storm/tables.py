@@ -14,8 +14,9 @@ from idstorm.storm.work import Work
 def make_tables(scenario: Scenario, work: Work, engine: sa.Engine) -> None:
     """Make the tables of a scenario, without looking whether they exist, and the rows that its work needs in them."""
     with engine.begin() as connection:
-        scenario.model.metadata.create_all(connection, checkfirst=False)
-        work.make_parents(connection)
+        scenario.metadata.create_all(connection, checkfirst=False)
+        if work.rows is not None:
+            work.rows.make_parents(connection)
         if scenario.setup is not None:
             scenario.setup(connection)
 

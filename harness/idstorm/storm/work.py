@@ -14,6 +14,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
 from idstorm.scenario import Column, Delete, Insert, Scenario
+from idstorm.storm.filling import plain_type
+from idstorm.storm.rows import Rows, qualified
 
 _TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
 
@@ -27,13 +29,25 @@ class Work:
     ids: tuple[sa.Column[Any], ...]
     token: sa.Column[Any] | None
     generator: Generator | None
-    notes: tuple[str, ...] = ()
+    rows: Rows | None  #: what fills the rows, where the scenario has no insert of its own
 
-    def make_parents(self, connection: sa.Connection) -> None:
-        pass
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen for a model that says nothing of storms."""
+        if self.rows is None:
+            return ()
+        kept = [] if self.token is None or self.token.name == "token" else [qualified(self.token)]
+        return (*(f"the token is kept in {one}" for one in kept), *self.rows.notes)
 
-    def find_parents(self, connection: sa.Connection) -> None:
-        pass
+    @property
+    def hint(self) -> str:
+        """What to do where the database, or the model, does not like what the rows were filled with."""
+        if self.rows is None or not self.rows.columns:
+            return ""
+        return (
+            f"; idstorm itself had filled {', '.join(map(qualified, self.rows.columns))}: where that is not what the "
+            "model wants, write a scenario with an insert of your own, Scenario(model=…, insert=…)"
+        )
 
     @property
     def constraints(self) -> tuple[str, ...]:
@@ -55,11 +69,6 @@ class Work:
         return tuple(qualified(column) for column in self.ids)
 
 
-def qualified(column: sa.Column[Any]) -> str:
-    """Return a column's name with that of its table."""
-    return f"{column.table.name}.{column.name}"
-
-
 def work_of(scenario: Scenario) -> Work:
     """Return what a client does for a scenario. Raises ScenarioError where the model does not allow it."""
     mapper: Mapper[Any] = sa.inspect(scenario.model)
@@ -71,12 +80,15 @@ def work_of(scenario: Scenario) -> Work:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
     ids = _id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
+    own = scenario.insert is not None or scenario.client is not None
+    rows = None if own else Rows(scenario.model, mapper, token)
     return Work(
-        insert=scenario.insert or _default_insert(scenario.model, mapper, ids, token),
+        insert=scenario.insert or _default_insert(mapper, ids, rows),
         delete=scenario.delete or _default_delete(ids),
         ids=ids,
         token=token,
         generator=_generator(ids),
+        rows=rows,
     )
 
 
@@ -127,28 +139,28 @@ def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[
 
 
 def _carries_token(column: sa.Column[Any]) -> bool:
-    if isinstance(column.type, sa.Enum):
+    if isinstance(column.type, sa.TypeDecorator) and _changes_values(column.type):
         return False
-    if isinstance(column.type, sa.String):
-        return column.type.length is None or column.type.length >= _TOKEN_LENGTH
-    return isinstance(column.type, sa.BigInteger)
+    plain = plain_type(column.type)
+    if isinstance(plain, sa.String) and not isinstance(plain, sa.Enum):
+        return plain.length is None or plain.length >= _TOKEN_LENGTH
+    return isinstance(plain, sa.BigInteger)
 
 
-def _default_insert(
-    model: type[Any], mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.Column[Any] | None
-) -> Insert:
+def _changes_values(type_: sa.TypeDecorator[Any]) -> bool:
+    own, none = type(type_), sa.TypeDecorator
+    return any(getattr(own, name) is not getattr(none, name) for name in ("process_bind_param", "process_result_value"))
+
+
+def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: Rows | None) -> Insert:
     id_of: Callable[[Any], Any] = attrgetter(*(mapper.get_property_by_column(column).key for column in ids))
-    key = None if token is None else mapper.get_property_by_column(token).key
-    text = token is not None and isinstance(token.type, sa.String)
-
-    def row(token: int) -> Any:
-        return model() if key is None else model(**{key: str(token) if text else token})
 
     def insert(session: Session, tokens: Sequence[int]) -> list[Any]:
-        rows = [row(token) for token in tokens]
-        session.add_all(rows)
+        assert rows is not None, "the scenario's own clients insert"
+        made = [rows.row(token) for token in tokens]
+        session.add_all(made)
         session.flush()
-        return [id_of(one) for one in rows]
+        return [id_of(one) for one in made]
 
     return insert
 

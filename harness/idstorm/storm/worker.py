@@ -101,9 +101,9 @@ def _storm(
         if scenario.local:
             make_tables(scenario, work, engine)
             _write_census(folder, "before", plan, work, engine)
-        else:
+        elif work.rows is not None:
             with engine.connect() as connection:
-                work.find_parents(connection)
+                work.rows.find_parents(connection)
         listen_to_pool(engine)
         session, tapes = scenario.session or Session, folder / "tapes"
         clients = [

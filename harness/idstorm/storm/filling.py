@@ -1,0 +1,191 @@
+"""Values for the columns that an insert into a user's own table must have.
+
+One value for each type does; what has to differ from row to row is counted. A library of realistic data would bring
+nothing but weight here: nobody looks at these rows, and what a table's own constraints ask for no library knows either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ROWS_OF_A_WORKER = 1 << 26
+_LONGEST_NUMBER = 7  # digits in which all rows of 32 workers can be counted
+_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_BY_NAME: dict[str, Any] = {
+    "INET": "192.0.2.1",
+    "CIDR": "192.0.2.0/24",
+    "MACADDR": "08:00:2b:01:02:03",
+    "TSVECTOR": "idstorm",
+    "HSTORE": {},
+    "YEAR": 2026,
+}
+
+Varying = Callable[[], Any]
+
+
+class Unfillable(Exception):
+    """There is no value for a column; the text says why."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What goes into the columns of one table: the same in each row, or another in each; or a parent's key."""
+
+    constants: dict[sa.Column[Any], Any]
+    varying: dict[sa.Column[Any], Varying]
+    parents: dict[sa.Column[Any], sa.Column[Any]]
+    refused: dict[sa.Column[Any], str]  #: columns for which there is no value, and why
+
+    @property
+    def columns(self) -> tuple[sa.Column[Any], ...]:
+        """All columns that are filled."""
+        return (*self.constants, *self.varying, *self.parents)
+
+
+def filling_of(table: sa.Table, given: Collection[sa.Column[Any]] = (), *, once: bool = False) -> Filling:
+    """Return what an insert into this table must have, apart from what is `given` already.
+
+    Of rows that are made only `once`, nothing has to differ. What is nullable stays NULL; what has a default, or is
+    made by the database, is left alone.
+    """
+    filling = Filling({}, {}, {}, {})
+    required = [column for column in table.columns if column not in given and _is_required(column)]
+    varying = set() if once else _to_vary(table, required, given)
+    for column in required:
+        try:
+            if column.foreign_keys:
+                filling.parents[column] = _parent_of(column, unique=column in varying)
+            elif column in varying:
+                filling.varying[column] = _varying(column)
+            else:
+                filling.constants[column] = _constant(column.type)
+        except Unfillable as reason:
+            filling.refused[column] = str(reason)
+    return filling
+
+
+def _is_required(column: sa.Column[Any]) -> bool:
+    made = (column.default, column.server_default, column.computed, column.identity)
+    assert isinstance(column.table, sa.Table)
+    return not column.nullable and all(one is None for one in made) and column is not column.table.autoincrement_column
+
+
+def _to_vary(table: sa.Table, required: list[sa.Column[Any]], given: Collection[sa.Column[Any]]) -> set[sa.Column[Any]]:
+    """Return the columns that must differ from row to row: one at least of each key that is not made elsewhere."""
+    varying: set[sa.Column[Any]] = set()
+    for key in _keys(table):
+        fixed = [column for column in key if column in required]
+        if len(fixed) < len(key) or varying & set(fixed):
+            continue  # the others are the database's, have a default, are NULL, or carry the token
+        varying.add(min(fixed, key=lambda column: bool(column.foreign_keys)))
+    return varying - set(given)
+
+
+def _keys(table: sa.Table) -> Iterator[list[sa.Column[Any]]]:
+    """Yield the columns of each key, the shorter ones first: what they make vary may serve the longer ones as well."""
+    keys: list[Any] = [table.primary_key]
+    keys += [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
+    keys += [one for one in table.indexes if one.unique]
+    yield from sorted((list(key.columns) for key in keys if key.columns), key=len)
+
+
+def _parent_of(column: sa.Column[Any], *, unique: bool) -> sa.Column[Any]:
+    target = next(iter(column.foreign_keys)).column
+    if unique:
+        raise Unfillable(f"each row needs a row of {target.table.name} of its own")
+    if target.table is column.table:
+        raise Unfillable("it refers to another row of the same table, and there is no first one")
+    return target
+
+
+def plain_type(type_: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return the type that is stored, under whatever decorates it."""
+    while isinstance(type_, sa.TypeDecorator):
+        type_ = type_.impl_instance
+    return type_
+
+
+def _constant(type_: sa.types.TypeEngine[Any]) -> Any:
+    """Return a value of this type. Raises Unfillable."""
+    plain = plain_type(type_)
+    named = _BY_NAME.get(type(plain).__name__)
+    if named is not None:
+        return named
+    match plain:
+        case sa.Enum():
+            return next(iter(plain.enum_class)) if plain.enum_class else plain.enums[0]
+        case sa.Boolean():
+            return False
+        case sa.Numeric() | sa.Float():
+            return Decimal(1) if plain.asdecimal else 1.0
+        case sa.Integer():
+            return 1
+        case sa.DateTime():
+            return _DAY if plain.timezone else _DAY.replace(tzinfo=None)
+        case sa.Date():
+            return date(2026, 1, 1)
+        case sa.Time():
+            return time(12)
+        case sa.Interval():
+            return timedelta(1)
+        case sa.String():
+            return "idstorm"[: plain.length]
+        case sa.LargeBinary():
+            return b"idstorm"[: plain.length]
+        case sa.Uuid():
+            return _uuid(plain, UUID(int=1))
+        case sa.ARRAY():
+            return []
+        case sa.JSON():
+            return {}
+    raise Unfillable(f"no value of the type {type(type_).__name__} is known")
+
+
+def _varying(column: sa.Column[Any]) -> Varying:
+    """Return what makes a value for each row. Raises Unfillable."""
+    plain, numbers = plain_type(column.type), _numbers()
+    match plain:
+        case sa.Uuid():
+            return lambda: _uuid(plain, uuid4())
+        case sa.SmallInteger() | sa.Enum() | sa.Boolean():
+            raise Unfillable(f"it has to differ from row to row, and a {type(plain).__name__} has too few values")
+        case sa.Integer():
+            return lambda: next(numbers)
+        case sa.Numeric() if plain.precision is None or plain.precision - (plain.scale or 0) > 9:
+            return lambda: Decimal(next(numbers))
+        case sa.DateTime():
+            start = _constant(plain)
+            return lambda: start + timedelta(seconds=next(numbers))
+        case sa.String() if plain.length is None or plain.length >= _LONGEST_NUMBER:
+            return lambda: _text(next(numbers))
+        case sa.LargeBinary() if plain.length is None or plain.length >= _LONGEST_NUMBER:
+            return lambda: _text(next(numbers)).encode()
+    raise Unfillable(f"it has to differ from row to row, and no way is known for {column.type!r}")
+
+
+def _numbers() -> Iterator[int]:
+    """Count the rows of this process, each process in a range of its own."""
+    return count(1 + int(os.environ.get("IDSTORM_WORKER", "0")) * _ROWS_OF_A_WORKER)
+
+
+def _text(number: int) -> str:
+    """Return a number in few digits."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+def _uuid(type_: sa.Uuid[Any], value: UUID) -> UUID | str:
+    return value if type_.as_uuid else str(value)

@@ -1,0 +1,108 @@
+"""Rows of a user's own model, made without knowing anything but its mapping."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
+
+from idstorm.errors import ScenarioError
+from idstorm.storm.filling import Filling, filling_of, plain_type
+from idstorm.storm.parents import Parents
+
+
+class Rows:
+    """Makes instances of a mapped class that can be inserted.
+
+    Raises ScenarioError, which names every column for which there is no value.
+    """
+
+    def __init__(self, model: type[Any], mapper: Mapper[Any], token: sa.Column[Any] | None) -> None:
+        fillings = _fillings(mapper, token)
+        self.parents = Parents(target for filling in fillings for target in filling.parents.values())
+        refused = {column: why for filling in fillings for column, why in filling.refused.items()}
+        _refuse(model, refused | self.parents.refused)
+        self.columns = tuple(column for filling in fillings for column in filling.columns)
+        self._model, self._manager = model, mapper.class_manager
+        self._constants = {_key(mapper, column): value for one in fillings for column, value in one.constants.items()}
+        self._varying = {_key(mapper, column): vary for one in fillings for column, vary in one.varying.items()}
+        self._targets = {_key(mapper, column): target for one in fillings for column, target in one.parents.items()}
+        self._token = None if token is None else _key(mapper, token)
+        self._token_of: Callable[[int], Any] = (
+            str if token is not None and isinstance(plain_type(token.type), sa.String) else int
+        )
+        keys = (*self._constants, *self._varying, *self._targets, *([self._token] if self._token else []))
+        self._constructs = _takes(model, keys)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen, in sentences."""
+        filled = [f"filled for the model: {', '.join(map(qualified, self.columns))}"] if self.columns else []
+        tables = ", ".join(table.name for table in self.parents.tables)
+        return (*filled, *([f"made for its foreign keys: a row in {tables}"] if tables else []))
+
+    def make_parents(self, connection: sa.Connection) -> None:
+        """Make the parents' rows, of which all rows made afterwards will be."""
+        self.parents.make(connection)
+        self._adopt()
+
+    def find_parents(self, connection: sa.Connection) -> None:
+        """Read the parents' rows that another process has made."""
+        self.parents.find(connection)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        self._constants |= {key: self.parents.key(target) for key, target in self._targets.items()}
+
+    def row(self, token: int) -> Any:
+        """Return an instance that carries this token."""
+        values = self._constants | {key: vary() for key, vary in self._varying.items()}
+        if self._token is not None:
+            values[self._token] = self._token_of(token)
+        if self._constructs:
+            return self._model(**values)
+        row = self._manager.new_instance()
+        for key, value in values.items():
+            setattr(row, key, value)
+        return row
+
+
+def qualified(column: sa.Column[Any]) -> str:
+    """Return a column's name with that of its table."""
+    return f"{column.table.name}.{column.name}"
+
+
+def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None) -> list[Filling]:
+    """Return what to fill in each table of the model, apart from what the mapper itself sets."""
+    own = {token, mapper.polymorphic_on, mapper.version_id_col} - {None}
+    for attribute in mapper.column_attrs:  # of joined tables, the key of one is the key of all
+        own |= set(attribute.columns[:-1])
+    given = [column for column in own if isinstance(column, sa.Column)]
+    return [filling_of(table, given) for table in mapper.tables if isinstance(table, sa.Table)]
+
+
+def _refuse(model: type[Any], refused: dict[sa.Column[Any], str]) -> None:
+    if not refused:
+        return
+    reasons = "".join(f"\n  {qualified(column)}: {why}" for column, why in refused.items())
+    raise ScenarioError(
+        f"{model.__name__} cannot be filled without knowing more of it:{reasons}\n"
+        "Write a file with a scenario of your own, Scenario(model=…, insert=…), whose insert(session, tokens) makes a "
+        "row for each token and returns their ids"
+    )
+
+
+def _key(mapper: Mapper[Any], column: sa.Column[Any]) -> str:
+    return str(mapper.get_property_by_column(column).key)
+
+
+def _takes(model: type[Any], keys: tuple[str, ...]) -> bool:
+    """Return whether the model's constructor takes these attributes, and asks for no others."""
+    try:
+        inspect.signature(model).bind(**dict.fromkeys(keys))
+    except (TypeError, ValueError):
+        return False
+    return True
