@@ -56,7 +56,8 @@ def test_an_error_of_the_database_is_shown_without_sqlalchemys_own(idstorm: Idst
     name = idstorm.write(
         "mine.py",
         HEAD + "\nclass Named(Row):\n    id: Mapped[int] = mapped_column(primary_key=True)\n"
-        "    name: Mapped[str] = mapped_column(String(10))\n\nmine = Scenario(Named)\n",
+        "    name: Mapped[str] = mapped_column(String(10))\n\ndef work(session, tokens):\n"
+        "    session.add(Named(token=tokens[0]))\n    session.flush()\n\nmine = Scenario(Named, insert=work)\n",
     )
     ran = idstorm("run", name)
     assert ran.code == 2

@@ -120,6 +120,8 @@ class Client:
                 deadline = self._stand_still(now, deadline)
 
     def _halfway(self, now: int, deadline: int | None) -> bool:
+        if self._fleet.deletes and self._kind == _INSERT and self._rows:
+            return False  # an interlude is to meet a table whose newest rows are deleted
         if deadline is not None:
             return now > (self._control.start + deadline) // 2
         return self._left is not None and self._left <= self._half

@@ -28,6 +28,7 @@ class Worker:
         self.many = many
         self._rest = b""
         self._secrets: tuple[str, ...] = ()
+        self._said = ""  # its last words, once it has ended
         # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
@@ -111,17 +112,19 @@ class Worker:
             assert pipe is not None
             with suppress(BrokenPipeError):
                 pipe.close()
+        if not self._errors.closed:
+            self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LAST_BYTES))
+            said = self._errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+            self._said = redact("\n".join(said), self._secrets)
+            self._errors.close()
 
     def lost(self) -> str | None:
         """Return what is known of a worker that ended without having been done, else None. It has to have ended."""
         if self.done or self.fatal:
             return None
-        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LAST_BYTES))
-        said = self._errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
-        words = redact("\n".join(said), self._secrets)
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        return f"worker {self.number} {how}" + (f", saying:\n{words}" if words else "")
+        return f"worker {self.number} {how}" + (f", saying:\n{self._said}" if self._said else "")
 
 
 class Crew:

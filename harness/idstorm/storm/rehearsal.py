@@ -144,9 +144,10 @@ def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
         return
     with scenario.environment(place) as given:
         try:
-            yield json.loads(json.dumps(given))
-        except TypeError as error:
+            told = json.loads(json.dumps(given))
+        except (TypeError, ValueError) as error:
             raise ScenarioError(f"an environment has to yield what JSON can hold: {error}") from error
+        yield told
 
 
 def _tell(work: Work, stage: _Stage, tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
