@@ -52,7 +52,7 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 $(OLD)/installed-dev: pyproject.toml | $(OLD)/bin/python
-	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' pytest pytest-xdist hypothesis psutil
+	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' hypothesis psutil pytest pytest-xdist sqlmodel
 	@touch $@
 
 clean:  ## remove what these targets made, but no results

@@ -1,0 +1,188 @@
+"""`sqlite:///:memory:` is a database for one connection, and what threads see depends on the pool.
+
+The tutorial makes its engine with `create_engine("sqlite:///:memory:")`, one thread, and all is well. Then there are
+threads. SQLite gives each connection to `:memory:` an empty database of its own, and the pool that SQLAlchemy picks,
+SingletonThreadPool, gives each thread a connection of its own: "no such table" in every thread but the one that made
+the tables. Beyond five threads (`pool_size`) the pool also closes connections of other threads, whichever come first,
+perhaps the one with the tables. Nothing can be inserted at all, so there is nothing to judge.
+
+What people try next: `create_all` in each thread (`memory`; `pool_size` leaves room for all threads). The errors are
+gone. Each thread now counts from 1 in a database that nobody else sees, and all of it ends with the thread.
+
+Then StaticPool and `check_same_thread=False`: one connection for all threads. SQLAlchemy's manual has it for that, and
+leaves out that the threads then also share one transaction. Without a lock the driver mixes up their results: ids told
+twice, "cannot commit - no transaction is active", and on Python 3.11 often the end of the process by a segmentation
+fault. With a lock around each call (`locked_calls`) it runs, and whoever commits, commits everybody's rows; whoever
+rolls back, takes everybody's. Only a lock from the first statement to the end of the transaction is right
+(`locked_transactions`); a QueuePool of one connection is the same. No two threads are ever at work, then.
+
+Last, a shared cache (`shared_cache`): connections of one process to one database in memory, with transactions of their
+own. Nothing is lost, but "database table is locked" comes at once where another connection writes: SQLITE_LOCKED does
+not wait for the busy timeout, and the application has to try again. A temporary file waits, and needs none of this.
+
+https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#threading-pooling-behavior
+https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#using-a-memory-database-in-multiple-threads
+https://docs.sqlalchemy.org/en/20/core/pooling.html#sqlalchemy.pool.SingletonThreadPool
+https://docs.sqlalchemy.org/en/20/core/pooling.html#sqlalchemy.pool.StaticPool
+https://www.sqlite.org/inmemorydb.html
+https://www.sqlite.org/sharedcache.html
+https://www.sqlite.org/rescode.html#locked
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from threading import Lock
+from time import sleep
+from typing import Any
+
+from sqlalchemy import URL, Engine, QueuePool, StaticPool, create_engine, insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, holds, may_break, single_use, unique
+
+lock = Lock()
+transactions = count(1)
+
+
+class User(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def as_picked(_: URL, **__: Any) -> Engine:
+    return create_engine("sqlite:///:memory:")
+
+
+def room_for_all(_: URL, **__: Any) -> Engine:
+    return create_engine("sqlite:///:memory:", pool_size=1_000)
+
+
+def one_connection(_: URL, **__: Any) -> Engine:
+    return create_engine("sqlite:///:memory:", poolclass=StaticPool, connect_args={"check_same_thread": False})
+
+
+def one_cache(_: URL, **pool: Any) -> Engine:
+    url = "sqlite:///file:idstorm?mode=memory&cache=shared&uri=true"
+    return create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False}, **pool)
+
+
+def add(session: Session, tokens: Sequence[int]) -> list[int]:
+    users = [User(token=token) for token in tokens]
+    session.add_all(users)
+    session.flush()
+    return [user.id for user in users]
+
+
+def create_and_add(session: Session, tokens: Sequence[int]) -> list[int]:
+    User.metadata.create_all(session.connection())
+    return add(session, tokens)
+
+
+def add_in_turn(session: Session, tokens: Sequence[int]) -> list[int]:
+    with lock:
+        return add(session, tokens)
+
+
+class InTurn(Session):
+    """A session of which each call waits for its turn."""
+
+    def commit(self) -> None:
+        with lock:
+            super().commit()
+
+    def rollback(self) -> None:
+        with lock:
+            super().rollback()
+
+    def close(self) -> None:
+        with lock:
+            super().close()
+
+
+def add_alone(session: Session, tokens: Sequence[int]) -> list[int | None]:
+    session.connection()  # the one that everybody has
+    with lock:
+        ids = add(session, tokens)
+        if next(transactions) % 4:
+            session.commit()
+            return [*ids]
+        session.rollback()
+        return [None] * len(ids)
+
+
+def add_patiently(session: Session, tokens: Sequence[int]) -> list[int]:
+    """Try again what is refused for a lock, a few times: each application has to."""
+    for pause in (0.001, 0.002, 0.004):
+        try:
+            return add_rows(session, tokens)
+        except OperationalError:
+            sleep(pause)
+    return add_rows(session, tokens)
+
+
+def add_rows(session: Session, tokens: Sequence[int]) -> list[int]:
+    query = insert(User).returning(User.id, sort_by_parameter_order=True)
+    return [*session.scalars(query, [{"token": token} for token in tokens])]
+
+
+memory = Scenario(
+    model=User,
+    local=True,
+    needs={"sqlite"},
+    engine=as_picked,
+    insert=create_and_add,
+    claims=[
+        breaks(unique, why="each thread has a database of its own, which counts from 1"),
+        may_break(single_use, durable, faithful, why="a database ends when the pool closes its connection"),
+    ],
+)
+
+pool_size = Scenario(
+    model=User,
+    local=True,
+    needs={"sqlite"},
+    engine=room_for_all,
+    insert=create_and_add,
+    claims=[
+        breaks(unique, single_use, why="each thread has a database of its own, which counts from 1"),
+        breaks(durable, why="nothing is in the database of the thread that looks afterwards"),
+        may_break(faithful, why="nothing is there to compare with"),
+    ],
+)
+
+locked_calls = Scenario(
+    model=User,
+    local=True,
+    needs={"sqlite"},
+    engine=one_connection,
+    session=InTurn,
+    insert=add_in_turn,
+    rollback=0.25,
+    claims=[
+        breaks(durable, why="a rollback takes the rows of everybody who has not committed"),
+        breaks(unique, single_use, why="and their ids go to the next"),
+        may_break(faithful, why="the row that has the id is another's"),
+    ],
+)
+
+locked_transactions = Scenario(
+    model=User,
+    local=True,
+    needs={"sqlite"},
+    engine=one_connection,
+    insert=add_alone,
+    claims=[
+        holds(unique, single_use, durable, faithful, accepted, why="one transaction at a time"),
+    ],
+)
+
+shared_cache = Scenario(
+    model=User,
+    local=True,
+    needs={"sqlite"},
+    engine=one_cache,
+    insert=add_patiently,
+    claims=[
+        holds(unique, single_use, durable, faithful, accepted, why="connections have transactions of their own"),
+    ],
+)
