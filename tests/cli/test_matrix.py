@@ -64,6 +64,13 @@ def test_one_scenario_at_fault_takes_no_other_with_it(idstorm: Idstorm) -> None:
     assert "at fault" in cell["seen"]
 
 
+def test_what_means_nothing_on_one_database_is_no_error_where_another_has_it(idstorm: Idstorm, postgresql: On) -> None:
+    on = ["--on", "sqlite", "--on", "postgresql"]
+    ran = idstorm("matrix", "--scenario", "serial_vs_identity", *on, "-n", "400", "-q", **postgresql.environ)
+    assert ran.code == 0
+    assert "Error" not in ran.err
+
+
 def test_what_means_nothing_somewhere_says_why(idstorm: Idstorm) -> None:
     ran = idstorm("matrix", "--scenario", "cached_sequence", "--on", "sqlite", "-n", "400", "--json", "-")
     assert ran.code == 3

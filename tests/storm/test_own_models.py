@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from running import Idstorm
-from servers import On
+from servers import On, database
 
 RICH = """
 import datetime as dt, decimal, enum, uuid
@@ -173,6 +173,29 @@ def test_models_are_filled_however_they_are_mapped(idstorm: Idstorm, what: str) 
     assert ran.code == 0, (ran.err, ran.out)
     verdicts = ran.report["storms"][0]["verdicts"]
     assert verdicts["unique"]["status"] == verdicts["durable"]["status"] == verdicts["faithful"]["status"] == "held"
+
+
+APPLICATIONS = {
+    "celery.backends.database.models:Task": ["the token is kept in celery_taskmeta.task_id"],
+    "jupyterhub.orm:Spawner": ["the token is kept in spawners.name"],
+    "optuna.storages._rdb.models:TrialModel": [
+        "filled for the model: trials.state",
+        "no column can carry a token: rows are matched by id, and whose row an id names is not judged",
+    ],
+}
+"""Models of well-known applications, and what the report has to say of each."""
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_models_of_real_applications_are_stormed_as_they_are(idstorm: Idstorm, dialect: str) -> None:
+    for application in APPLICATIONS:
+        pytest.importorskip(application.partition(".")[0])
+    on = database(dialect)
+    ran = idstorm.storm(*APPLICATIONS, "--on", on.dialect, **on.environ)
+    assert ran.code == 0, (ran.err, ran.out)
+    for storm in ran.report["storms"]:
+        assert set(APPLICATIONS[storm["scenario"]]) <= set(storm["notes"])
+        assert storm["verdicts"]["unique"]["status"] == storm["verdicts"]["durable"]["status"] == "held"
 
 
 def test_what_cannot_be_filled_is_named_column_by_column(idstorm: Idstorm) -> None:

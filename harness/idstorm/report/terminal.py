@@ -34,8 +34,14 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
 
 
 def complaints(report: Report) -> list[str]:
-    """Return a line for each storm that did not come to be, or not as planned."""
-    return [f"Error: {storm.scenario}: {storm.ending}" for storm in report.storms if storm.ending is not None]
+    """Return a line for each storm that did not come to be, or not as planned.
+
+    That one means nothing on its target is a complaint only where no other storm means anything either.
+    """
+    ended = [storm for storm in report.storms if storm.ending is not None]
+    if any(storm.result is not Result.NA for storm in report.storms):
+        ended = [storm for storm in ended if storm.result is not Result.NA]
+    return [f"Error: {storm.scenario}: {storm.ending}" for storm in ended]
 
 
 def _last_lines(report: Report, *, quiet: bool) -> Text:
