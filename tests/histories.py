@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from idstorm.record.history import Code, History
 from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
+from idstorm.record.reading import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
 from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
@@ -35,6 +36,7 @@ NOTHING = Told.NOTHING
 
 INTEGER, WIDE, UUIDS, TEXT = Codec("int64"), Codec("int128"), Codec("uuid"), Codec("text", 16)
 TOKENS = Tokens(base=1000, span=1000)
+COUNTER = Generator()
 REFUSED = Code("sqlite:1555 UNIQUE constraint failed", refused=True)
 LOCKED = Code("sqlite:5 database is locked", shown="OperationalError: database is locked")
 
@@ -67,6 +69,15 @@ STRANGER = Token(TOKENS.base - 1)
 
 Entry = tuple[object, int | Token | None]
 """An id and a row of the history, or another token, or NULL."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What a reader got at a time, which took it two nanoseconds: rows of the history, or tokens that are none's."""
+
+    at: int
+    rows: tuple[int, ...] = ()
+    high: int = 0  #: the furthest id that it had seen by then
 
 
 def unused(client: int = 0) -> Token:
@@ -149,13 +160,17 @@ def storm(
     clients: int = 2,
     codec: Codec = INTEGER,
     token: bool = True,
-    generator: Generator | None = None,
+    generator: Generator | None = COUNTER,
+    polls: Sequence[Poll] | None = None,
+    complete: bool = True,
     ending: Ending | None = None,
     claims: dict[str, Claim] | None = None,
+    **more: Any,
 ) -> Evidence:
     """Return the evidence of a storm that went like this.
 
-    `before` has the ids that were there before, without a token; no `census` is one that could not be read.
+    `before` has the ids that were there before, without a token; no `census` is one that could not be read. `polls`
+    are those of a reader, if there was one, `complete` if the last came after everything. `more` changes the plan.
     """
     timed = spelled_out(operations)
     clients = max(clients, *(operation.client + 1 for operation in timed), 0)
@@ -172,11 +187,29 @@ def storm(
 
     entries = lawful(operations) if census == "lawful" else census
     return Evidence(
-        plan(clients=clients, codec=codec, token=token, generator=generator, claims=claims),
+        replace(
+            plan(clients=clients, codec=codec, token=token, generator=generator, claims=claims),
+            **{"reader": polls is not None, **more},
+        ),
         _history(timed, tokens, clients, codec),
         None if entries is None else Census.of(codec, [found(entry) for entry in entries]),
         None if before is None else Census.of(codec, [(id_, None) for id_ in before]),
+        None if polls is None else _reading(polls, tokens, complete),
         ending or Ending("finished"),
+    )
+
+
+def _reading(polls: Sequence[Poll], tokens: list[int], complete: bool) -> Reading:
+    def column(numbers: Iterable[int]) -> Ints:
+        return np.array(list(numbers), np.int64)
+
+    return Reading(
+        begin=column(poll.at for poll in polls),
+        ended=column(poll.at + 2 for poll in polls),
+        counts=column(len(poll.rows) for poll in polls),
+        high=column(poll.high for poll in polls),
+        tokens=column(tokens[row] for poll in polls for row in poll.rows),
+        complete=complete,
     )
 
 
@@ -185,7 +218,7 @@ def plan(
     clients: int = 2,
     codec: Codec = INTEGER,
     token: bool = True,
-    generator: Generator | None = None,
+    generator: Generator | None = COUNTER,
     claims: dict[str, Claim] | None = None,
 ) -> Plan:
     """Return a plan; of `claims` those that are left out are the defaults."""

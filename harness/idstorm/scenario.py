@@ -35,18 +35,23 @@ __all__ = [
     "accepted",
     "breaks",
     "durable",
+    "explained",
     "faithful",
     "gapless",
+    "headroom",
     "holds",
     "may_break",
+    "ordered",
     "pressure",
     "single_use",
     "starts_at",
     "unique",
+    "visible",
 ]
 
 pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"
 durable, faithful, starts_at, gapless = "durable", "faithful", "starts_at", "gapless"
+explained, ordered, visible, headroom = "explained", "ordered", "visible", "headroom"
 
 Facts = Mapping[str, Any]
 When = Collection[str] | Callable[[Facts], bool]

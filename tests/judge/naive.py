@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
-from histories import STRANGER, Entry, Operation, Token, told_state
+from histories import STRANGER, Entry, Operation, Poll, Token, told_state
 from idstorm.record.keys import Burned
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
@@ -24,6 +24,7 @@ FAULTS = {
     "accepted": {"collisions"},
     "durable": {"lost", "doubled", "undeleted", "revived", "unexpected"},
     "faithful": {"misattributed"},
+    "ordered": {"inversions"},
 }
 """The figures that break a check unless they are zero."""
 
@@ -67,6 +68,7 @@ def judge(
     census: Sequence[Entry],
     before: Sequence[object] | None = None,
     generator: Generator | None = None,
+    polls: Sequence[Poll] = (),
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of every check."""
     rows = rows_of(operations, census)
@@ -82,6 +84,11 @@ def judge(
     if generator is not None:
         figures["starts_at"] = _starts_at(rows, before, generator)
         figures["gapless"] = _gapless(rows, numbers, before or [], generator)
+        figures["explained"] = {"unexplained": figures["gapless"].get("ledger", {}).get("unexplained", 0)}
+        figures["ordered"] = _ordered(rows, 1 if generator.increment > 0 else -1)
+        figures["visible"] = _visible(rows, polls, 1 if generator.increment > 0 else -1)
+    if not numbers:
+        figures.pop("explained", None)
     return figures
 
 
@@ -143,6 +150,65 @@ def _starts_at(rows: list[Row], before: Sequence[object] | None, generator: Gene
     first = min(ids) if generator.increment > 0 else max(ids)
     step = gcd(*(id_ - first for id_ in ids)) * (1 if generator.increment > 0 else -1)
     return {"first": first, "step": step, "asked_first": generator.start, "asked_step": generator.increment}
+
+
+def _ordered(rows: list[Row], direction: int) -> dict[str, Any]:
+    judged = [row for row in rows if row.owned and row.committed]
+    acknowledged = [row for row in rows if row.owned and row.insert.outcome is OK]
+    overtaken, within, largest = 0, 0, 0
+    for row in judged:
+        later = [
+            other
+            for other in acknowledged
+            if other.insert.ended < row.insert.begin and (number(other) - number(row)) * direction > 0
+        ]
+        overtaken += bool(later)
+        within += any(other.insert.client == row.insert.client for other in later)
+        largest = max([largest, *(abs(number(other) - number(row)) for other in later)])
+    return {"inversions": overtaken, "within_a_client": within, "largest_overtake": largest}
+
+
+def number(row: Row) -> int:
+    """Return the id of a row, which is a number."""
+    assert isinstance(row.id, int)
+    return row.id
+
+
+def _visible(rows: list[Row], polls: Sequence[Poll], direction: int) -> dict[str, Any]:
+    seen = {row: poll.at + 2 for poll in reversed(polls) for row in poll.rows}
+    missed = [row for place, row in enumerate(rows) if row.stored and place not in seen]
+    lags = sorted(
+        max(0, seen[place] - row.insert.ended)
+        for place, row in enumerate(rows)
+        if place in seen and row.insert.outcome is OK
+    )
+    shares = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    figures: dict[str, Any] = {
+        "skipped": len(missed),
+        "polls": len(polls),
+        "advanced": sum(bool(poll.rows) for poll in polls),
+        "lag_ms": {
+            name: round(lags[min(int(share * len(lags)), len(lags) - 1)] / 1e6, 3) for name, share in shares.items()
+        }
+        if lags
+        else {},
+    }
+    timed = [row for row in missed if row.owned and row.insert.ended]
+    overtakes, behind, waits = [], [], []
+    for row in timed:
+        passing = [poll for poll in polls if (poll.high - number(row)) * direction >= 0]
+        if passing:
+            blind = [passing[0], *(poll for poll in passing if poll.at < row.insert.ended)]
+            overtakes.append(abs(passing[0].high - number(row)))
+            behind.append(abs(blind[-1].high - number(row)))
+            waits.append(max(0, row.insert.ended - passing[0].at))
+    if overtakes:
+        figures |= {
+            "overtake": max(overtakes),
+            "safe_lag_ids": max(behind),
+            "safe_lag_ms": round(max(waits) / 1e6, 3),
+        }
+    return figures
 
 
 def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generator: Generator) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from histories import REFUSED, failed, storm, told
+from histories import REFUSED, Poll, failed, storm, told
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_claim
 from idstorm.judge.matrix import matrix
+from idstorm.record.capacity import Capacity
 from idstorm.record.matrix import Cell
 from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Generator
+from idstorm.record.store import Ending
 from idstorm.record.verdict import CHECKS, StormReport, Verdict
 
 
@@ -72,6 +74,13 @@ BROKEN: dict[str, tuple[Evidence, str]] = {
     "faithful": (storm(told(1), told(2), census=[(1, 0), (3, 1)]), "1 strangers' ids (told 2, stored 3)"),
     "starts_at": (storm(*map(told, range(1, 40)), generator=Generator(100, 1)), "first 1, step 1"),
     "gapless": (storm(told(1), told(4)), "2 missing (between 1 and 4)"),
+    "explained": (storm(told(1), failed(2), told(4)), "1 missing (between 2 and 4)"),
+    "ordered": (storm(told(9), told(2, client=1)), "1 overtaken (2 after 9)"),
+    "visible": (storm(told(1), told(2), polls=[Poll(30, (1,), 2)]), "1 skipped (1, 2 was seen before)"),
+    "headroom": (
+        storm(told(75), ending=Ending("finished", capacity=Capacity("tinyint", 100, "AUTO_INCREMENT", 100))),
+        "75% used (75 of 100)",
+    ),
 }
 
 

@@ -92,7 +92,7 @@ def test_it_means_nothing_where_rows_were_there_before() -> None:
 
 
 def test_it_means_nothing_without_a_generator() -> None:
-    assert starts_at(storm(*map(told, range(100, 140)))).status is Status.NA
+    assert starts_at(storm(*map(told, range(100, 140)), generator=None)).status is Status.NA
     evidence = storm(told(UUID(int=1)), codec=UUIDS, generator=Generator(1, 1))
     assert starts_at(evidence).status is Status.NA
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from random import Random
 from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from histories import INTEGER, NOTHING, REFUSED, STRANGER, UUIDS, Entry, Operation, failed, storm, told_state, unused
+from histories import (
+    INTEGER,
+    NOTHING,
+    REFUSED,
+    STRANGER,
+    UUIDS,
+    Entry,
+    Operation,
+    Poll,
+    failed,
+    storm,
+    told_state,
+    unused,
+)
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
@@ -35,6 +49,24 @@ class World:
     busy: dict[int, int] = field(default_factory=dict)  #: until when each client is
     reusable: list[object] = field(default_factory=list)
     handed_out: int = 0
+    early: int = 0  #: ids that were handed out although they lie before the first
+    polled_at: list[int] = field(default_factory=list)  #: when a reader polls
+
+    def polls(self) -> list[Poll]:
+        """Return what a reader got who asks for rows beyond the furthest id that it has seen."""
+        direction = 1 if self.generator is None or self.generator.increment > 0 else -1
+        high, polls = -direction * (1 << 62), list[Poll]()
+        rows = self.rows
+        for at in [*sorted(self.polled_at), self.clock + 1_000]:
+            there = [
+                (id_, row)
+                for id_, row in self.census
+                if isinstance(row, int) and isinstance(id_, int) and (rows[row][1].ended or rows[row][1].handed) < at
+            ]
+            new = sorted((entry for entry in there if (entry[0] - high) * direction > 0), reverse=direction < 0)
+            high = new[-1][0] if new else high
+            polls.append(Poll(at, tuple(row for _, row in new), high))
+        return polls
 
     @property
     def rows(self) -> list[tuple[object, Operation]]:
@@ -51,6 +83,7 @@ class World:
             codec=UUIDS if isinstance(self.make(1), UUID) else INTEGER,
             token=token,
             generator=self.generator,
+            polls=self.polls() if token and self.generator is not None else None,
         )
 
     def next_id(self, *, reuse: bool) -> object:
@@ -100,16 +133,37 @@ class World:
             self.census = [entry for entry in self.census if entry[1] not in mine]
 
 
-@st.composite
-def clean_worlds(draw: DrawFn, *, integers: bool | None = None) -> World:
-    """Return a storm in which nothing unlawful happened."""
-    generator = draw(st.sampled_from([Generator(1, 1), Generator(500, 3), Generator(-20, -2), Generator(7, 40)]))
-    numbers = draw(st.booleans()) if integers is None else integers
+def begun(generator: Generator, numbers: bool) -> World:
+    """Return a world in which nothing has happened yet."""
 
     def number(place: int) -> object:
         return generator.start + (place - 1) * generator.increment
 
-    world = World(number, generator, None) if numbers else World(lambda place: UUID(int=place << 61), None, None)
+    return World(number, generator, None) if numbers else World(lambda place: UUID(int=place << 61), None, None)
+
+
+GENERATORS = [Generator(1, 1), Generator(500, 3), Generator(-20, -2), Generator(7, 40)]
+
+
+def large_world(size: int, random: Random) -> World:
+    """Return a storm of this many operations in which nothing unlawful happened."""
+    world = begun(random.choice(GENERATORS[:3]), True)
+    for _ in range(size):
+        client, luck, hold = random.randrange(CLIENTS), random.randrange(64), random.randrange(13)
+        outcome = random.choice([OK, OK, OK, FAILED, UNKNOWN])
+        if random.random() < 0.8:
+            world.insert(client, outcome, random.choice([1, 1, 3]), luck, hold)
+        else:
+            world.delete(client, outcome, luck, hold)
+    world.polled_at = [random.randrange(1 + world.clock) for _ in range(size // 10)]
+    return world
+
+
+@st.composite
+def clean_worlds(draw: DrawFn, *, integers: bool | None = None) -> World:
+    """Return a storm in which nothing unlawful happened."""
+    generator = draw(st.sampled_from(GENERATORS))
+    world = begun(generator, draw(st.booleans()) if integers is None else integers)
     there_before = draw(st.integers(0, 3))
     if there_before:
         world.before = [world.next_id(reuse=False) for _ in range(there_before)]
@@ -121,6 +175,7 @@ def clean_worlds(draw: DrawFn, *, integers: bool | None = None) -> World:
         st.integers(0, 63),
         st.integers(0, 12),
     )
+    world.polled_at = draw(st.lists(st.integers(1, 400), max_size=15))
     one_by_one = draw(st.booleans())
     for client, outcome, rows, luck, hold in draw(st.lists(step, min_size=4, max_size=30)):
         if rows:
@@ -264,6 +319,28 @@ def skip(world: World, pick: int) -> bool:
     return True
 
 
+def overtake(world: World, pick: int) -> bool:
+    """An insert that begins when others have been acknowledged gets an id before all of theirs."""
+    generator, rows = world.generator, [world.rows[row][0] for row in standing(world)]
+    if generator is None or not rows:
+        return False
+    row, client = len(world.rows), pick % CLIENTS
+    world.clock = max(world.clock, *world.busy.values())
+    world.run(Operation(OK, (generator.start - (1 + world.early) * generator.increment,), client=client), pick % 7)
+    world.early += 1
+    world.census.append((world.rows[row][0], row))
+    return True
+
+
+def pass_by(world: World, pick: int) -> bool:
+    """A reader has seen later ids before such a row is there."""
+    if not any(isinstance(row, int) for _, row in world.census):
+        return False
+    world.polled_at.append(max(world.clock, *world.busy.values()) + 1)
+    world.clock += 2
+    return overtake(world, pick)
+
+
 Fault = Callable[[World, int], bool]
 
 FAULTS: dict[Fault, tuple[str, str]] = {
@@ -278,5 +355,10 @@ FAULTS: dict[Fault, tuple[str, str]] = {
     appear: ("durable", "unexpected"),
     misattribute: ("faithful", "misattributed"),
     skip: ("gapless", "missing"),
+    overtake: ("ordered", "inversions"),
+    pass_by: ("visible", "skipped"),
 }
 """What can be planted, with the check and the figure that it must show in."""
+
+OF_NUMBERS = (skip, overtake, pass_by)
+"""Those that mean something only where ids are numbers."""

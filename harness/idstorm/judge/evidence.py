@@ -13,19 +13,46 @@ from typing import Any
 
 import numpy as np
 
-from idstorm.judge.groups import pair_up, repeated
+from idstorm.judge.groups import dense_range, pair_up, presence, repeated
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import Bytes, History
-from idstorm.record.outcome import Outcome
+from idstorm.record.outcome import Outcome, Status
 from idstorm.record.plan import Plan
+from idstorm.record.reading import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
+from idstorm.record.verdict import Finding
 
 WITNESSES = 24
 """How many witnesses a finding keeps."""
 
 FOREIGN, UNEXPECTED = -1, -2
+
+
+@dataclass(frozen=True)
+class Range:
+    """The ids that the table holds, from the lowest to the highest."""
+
+    low: int
+    high: int
+    missing: int  #: values between them that are not in use
+    _ids: Ints
+    _present: Bools | None  #: for each value whether it is in use, where that is worth its memory
+
+    @classmethod
+    def of(cls, ids: Ints) -> Range:
+        """Return the range of these ids, of which there is at least one."""
+        dense = dense_range(ids)
+        present = None if dense is None else presence(ids, *dense)
+        in_use = len(np.unique(ids)) if present is None else int(np.count_nonzero(present))
+        low, high = int(ids.min()), int(ids.max())
+        return cls(low, high, high - low + 1 - in_use, ids, present)
+
+    @property
+    def used(self) -> Ints:
+        """The ids in order, each once."""
+        return np.unique(self._ids) if self._present is None else np.flatnonzero(self._present) + self.low
 
 
 @dataclass(frozen=True)
@@ -36,6 +63,7 @@ class Evidence:
     history: History
     census: Census | None
     before: Census | None = None
+    reading: Reading | None = None
     ending: Ending = field(default_factory=lambda: Ending("finished"))
 
     @cached_property
@@ -55,13 +83,16 @@ class Evidence:
         assert self.census is not None
         if self.plan.ids.token is None:
             return self._entry_by_id(self.census)
-        history, tokens = self.history, self.plan.tokens
-        used = self.census.tokens - tokens.base
-        span = tokens.span
+        return self.rows_of(self.census.tokens, self.census.null_tokens)
+
+    def rows_of(self, tokens: Ints, nulls: Bools | None = None) -> Ints:
+        """Return for each token its row, FOREIGN, or UNEXPECTED."""
+        history, span = self.history, self.plan.tokens.span
+        used = tokens - self.plan.tokens.base
         counts = history.row_offsets[1:] - history.row_offsets[:-1]
         foreign = (used < 0) | (used >= span * history.clients)
-        if self.census.null_tokens is not None:
-            foreign |= self.census.null_tokens
+        if nulls is not None:
+            foreign |= nulls
         if foreign.any():
             used[foreign] = 0
         client, within = np.divmod(used, span)
@@ -137,6 +168,33 @@ class Evidence:
         """The operations that insert."""
         inserts: Bools = self.history.kind == Kind.INSERT
         return inserts
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What is known of the target, as it was in the end."""
+        return {**self.plan.target.facts, **self.ending.facts}
+
+    @property
+    def cache(self) -> int:
+        """How many values the generator's cache holds; 1: it has none."""
+        return 1 if self.ending.capacity is None else self.ending.capacity.cache
+
+    @property
+    def no_range(self) -> Finding | None:
+        """Why the ids of the table are no range, if they are none."""
+        if not self.plan.ids.numeric:
+            return Finding(Status.NA, reason="the ids are no numbers")
+        if self.census is None or not self.ending.quiet:
+            return Finding(Status.UNKNOWN, reason=self.ending.census or "there is no census of a quiet table")
+        if not len(self.census.known_ids):
+            return Finding(Status.UNKNOWN, reason="the table is empty")
+        return None
+
+    @cached_property
+    def range(self) -> Range:
+        """The ids that the table holds, where they are a range."""
+        assert self.census is not None
+        return Range.of(self.census.known_ids.words)
 
     def describe(self, row: int) -> dict[str, Any]:
         """Return what names one row for a reader: enough to find it in the table and on its tape."""

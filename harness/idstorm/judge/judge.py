@@ -10,14 +10,18 @@ from idstorm.judge.accepted import accepted
 from idstorm.judge.compare import compare
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.explained import explained
 from idstorm.judge.faithful import faithful
 from idstorm.judge.gapless import gapless
+from idstorm.judge.headroom import headroom
 from idstorm.judge.matrix import matrix
+from idstorm.judge.ordered import ordered
 from idstorm.judge.pressure import pressure
 from idstorm.judge.single_use import single_use
 from idstorm.judge.starts_at import starts_at
 from idstorm.judge.summary import operations
 from idstorm.judge.unique import unique
+from idstorm.judge.visible import visible
 from idstorm.record import store
 from idstorm.record.outcome import Result, Stance, Status, exit_code, settle, worst
 from idstorm.record.plan import Claim
@@ -26,7 +30,21 @@ from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
 Check = Callable[[Evidence], Finding]
 
 REGISTRY: dict[str, Check] = {
-    check.__name__: check for check in (pressure, unique, single_use, accepted, durable, faithful, starts_at, gapless)
+    check.__name__: check
+    for check in (
+        pressure,
+        unique,
+        single_use,
+        accepted,
+        durable,
+        faithful,
+        starts_at,
+        gapless,
+        explained,
+        ordered,
+        visible,
+        headroom,
+    )
 }
 """A check is added by a file of its own, a line here, and its name in `idstorm.record.verdict`."""
 
@@ -53,7 +71,7 @@ def judge_storm(storm: store.StoredStorm) -> StormReport:
     verdicts: dict[str, Verdict] = {}
     figures: dict[str, Any] = {}
     if plan is not None and storm.history is not None:
-        evidence = Evidence(plan, storm.history, storm.census, storm.before, ending)
+        evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending)
         figures = operations(evidence)
         verdicts = {
             name: judge_claim(plan.claims[name], _find(check, evidence))

@@ -19,7 +19,15 @@ _BROKE: dict[str, Callable[[Figures, Figures], str]] = {
     "durable": lambda figures, first: f"{_counts(figures)} (id {first['id']} {first['fault']})",
     "faithful": lambda figures, first: f"{figures['misattributed']:,} strangers' ids ({_mistaken(first)})",
     "starts_at": lambda figures, first: f"first {first['first']:,}, step {first['step']}",
-    "gapless": lambda figures, first: f"{figures['missing']:,} missing ({_between(first)})",
+    "gapless": lambda figures, first: f"{figures['missing']:,} missing ({_between(first['largest_gap_between'])})",
+    "explained": lambda figures, first: (
+        f"{figures['unexplained']:,} missing ({_between(first['unexplained_between'])})"
+    ),
+    "ordered": lambda figures, first: (
+        f"{figures['inversions']:,} overtaken ({first['id']} after {first['overtaken_by']})"
+    ),
+    "visible": lambda figures, first: f"{figures['skipped']:,} skipped ({_passed_by(first)})",
+    "headroom": lambda figures, first: f"{figures['used']:.0%} used ({first['position']:,} of {first['limit']:,})",
 }
 
 
@@ -81,6 +89,10 @@ def _counts(figures: Figures) -> str:
     return ", ".join(f"{figures[fault]:,} {fault}" for fault in _DURABLE if figures.get(fault))
 
 
-def _between(witness: Figures) -> str:
-    low, high = witness["largest_gap_between"]
+def _between(ids: Sequence[int]) -> str:
+    low, high = ids
     return f"between {low:,} and {high:,}"
+
+
+def _passed_by(witness: Figures) -> str:
+    return f"{witness['id']}" + (f", {witness['had_seen']} was seen before" if witness.get("had_seen") else "")

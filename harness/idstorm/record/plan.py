@@ -102,7 +102,8 @@ class Ids:
     token: str | None  #: `table.column`, or None where no column could carry a token
     constraints: tuple[str, ...] = ()  #: names by which an error may call a constraint on these columns
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
-    generator: Generator | None = None  #: None: the ids come from elsewhere
+    generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
+    sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made
 
     @property
     def numeric(self) -> bool:
@@ -149,6 +150,9 @@ class Plan:
     isolation: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     interlude: bool = False  #: all clients stand still in the middle
+    reader: bool = False  #: somebody polls the table for newer rows all the while
+    headroom: float = 0.5  #: the fraction of the ids that may be used up
+    forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last
     notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
 
     def to_json(self) -> dict[str, Any]:

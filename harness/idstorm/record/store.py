@@ -5,6 +5,7 @@
     <storm>/tapes/         one tape for each client
     <storm>/before.npz     the census before the first client started, where the table was not empty
     <storm>/census.npz     the census afterwards
+    <storm>/reader.*       what a reader saw all the while, if there was one
     <storm>/ending.json    how it ended: written last
     report.json            what the judge made of it
 
@@ -25,9 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from idstorm.errors import EnvironmentFault, UnreadableRun
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.history import History, read_history
 from idstorm.record.plan import Plan
+from idstorm.record.reading import Reading, read_reading
 from idstorm.record.verdict import Report
 
 FORMAT = 1
@@ -50,6 +53,9 @@ class Ending:
     facts: dict[str, Any] = field(default_factory=dict)  #: the target's facts afterwards
     notes: tuple[str, ...] = ()  #: what the scenario's environment had to say
     kept: str | None = None  #: where the namespace is that was not taken away
+    reader: str | None = None  #: why the reader did not come to its end
+    capacity: Capacity | None = None  #: how far the ids can go
+    at: str | None = None  #: when that was, in UTC
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class StoredStorm:
     history: History | None
     before: Census | None
     census: Census | None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     try:
         ending = _ending(folder / "ending.json")
         plan = _plan(folder / "plan.json")
-        history = before = census = None
+        history = before = census = reading = None
         if plan is None and ending.state in ("finished", "failed fast"):
             raise UnreadableRun(f"{folder} has lost its plan.json")
         if plan is not None and (folder / "tapes").is_dir() and ending.state not in ("not started", "not applicable"):
@@ -186,9 +193,12 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
                 before = Census.read(folder / "before.npz", codec)
             if ending.census is None:
                 census = Census.read(folder / "census.npz", codec)
+            reading = read_reading(folder)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
-    return StoredStorm(storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census)
+    return StoredStorm(
+        storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading
+    )
 
 
 def _ending(path: Path) -> Ending:
@@ -197,13 +207,14 @@ def _ending(path: Path) -> Ending:
         return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
     data = _read_json(path)
     try:
-        counts = data["operations"]
+        counts, capacity = data["operations"], data.get("capacity")
         return Ending(
             **{
                 **data,
                 "lost_workers": tuple(data["lost_workers"]),
                 "notes": tuple(data.get("notes", ())),
                 "operations": None if counts is None else tuple(counts),
+                "capacity": None if capacity is None else Capacity(**capacity),
             }
         )
     except (KeyError, TypeError) as error:

@@ -20,6 +20,10 @@ CHECKS = {
     "faithful": "the id told is the id of that row",
     "starts_at": "ids start and advance as asked",
     "gapless": "every id in the range is in use",
+    "explained": "every gap has a known cause",
+    "ordered": "ids are in the order of the inserts",
+    "visible": "a reader that polls for newer ids misses no row",
+    "headroom": "ids will last",
 }
 """The checks, in the order of every report, each with what it means where it holds."""
 

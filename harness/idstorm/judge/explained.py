@@ -1,0 +1,29 @@
+"""`explained`: does every gap have a known cause?
+
+Gaps are lawful almost everywhere, and mean nothing. A gap that nothing explains is news: a row that came and went, an
+application that nobody knew of, a generator that skips.
+"""
+
+from __future__ import annotations
+
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.ledger import ledger
+from idstorm.record.outcome import Status
+from idstorm.record.verdict import Finding
+
+
+def explained(evidence: Evidence) -> Finding:
+    """Hold where the ledger charges every missing id to a cause."""
+    wanting = evidence.no_range
+    if wanting is not None:
+        return wanting
+    if evidence.plan.ids.generator is None:
+        return Finding(Status.NA, reason="the ids, or some of them, do not come from the database's generator")
+    span = evidence.range
+    if not span.missing:
+        return Finding(Status.HELD, {"unexplained": 0})
+    found = ledger(evidence, span.used, span.missing)
+    if found.widest is None:
+        return Finding(Status.HELD, {"unexplained": 0})
+    witness = {"unexplained_between": list(found.widest)}
+    return Finding(Status.BROKEN, {"unexplained": found.unexplained}, (witness,))

@@ -1,0 +1,206 @@
+"""The ledger: why each missing id is missing.
+
+Gaps are lawful almost everywhere: a generator does not take part in transactions. Gaps that nothing explains are news,
+so each missing id is charged to the first cause that fits:
+
+=============  =====================================================================================================
+rolled_back    a client was told it, and its transaction failed
+given_up       the work said that it gave it up inside a transaction
+unknown        a client was told it, and what became of its transaction is not known
+deleted        its row was deleted
+foreign        a row had it before the storm, or it lies below such rows, above which the generator began
+application    the ids, or some of them, do not come from the generator alone
+off_grid       the generator steps over it, or each server's does over those of the others
+at_random      SQLite's rowids, past the largest, are drawn at random
+bulk           drawn in a block for an INSERT of many rows, of which the rest is dropped (InnoDB)
+cached         the rest of a block that a session had drawn from a cached sequence (PostgreSQL)
+refused        one for each insert that reached the database and never saw its id
+upserted       one for each insert that met a row
+crash          what a server may skip that has been started again
+=============  =====================================================================================================
+
+The first seven are charged by the id, the next three by where a gap lies and how wide it is, the last three by number.
+What is left is unexplained, a lower bound.
+
+https://www.postgresql.org/docs/current/sql-createsequence.html (cache; up to 32 values are logged ahead)
+https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html (a bulk insert's block doubles as it goes)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.groups import lookup
+from idstorm.record.columns import Ints, Keys
+from idstorm.record.outcome import Outcome
+from idstorm.record.tape import Flag, Told
+
+_LARGEST = (1 << 63) - 1
+_LOGGED_AHEAD = 32  # values of a sequence of PostgreSQL
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The causes that were found, each with its number, and the widest gap that has something unexplained in it."""
+
+    causes: dict[str, int]
+    widest: tuple[int, int] | None = None  #: the ids on both sides
+
+    @property
+    def unexplained(self) -> int:
+        """The missing ids for which no cause was found."""
+        return self.causes.get("unexplained", 0)
+
+
+@dataclass
+class _Gaps:
+    """What is still to be charged: between which ids, and how many."""
+
+    low: Ints
+    high: Ints
+    open: np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+    @property
+    def total(self) -> int:
+        return int(self.open.sum(dtype=np.uint64))
+
+    def widest(self) -> tuple[int, int]:
+        """Return between which ids most is still to be charged."""
+        place = int(self.open.argmax())
+        return int(self.low[place]), int(self.high[place])
+
+    def charge(self, number: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> int:
+        """Take at most this many from each gap. Returns how many that were."""
+        taken = np.minimum(self.open, number)
+        self.open = self.open - taken
+        return int(taken.sum(dtype=np.uint64))
+
+    def charge_all(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
+        """Take all of these gaps. Returns how many that were."""
+        return self.charge(np.where(which, self.open, np.uint64(0)))
+
+
+def ledger(evidence: Evidence, used: Ints, missing: int) -> Ledger:
+    """Return why `missing` values are missing between those that are in use, which are in order."""
+    causes: dict[str, int] = {}
+    charged = np.zeros(0, np.int64)
+    for cause, ids in _known(evidence):
+        more = np.setdiff1d(_missing_among(ids, used), charged, assume_unique=True)
+        charged = np.concatenate([charged, more])
+        causes[cause] = len(more)
+    generator = evidence.plan.ids.generator
+    if generator is None:
+        causes["application"] = missing - len(charged)
+        return Ledger({cause: number for cause, number in causes.items() if number})
+    gaps = _gaps(np.union1d(used, charged) if len(charged) else used, abs(generator.increment))
+    causes["off_grid"] = missing - len(charged) - gaps.total
+    for cause, number in _by_place(evidence, gaps, used):
+        causes[cause] = causes.get(cause, 0) + number
+    left = gaps.total
+    for cause, number in _by_number(evidence).items():
+        causes[cause] = min(left, number)
+        left -= causes[cause]
+    causes["unexplained"] = left
+    return Ledger({cause: number for cause, number in causes.items() if number}, gaps.widest() if left else None)
+
+
+def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
+    history, outcome = evidence.history, evidence.row_outcome
+    told = history.told == Told.ID
+    yield "rolled_back", history.keys.words[told & (outcome == Outcome.FAILED)]
+    yield "given_up", history.keys.words[history.told == Told.BURNED]
+    yield "unknown", history.keys.words[told & (outcome == Outcome.UNKNOWN)]
+    yield "deleted", history.keys.words[told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)]
+    yield "foreign", np.zeros(0, np.int64) if evidence.before is None else evidence.before.known_ids.words
+
+
+def _missing_among(ids: Ints, used: Ints) -> Ints:
+    """Return which of these ids are missing: between the lowest and the highest in use, and not in use."""
+    ids = np.unique(ids)
+    ids = ids[(ids > used[0]) & (ids < used[-1])]
+    missing: Ints = ids[used[np.searchsorted(used, ids)] != ids]
+    return missing
+
+
+def _gaps(taken: Ints, step: int) -> _Gaps:
+    """Return the gaps between these ids, with how many values of the generator lie in each."""
+    widths = np.diff(taken).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
+    wide = np.flatnonzero(widths)
+    low, high, widths = taken[wide], taken[wide + 1], widths[wide]
+    if step > 1:
+        next_one = step - (low % step - int(taken[0]) % step) % step - 1  # values before the next on the grid
+        ahead = next_one.astype(np.uint64)
+        widths = np.where(widths > ahead, (widths - np.minimum(ahead, widths) - 1) // np.uint64(step) + 1, 0)
+        widths = widths.astype(np.uint64)
+    return _Gaps(low, high, widths)
+
+
+def _by_place(evidence: Evidence, gaps: _Gaps, used: Ints) -> Iterator[tuple[str, int]]:
+    """Charge what the place of a gap, and its width, give away."""
+    plan, facts = evidence.plan, evidence.facts
+    before, told = evidence.before, evidence.history.keys.words[evidence.owned]
+    if before is not None and len(before.known_ids) and len(told):
+        highest = before.known_ids.words.max()
+        if told.min() > highest:
+            yield "foreign", gaps.charge_all(gaps.high <= highest)
+    stride = facts.get("auto_increment_increment", 1)
+    if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
+        yield "off_grid", gaps.charge_all(gaps.open < 2 * stride)
+    if used[-1] == _LARGEST and "rowid_reuse" in plan.target.capabilities:
+        yield "at_random", gaps.charge_all(gaps.open > 0)
+    if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:
+        yield "bulk", _bulk(evidence, gaps)
+    if "session_sequence_cache" in plan.target.capabilities and evidence.cache > 1:
+        yield "cached", _cached(evidence, gaps)
+
+
+def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
+    """Charge gaps that follow a row of an insert of many rows, and are narrower than it had rows.
+
+    A block for a statement of unknown length has 1, 2, 4, 8 … values, so that its rest is less than the statement.
+    """
+    history = evidence.history
+    rows = np.flatnonzero(evidence.owned)
+    owner = lookup(history.keys.take(rows), Keys(history.keys.codec, gaps.low))
+    together = history.of_rows(history.rows, rows[np.maximum(owner, 0)])
+    return gaps.charge_all((owner >= 0) & (gaps.open < together.astype(np.uint64)))
+
+
+def _cached(evidence: Evidence, gaps: _Gaps) -> int:
+    """Charge the tails of blocks, of which each session that ends can leave one."""
+    generator, size = evidence.plan.ids.generator, evidence.cache
+    assert generator is not None
+    low, high = ((ids - generator.start) // generator.increment for ids in (gaps.low, gaps.high))
+    if generator.increment < 0:
+        low, high = high, low
+    blocks = high // size - low // size
+    tails = np.where(blocks > 0, size - 1 - low % size + np.maximum(blocks - 1, 0) * (size - 1), 0)
+    pool, unknown = evidence.plan.pool, np.count_nonzero(evidence.history.outcome == Outcome.UNKNOWN)
+    sessions = 1 + evidence.plan.fleet.processes * (pool.size + pool.max_overflow) + int(unknown)
+    before = gaps.open
+    charged = gaps.charge(tails.astype(np.uint64))
+    if charged > sessions * (size - 1):
+        gaps.open = before
+        return 0
+    return charged
+
+
+def _by_number(evidence: Evidence) -> dict[str, int]:
+    """Return the most that those causes can have taken whose ids nobody was told."""
+    history, facts = evidence.history, evidence.facts
+    reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
+    never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached
+    in_blocks = facts.get("innodb_autoinc_lock_mode", 0) >= 1 and evidence.plan.fleet.batch > 1
+    restarted = "started" in evidence.ending.facts and evidence.ending.facts["started"] != (
+        evidence.plan.target.facts.get("started")
+    )
+    ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 0
+    return {
+        "refused": int(np.count_nonzero(never_told)) * (2 if in_blocks else 1),
+        "upserted": int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW))),
+        "crash": max(ahead, evidence.cache) if restarted else 0,
+    }

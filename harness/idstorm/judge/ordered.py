@@ -1,0 +1,122 @@
+"""`ordered`: does an insert that began after another was acknowledged have the later id?
+
+Whoever sorts by id, and takes that for the order of events, depends on it. Inserts that overlap may have their ids in
+any order. An insert counts once, however many later ids had been acknowledged before it began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from idstorm.judge.evidence import WITNESSES, Evidence
+from idstorm.judge.timeline import Track, stretches, tracks
+from idstorm.record.columns import Bools, Ints, Keys
+from idstorm.record.outcome import Outcome, Status
+from idstorm.record.verdict import Finding
+
+
+def ordered(evidence: Evidence) -> Finding:
+    """Hold where no insert was overtaken: none has an id before one that was acknowledged before it began."""
+    if not evidence.plan.ids.numeric and not evidence.plan.ids.sortable:
+        return Finding(Status.NA, reason="the ids are not meant to be in any order")
+    history = evidence.history
+    places = _in_direction(evidence)
+    acknowledged = evidence.owned & (evidence.row_outcome == Outcome.OK)
+    ended = tracks(history.of_rows(history.ended), history.row_offsets)
+    begun = tracks(history.of_rows(history.begin), history.row_offsets)
+    overall = _scan(ended, begun, places, acknowledged, evidence.committed)
+    if overall.count:  # otherwise no client can have overtaken itself
+        alone = [
+            _scan([one], [other], places, acknowledged, evidence.committed)
+            for one, other in zip(ended, begun, strict=True)
+        ]
+    figures = {
+        "inversions": overall.count,
+        "within_a_client": sum(one.count for one in alone) if overall.count else 0,
+        "largest_overtake": overall.largest,
+    }
+    witnesses = [_witness(evidence, later, earlier) for later, earlier in overall.pairs]
+    return Finding(Status.BROKEN if overall.count else Status.HELD, figures, tuple(witnesses))
+
+
+@dataclass
+class _Scan:
+    count: int = 0
+    largest: int = 0
+    pairs: list[tuple[int, int]] = field(default_factory=list)  #: a row that was overtaken, and by which one
+
+
+def _scan(ended: Sequence[Track], begun: Sequence[Track], ids: Ints, acknowledged: Bools, committed: Bools) -> _Scan:
+    """Go through time, and hold each insert that begins against the furthest id that was acknowledged before."""
+    scan = _Scan()
+    furthest: tuple[int, int] | None = None  # that id, and its row
+    for (ends, those), (begins, these) in stretches(ended, begun):
+        kept = acknowledged[those]
+        order = np.argsort(ends[kept], kind="stable")
+        ends, those = ends[kept][order], those[kept][order]
+        kept = committed[these]
+        begins, these = begins[kept], these[kept]
+        known = ids[those]
+        if furthest is not None:
+            ends, known = np.concatenate([[np.iinfo(np.int64).min], ends]), np.concatenate([[furthest[0]], known])
+            those = np.concatenate([[furthest[1]], those])
+        if not len(known):
+            continue
+        highest = np.maximum.accumulate(known)
+        before = np.searchsorted(ends, begins, side="left") - 1
+        mine = ids[these]
+        overtaken = np.flatnonzero((before >= 0) & (mine < highest[np.maximum(before, 0)]))
+        if len(overtaken):
+            _add(scan, overtaken, before, these, those, mine, known, highest)
+        place = int(known.argmax())
+        furthest = int(known[place]), int(those[place])
+    return scan
+
+
+def _add(
+    scan: _Scan, overtaken: Ints, before: Ints, these: Ints, those: Ints, mine: Ints, known: Ints, highest: Ints
+) -> None:
+    by, gap = highest[before[overtaken]], mine[overtaken]
+    wide = int(by.max()) - int(gap.min()) >= 1 << 63  # beyond 64 bits
+    scan.count += len(overtaken)
+    scan.largest = max(scan.largest, int((by.astype(object) - gap if wide else by - gap).max()))
+    for place in overtaken[: WITNESSES - len(scan.pairs)].tolist():
+        first = int(known[: before[place] + 1].argmax())
+        scan.pairs.append((int(these[place]), int(those[first])))
+
+
+def _in_direction(evidence: Evidence) -> Ints:
+    """Return for each row a number that grows as its generator goes on: its id, or the rank of what is no number."""
+    keys, generator = evidence.history.keys, evidence.plan.ids.generator
+    if evidence.plan.ids.numeric:
+        return ~keys.words if generator is not None and generator.increment < 0 else keys.words
+    return _ranks(keys)
+
+
+def _ranks(keys: Keys) -> Ints:
+    """Return the place of each key among all, as its bytes sort; equal keys have one place."""
+    words = keys.words[:, 2:].byteswap() if keys.codec.kind == "text" else keys.words
+    unsigned = words.view(np.uint64)
+    order = np.lexsort(unsigned.T[::-1])
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (unsigned[order][1:] != unsigned[order][:-1]).any(axis=1)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.cumsum(new)
+    return ranks
+
+
+def _witness(evidence: Evidence, later: int, earlier: int) -> dict[str, Any]:
+    one, other = evidence.describe(later), evidence.describe(earlier)
+    history = evidence.history
+    rows = np.array([later, earlier])
+    begin, ended = history.of_rows(history.begin, rows)[0], history.of_rows(history.ended, rows)[1]
+    return {
+        "id": one["id"],
+        "overtaken_by": other["id"],
+        "which_was_acknowledged_ms_before": round(float(begin - ended) / 1e6, 3),
+        "rows": [one, other],
+    }

@@ -1,0 +1,130 @@
+"""`visible`: does a reader that polls `id > last seen` get every row?
+
+Outbox pollers and incremental jobs depend on it. Ids are handed out before rows become visible: where a later id
+commits first, and the reader comes in between, it never looks back. Rows are told apart by their tokens, so that an id
+that was handed out again is not mistaken for the row that had it before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.groups import pieces
+from idstorm.record.columns import Bools, Ints
+from idstorm.record.outcome import Outcome, Status
+from idstorm.record.reading import Reading
+from idstorm.record.verdict import Finding
+
+MIN_ADVANCED = 10
+"""Polls that have to find something new before a reader that missed nothing proves anything."""
+
+_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+_NEVER_SEEN = 0
+
+
+def visible(evidence: Evidence) -> Finding:
+    """Hold where the reader got each row that the table holds in the end.
+
+    `safe_lag_ids` is how far behind the highest id it would have had to stay to miss nothing, `safe_lag_ms` how long
+    it would have had to wait with each id; both, like the times until visibility, are upper bounds.
+    """
+    if not evidence.plan.reader:
+        return Finding(Status.NA, reason="there was no reader: ask for one with --reader")
+    reading = evidence.reading
+    if evidence.census is None or reading is None:
+        return Finding(Status.UNKNOWN, reason=evidence.ending.census or evidence.ending.reader or "nobody read")
+    seen_at = _first_seen(evidence, reading)
+    skipped = evidence.found & (seen_at == _NEVER_SEEN)
+    rows = np.flatnonzero(skipped)
+    numeric = evidence.plan.ids.numeric
+    if not reading.complete:  # what was never passed may only not have been read yet
+        rows = rows[_passed(evidence, reading, rows) < len(reading)] if numeric else rows[:0]
+    advanced = int(np.count_nonzero(reading.counts))
+    figures: dict[str, Any] = {
+        "skipped": len(rows),
+        "polls": len(reading),
+        "advanced": advanced,
+        "lag_ms": _lags(evidence, seen_at),
+    }
+    if len(rows):
+        figures |= _remedies(evidence, reading, rows) if numeric else {}
+        witnesses = [_witness(evidence, reading, row) for row in evidence.describe_all(rows)]
+        return Finding(Status.BROKEN, figures, tuple(witnesses))
+    if not reading.complete:
+        return Finding(
+            Status.UNKNOWN, figures, reason=evidence.ending.reader or "the reader's last poll did not succeed"
+        )
+    if advanced < MIN_ADVANCED:
+        reason = (
+            f"{advanced} polls found something new, at least {MIN_ADVANCED} are asked for: raise --inserts or --time"
+        )
+        return Finding(Status.UNKNOWN, figures, reason=reason)
+    return Finding(Status.HELD, figures)
+
+
+def _first_seen(evidence: Evidence, reading: Reading) -> Ints:
+    """Return for each row when the poll that first returned it had ended."""
+    seen_at = np.full(len(evidence.history.told), _NEVER_SEEN)
+    after = np.cumsum(reading.counts)
+    for piece in reversed(list(pieces(len(reading.tokens)))):  # the first sighting is written last
+        rows = evidence.rows_of(reading.tokens[piece])
+        known = np.flatnonzero(rows >= 0)[::-1]
+        poll = np.searchsorted(after, known + piece.start, side="right")
+        seen_at[rows[known]] = reading.ended[poll]
+    return seen_at
+
+
+def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
+    """Return quantiles of the time from a row's acknowledgement to the end of the poll that first returned it."""
+    ok: Bools = (seen_at != _NEVER_SEEN) & (evidence.row_outcome == Outcome.OK)
+    ended = evidence.history.of_rows(evidence.history.ended)
+    lags = seen_at - ended if ok.all() else seen_at[ok] - ended[ok]
+    if not len(lags):
+        return {}
+    places = {name: min(int(share * len(lags)), len(lags) - 1) for name, share in _QUANTILES.items()}
+    lags.partition(sorted(set(places.values())))
+    return {name: round(max(0, int(lags[place])) / 1e6, 3) for name, place in places.items()}
+
+
+def _passed(evidence: Evidence, reading: Reading, rows: Ints) -> Ints:
+    """Return for each row the first poll by whose end a later id had been seen."""
+    ids, high = evidence.history.keys.words[rows], reading.high
+    if _descends(evidence):
+        ids, high = ~ids, ~high
+    passed: Ints = np.searchsorted(high, ids, side="left")
+    return passed
+
+
+def _descends(evidence: Evidence) -> bool:
+    generator = evidence.plan.ids.generator
+    return generator is not None and generator.increment < 0
+
+
+def _remedies(evidence: Evidence, reading: Reading, rows: Ints) -> dict[str, Any]:
+    """Return how far the reader was ahead of the rows that it missed, and what it would have had to wait."""
+    history = evidence.history
+    ended = history.of_rows(history.ended, rows)
+    passed = _passed(evidence, reading, rows)
+    known = (passed < len(reading)) & evidence.owned[rows] & (ended != 0)
+    rows, ended, passed = rows[known], ended[known], passed[known]
+    if not len(rows):
+        return {}
+    ids = history.keys.words[rows]
+    last = np.maximum(passed, np.searchsorted(reading.begin, ended, side="left") - 1)  # that may not have seen it
+    return {
+        "overtake": int(np.abs(reading.high[passed] - ids).max()),
+        "safe_lag_ids": int(np.abs(reading.high[last] - ids).max()),
+        "safe_lag_ms": round(max(0, int((ended - reading.begin[passed]).max())) / 1e6, 3),
+    }
+
+
+def _witness(evidence: Evidence, reading: Reading, row: Any) -> dict[str, Any]:
+    """Return a row that was missed, with what the reader had seen when it passed by."""
+    if not isinstance(row["id"], int) or not evidence.plan.ids.numeric:
+        return dict(row)
+    ids, high = (~np.int64(row["id"]), ~reading.high) if _descends(evidence) else (np.int64(row["id"]), reading.high)
+    poll = int(np.searchsorted(high, ids, side="left"))
+    return {"id": row["id"], "had_seen": int(reading.high[poll]) if poll < len(reading) else None, **row}

@@ -1,0 +1,67 @@
+"""What a reader saw that polled the table for newer rows all through a storm.
+
+Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, four words a poll, and
+`reader.rows`, the token of each row that a poll returned. The rows of a poll are written before the poll itself, so
+that files which were cut short still read back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from idstorm.record.columns import Ints
+
+_POLL_WORDS = 5  #: begin, ended, rows, the highest id seen so far, whether it is the last of a quiet table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The polls of a reader. Moments are those of the clients' clock; columns of polls are parallel."""
+
+    begin: Ints
+    ended: Ints
+    counts: Ints  #: rows that each poll returned
+    high: Ints  #: the furthest id seen by the end of each poll, in the generator's direction
+    tokens: Ints  #: of each row, poll by poll; -1 for a row without one
+    complete: bool  #: the last poll came after everything was over
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+
+class Log:
+    """The writing end, for one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._polls: BinaryIO = (folder / "reader.polls").open("wb")
+        self._rows: BinaryIO = (folder / "reader.rows").open("wb")
+
+    def write(self, begin: int, ended: int, tokens: Sequence[int], high: int, *, last: bool) -> None:
+        """Write down one poll. Raises OSError where there is no space."""
+        if tokens:
+            self._rows.write(array("q", tokens).tobytes())
+            self._rows.flush()
+        self._polls.write(array("q", (begin, ended, len(tokens), high, last)).tobytes())
+        self._polls.flush()
+
+    def close(self) -> None:
+        """Close both files."""
+        self._polls.close()
+        self._rows.close()
+
+
+def read_reading(folder: Path) -> Reading | None:
+    """Return what the reader of a storm wrote into its folder, or None where there was none."""
+    if not (folder / "reader.polls").exists():
+        return None
+    words = np.fromfile(folder / "reader.polls", np.int64)
+    polls = words[: len(words) // _POLL_WORDS * _POLL_WORDS].reshape(-1, _POLL_WORDS)
+    begin, ended, counts, high, last = (np.ascontiguousarray(column) for column in polls.T)
+    tokens = np.fromfile(folder / "reader.rows", np.int64, int(counts.sum()))
+    return Reading(begin, ended, counts, high, tokens, bool(len(last)) and bool(last[-1]))

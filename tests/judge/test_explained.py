@@ -1,0 +1,165 @@
+"""What the place of a gap gives away, and what is then left unexplained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from histories import NOTHING, UUIDS, failed, storm, told, unknown
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.explained import explained
+from idstorm.judge.gapless import gapless
+from idstorm.record.capacity import Capacity
+from idstorm.record.outcome import Status
+from idstorm.record.plan import Fleet, Generator, Target
+from idstorm.record.store import Ending
+
+LARGEST = 2**63 - 1
+
+
+def on(
+    *operations: Any,
+    capabilities: tuple[str, ...] = (),
+    facts: dict[str, Any] | None = None,
+    facts_after: dict[str, Any] | None = None,
+    cache: int = 1,
+    batch: int = 1,
+    **more: Any,
+) -> Evidence:
+    """Return the evidence of a storm on a server of which this is known."""
+    capacity = Capacity("integer", 2**31 - 1, "sequence thing_id_seq", LARGEST, cache=cache)
+    return storm(
+        *operations,
+        target=Target("it", "it", "", "1", "", capabilities, facts or {}),
+        fleet=Fleet(processes=1, clients=2, inserts=1, batch=batch),
+        ending=Ending("finished", capacity=capacity, facts=facts_after or {}),
+        **more,
+    )
+
+
+def causes(evidence: Evidence) -> dict[str, Any]:
+    """Return the ledger, of which both checks say the same."""
+    figures, finding = gapless(evidence).figures, explained(evidence)
+    ledger: dict[str, Any] = figures["ledger"]
+    assert sum(ledger.values()) == figures["missing"]
+    if finding.status is not Status.NA:
+        assert finding.figures["unexplained"] == ledger.get("unexplained", 0)
+        assert finding.status is (Status.BROKEN if finding.figures["unexplained"] else Status.HELD)
+    return ledger
+
+
+def test_without_a_gap_there_is_nothing_to_explain() -> None:
+    assert explained(storm(told(1), told(2))).status is Status.HELD
+
+
+def test_an_unexplained_gap_is_shown_by_its_neighbours() -> None:
+    finding = explained(storm(told(1), failed(2), told(3), told(7), told(9)))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"unexplained": 4})
+    assert finding.witnesses == ({"unexplained_between": [3, 7]},)
+
+
+def test_what_explains_a_gap_does_not_close_it() -> None:
+    evidence = storm(told(1), failed(2), told(3))
+    assert (gapless(evidence).status, explained(evidence).status) == (Status.BROKEN, Status.HELD)
+
+
+def test_ids_that_the_application_makes_are_its_own_affair() -> None:
+    evidence = storm(told(1), failed(2), told(9), generator=None)
+    assert causes(evidence) == {"rolled_back": 1, "application": 6}
+    assert explained(evidence).status is Status.NA
+
+
+def test_below_rows_that_were_there_before_the_generator_never_was() -> None:
+    there = [(3, None), (20, None)]
+    assert causes(storm(told(21), told(22), before=[3, 20], census=[*there, (21, 0), (22, 1)])) == {"foreign": 16}
+    assert causes(storm(told(4), told(22), before=[3, 20], census=[*there, (4, 0), (22, 1)])) == {"unexplained": 16}
+
+
+class TestACachedSequence:
+    SESSIONS = ("session_sequence_cache",)
+
+    def test_leaves_the_tail_of_a_block_for_each_session(self) -> None:
+        operations = [told(1), told(2), told(21, client=1), told(41)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"cached": 18 + 19}
+
+    def test_leaves_no_hole_within_a_block(self) -> None:
+        operations = [told(1), told(5), told(20), told(21)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 17}
+
+    def test_leaves_no_hole_at_the_head_of_a_block(self) -> None:
+        operations = [told(20), told(24)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 3}
+
+    def test_leaves_a_block_of_which_the_first_was_refused(self) -> None:
+        operations = [told(20), failed(NOTHING), told(41)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"cached": 19, "refused": 1}
+
+    def test_explains_no_more_than_there_were_sessions(self) -> None:
+        operations = [told(1 + 20 * block) for block in range(9)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 8 * 19}
+
+    def test_counts_in_its_own_steps_and_direction(self) -> None:
+        down = [told(-1), told(-3), told(-41, client=1), told(-43)]
+        evidence = on(*down, capabilities=self.SESSIONS, cache=20, generator=Generator(-1, -2))
+        assert causes(evidence) == {"off_grid": 21, "cached": 18}
+
+    def test_that_all_sessions_share_leaves_nothing(self) -> None:
+        assert causes(on(told(1), told(21), cache=20)) == {"unexplained": 19}
+
+
+class TestABlockForABulkInsert:
+    FACTS = {"innodb_autoinc_lock_mode": 1}  # noqa: RUF012
+
+    def test_leaves_less_than_the_statement_had_rows(self) -> None:
+        operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
+        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"bulk": 3}
+
+    def test_leaves_nothing_wider(self) -> None:
+        operations = [told(1, 2, 3, 4), told(9, 10, client=1)]
+        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"unexplained": 4}
+
+    def test_leaves_nothing_after_a_single_row(self) -> None:
+        operations = [told(1), told(3, 4, 5, 6, client=1)]
+        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"unexplained": 1}
+
+    def test_is_not_drawn_in_the_traditional_mode(self) -> None:
+        operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
+        assert causes(on(*operations, facts={"innodb_autoinc_lock_mode": 0}, batch=4)) == {"unexplained": 3}
+
+    def test_is_lost_whole_with_a_statement_that_was_refused(self) -> None:
+        operations = [told(1), failed(NOTHING, NOTHING), told(5)]
+        assert causes(on(*operations, facts=self.FACTS, batch=2)) == {"refused": 3}
+
+
+def test_servers_that_take_turns_step_over_each_others_values() -> None:
+    facts = {"auto_increment_increment": 10}
+    assert causes(on(told(1), told(11), told(12), told(31), facts=facts)) == {"off_grid": 9 + 18}
+    assert causes(on(told(1), told(22), facts=facts)) == {"unexplained": 20}
+
+
+def test_past_the_largest_rowid_they_are_drawn_at_random() -> None:
+    operations = [told(LARGEST), told(5), told(2**40)]
+    assert causes(on(*operations, capabilities=("rowid_reuse",))) == {"at_random": LARGEST - 5 - 2}
+    assert "unexplained" in causes(on(told(5), told(2**40), capabilities=("rowid_reuse",)))
+
+
+@pytest.mark.parametrize(("before", "after", "ledger"), [("a", "b", "crash"), ("a", "a", "unexplained")])
+def test_a_server_that_was_started_again_may_skip_what_it_had_logged_ahead(
+    before: str, after: str, ledger: str
+) -> None:
+    evidence = on(
+        told(1),
+        told(30),
+        capabilities=("session_sequence_cache",),
+        facts={"started": before},
+        facts_after={"started": after},
+    )
+    assert causes(evidence) == {ledger: 28}
+
+
+def test_it_means_nothing_for_ids_that_are_no_numbers_and_is_unknown_without_a_census() -> None:
+    assert explained(storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS)).status is Status.NA
+    assert explained(storm(told(1), unknown(2), census=None)).status is Status.UNKNOWN
+    assert explained(replace(storm(told(1)), ending=Ending("finished", quiet=False))).status is Status.UNKNOWN

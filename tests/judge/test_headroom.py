@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from histories import UUIDS, failed, storm, told
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.headroom import headroom
+from idstorm.record.capacity import Capacity
+from idstorm.record.outcome import Status
+from idstorm.record.plan import Generator
+from idstorm.record.store import Ending
+
+SMALL = Capacity("smallint", 32_767, "sequence thing_id_seq", 2**63 - 1, position=10)
+
+
+def after(capacity: Capacity | None, **more: Any) -> Evidence:
+    ids = more.pop("ids", [8, 10])
+    ending = Ending("finished", capacity=capacity, at="2026-03-01T12:00:00+00:00")
+    return storm(*map(told, ids), *more.pop("operations", []), ending=ending, **more)
+
+
+def test_little_used_holds_and_says_how_much() -> None:
+    finding = headroom(after(SMALL, ids=range(1, 11)))
+    assert finding.status is Status.HELD
+    assert finding.figures["position"] == 10
+    assert finding.figures["limit"] == finding.figures["column_limit"] == 32_767
+    assert finding.figures["used"] == pytest.approx(10 / 32_767)
+    assert finding.figures["rows_left"] == 32_757
+    assert finding.figures["burned_per_row"] == 0
+
+
+@pytest.mark.parametrize(("fraction", "status"), [(0.5, Status.BROKEN), (0.51, Status.HELD)])
+def test_it_breaks_at_the_fraction_that_is_stated(fraction: float, status: Status) -> None:
+    capacity = Capacity("tinyint", 20, "AUTO_INCREMENT", 20)
+    assert headroom(after(capacity, headroom=fraction)).status is status
+
+
+def test_whichever_ends_first_is_the_limit() -> None:
+    assert headroom(after(replace(SMALL, generator_limit=100))).figures["limit"] == 100
+
+
+def test_the_generator_may_be_further_than_any_row() -> None:
+    assert headroom(after(replace(SMALL, position=30_000))).status is Status.BROKEN
+    assert headroom(after(replace(SMALL, position=None))).figures["position"] == 10
+
+
+def test_ids_that_were_burned_will_be_burned_again() -> None:
+    capacity = Capacity("small", 100, "a generator", 100, position=20)
+    finding = headroom(after(capacity, ids=[1, 5, 9, 13], operations=[failed(17)], headroom=0.9))
+    assert finding.figures["burned_per_row"] == 4  # twenty were drawn for four rows
+    assert finding.figures["rows_left"] == 16
+
+
+def test_a_date_is_given_only_with_a_forecast() -> None:
+    assert "until" not in headroom(after(SMALL)).figures
+    ids = range(1, 11)
+    assert headroom(after(SMALL, ids=ids, forecast=32_757 / 86_400)).figures["until"] == "2026-03-02"
+    large = Capacity("bigint", 2**63 - 1, "a generator", 2**63 - 1)
+    assert headroom(after(large, ids=ids, forecast=50.0)).figures["until"] == "after the year 9999"
+
+
+def test_a_generator_that_descends_has_its_limit_below() -> None:
+    capacity = Capacity("integer", -(2**31), "a sequence", -(2**63), position=-(2**30))
+    finding = headroom(after(capacity, ids=[-1, -2], generator=Generator(-1, -1)))
+    assert (finding.status, finding.figures["limit"], finding.figures["position"]) == (
+        Status.BROKEN,
+        -(2**31),
+        -(2**30),
+    )
+    assert (
+        headroom(after(replace(capacity, position=-2), ids=[-1, -2], generator=Generator(-1, -1))).status is Status.HELD
+    )
+
+
+def test_past_its_end_nothing_is_left() -> None:
+    assert headroom(after(replace(SMALL, position=40_000))).figures["rows_left"] == 0
+
+
+def test_where_nobody_says_how_far_it_goes_it_means_nothing() -> None:
+    assert headroom(after(None)).status is Status.NA
+    assert headroom(storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS)).status is Status.NA
+
+
+@pytest.mark.parametrize("census", [None, []])
+def test_without_ids_in_the_table_it_is_unknown(census: Any) -> None:
+    assert headroom(after(SMALL, census=census)).status is Status.UNKNOWN

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from histories import NOTHING, TEXT, UUIDS, WIDE, Operation, failed, storm, told, unknown
+from idstorm.judge import timeline
+from idstorm.judge.ordered import ordered
+from idstorm.record.keys import Codec
+from idstorm.record.outcome import Status
+from idstorm.record.plan import Generator
+
+
+def figures(*operations: Operation, **more: Any) -> tuple[int, int, int]:
+    """Return inversions, those within a client, and the largest overtake."""
+    finding = ordered(storm(*operations, **more))
+    assert finding.status is (Status.BROKEN if finding.figures["inversions"] else Status.HELD)
+    assert bool(finding.witnesses) == bool(finding.figures["inversions"])
+    return (
+        finding.figures["inversions"],
+        finding.figures["within_a_client"],
+        finding.figures["largest_overtake"],
+    )
+
+
+def test_ids_that_follow_the_inserts_hold() -> None:
+    assert figures(told(1), told(2, client=1), told(5), told(9, client=1)) == (0, 0, 0)
+
+
+def test_an_insert_with_an_earlier_id_than_one_acknowledged_before_it_began_was_overtaken() -> None:
+    assert figures(told(21), told(2, client=1)) == (1, 0, 19)
+
+
+def test_inserts_are_counted_not_pairs() -> None:
+    assert figures(told(7), told(8), told(9), told(1, client=1)) == (1, 0, 8)
+    assert figures(told(9), told(1, client=1), told(2, client=1), told(3, client=1)) == (3, 0, 8)
+
+
+def test_a_client_can_be_overtaken_by_itself() -> None:
+    assert figures(told(3), told(2), told(4, client=1), told(1, client=1)) == (2, 2, 3)
+
+
+def test_inserts_that_overlap_may_have_their_ids_in_any_order() -> None:
+    assert figures(told(2, begin=10, ended=30), told(1, client=1, begin=20, ended=40)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("begin", "inversions"), [(29, 0), (30, 0), (31, 1)])
+def test_at_the_same_instant_nothing_is_before_the_other(begin: int, inversions: int) -> None:
+    operations = [told(2, begin=10, ended=30), told(1, client=1, begin=begin, ended=90)]
+    assert figures(*operations)[0] == inversions
+
+
+def test_what_was_never_acknowledged_overtakes_nobody() -> None:
+    assert figures(failed(9), unknown(8), told(1, client=1)) == (0, 0, 0)
+    assert figures(unknown(9, ended=0), told(1, client=1)) == (0, 0, 0)
+    assert figures(told(9, NOTHING), told(1, client=1))[0] == 1
+
+
+def test_what_is_not_certainly_there_was_not_overtaken() -> None:
+    assert figures(told(9), failed(1, client=1), unknown(2, client=1)) == (0, 0, 0)
+    census = [(9, 0), (2, 1)]
+    assert figures(told(9), unknown(2, client=1), census=census) == (1, 0, 7)
+
+
+def test_rows_of_one_operation_are_in_no_order() -> None:
+    assert figures(told(3, 2, 1)) == (0, 0, 0)
+    assert figures(told(5, 9, 7), told(8, 10, 6, client=1)) == (2, 0, 3)
+
+
+def test_a_generator_that_descends_is_followed_in_its_direction() -> None:
+    down = Generator(-1, -1)
+    assert figures(told(-1), told(-2, client=1), generator=down) == (0, 0, 0)
+    assert figures(told(-2), told(-1, client=1), generator=down) == (1, 0, 1)
+
+
+def test_an_overtake_may_be_as_wide_as_the_type() -> None:
+    assert figures(told(2**63 - 1), told(-(2**63), client=1)) == (1, 0, 2**64 - 1)
+
+
+def test_the_witnesses_are_pairs() -> None:
+    finding = ordered(storm(told(4), told(21), told(2, client=1)))
+    (witness,) = finding.witnesses
+    assert (witness["id"], witness["overtaken_by"]) == (2, 21)
+    assert [(row["client"], row["operation"]) for row in witness["rows"]] == [(1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "ids"),
+    [
+        (UUIDS, [UUID(int=1), UUID(int=1 << 127), UUID(int=(1 << 128) - 1)]),
+        (TEXT, ["01A", "01B", "01Ba", "7ZZZZZZZZZZZZZZZ"]),
+        (WIDE, [1, 2**64, 2**100]),
+    ],
+)
+def test_ids_that_are_no_small_numbers_have_an_order_where_that_is_meant(codec: Codec, ids: list[object]) -> None:
+    assert ordered(storm(*map(told, ids), codec=codec)).status is Status.NA
+    assert figures(*map(told, ids), codec=codec, ids=sorting(codec)) == (0, 0, 0)
+    assert figures(*map(told, reversed(ids)), codec=codec, ids=sorting(codec))[0] == len(ids) - 1
+
+
+def sorting(codec: Codec) -> Any:
+    from dataclasses import replace
+
+    return replace(storm(codec=codec).plan.ids, sortable=True)
+
+
+def test_a_long_history_is_cut_into_stretches_that_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    ids = np.argsort(np.arange(400) + random.integers(0, 60, 400)) + 1
+    operations = [
+        told(int(id_), client=place % 7, begin=place * 10, ended=place * 10 + 61) for place, id_ in enumerate(ids)
+    ]
+    whole = figures(*operations)
+    assert whole[0] > 20
+    for stretch in (1, 8, 40):
+        monkeypatch.setattr(timeline, "STRETCH", stretch)
+        assert figures(*operations) == whole
+
+
+def test_a_clock_that_goes_back_within_a_client_is_no_obstacle() -> None:
+    assert figures(told(9, begin=100, ended=110), told(1, begin=10, ended=20), told(5, begin=200)) == (1, 1, 4)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from histories import COUNTER, Operation, Poll, deleted, failed, storm, told, unknown
+from idstorm.judge.visible import visible
+from idstorm.record.outcome import Status
+from idstorm.record.plan import Generator
+from idstorm.record.store import Ending
+from idstorm.record.verdict import Finding
+
+INSERTS = [told(id_, client=id_ % 2) for id_ in range(1, 13)]  # row r has the id r + 1, and ends at 10 r + 16
+IN_TURN = [Poll(10 * row + 17, (row,), row + 1) for row in range(12)]
+
+
+def judged(*operations: Operation, polls: list[Poll] | None, **more: Any) -> Finding:
+    return visible(storm(*operations, polls=polls, **more))
+
+
+def test_a_reader_that_got_every_row_holds() -> None:
+    finding = judged(*INSERTS, polls=IN_TURN)
+    assert finding.status is Status.HELD
+    assert (finding.figures["skipped"], finding.figures["polls"], finding.figures["advanced"]) == (0, 12, 12)
+
+
+def test_a_row_that_the_reader_passed_by_was_skipped() -> None:
+    slow = told(3, client=2, begin=31, ended=100)
+    polls = [Poll(20, (0, 1), 2), Poll(50, (3,), 4), Poll(61, (4,), 5), Poll(120, (), 5)]
+    finding = judged(told(1), told(2), slow, told(4), told(5), polls=polls)
+    assert finding.status is Status.BROKEN
+    assert {name: value for name, value in finding.figures.items() if name != "lag_ms"} == {
+        "skipped": 1,
+        "polls": 4,
+        "advanced": 3,
+        "overtake": 1,  # the poll at 50 passed by
+        "safe_lag_ids": 2,  # the one at 61 was further ahead, and may not have seen it either
+        "safe_lag_ms": 0.0,  # 50 ns
+    }
+    (witness,) = finding.witnesses
+    assert (witness["id"], witness["had_seen"], witness["client"]) == (3, 4, 2)
+
+
+def test_what_a_reader_would_have_had_to_wait_is_in_milliseconds() -> None:
+    ms = 1_000_000
+    slow = told(1, client=1, begin=1 * ms, ended=90 * ms)
+    finding = judged(slow, told(2, begin=2 * ms, ended=3 * ms), polls=[Poll(20 * ms, (1,), 2)])
+    assert finding.figures["safe_lag_ms"] == 70
+    assert finding.figures["lag_ms"]["max"] == 17
+
+
+def test_rows_are_told_apart_by_token_not_by_id() -> None:
+    again = [told(1), deleted(0), told(1, client=1)]
+    finding = judged(*again, census=[(1, 1)], polls=[Poll(20, (0,), 1), Poll(50, (), 1)])
+    assert (finding.status, finding.figures["skipped"]) == (Status.BROKEN, 1)
+
+
+def test_a_row_that_the_table_does_not_hold_is_not_missed() -> None:
+    operations = [*INSERTS, failed(13), unknown(14), told(15), deleted(14)]
+    assert judged(*operations, polls=IN_TURN).status is Status.HELD
+
+
+def test_a_row_of_unknown_outcome_that_is_there_has_to_be_seen() -> None:
+    operations = [*INSERTS, unknown(0, ended=0)]
+    census = [(row + 1, row) for row in range(12)] + [(0, 12)]
+    finding = judged(*operations, census=census, polls=IN_TURN)
+    assert finding.figures["skipped"] == 1
+    assert "safe_lag_ids" not in finding.figures  # nobody knows when it became visible
+
+
+def test_a_row_counts_from_the_first_time_it_was_seen() -> None:
+    polls = [Poll(20, (0,), 1), Poll(9_000_000, (0, 1), 2)]
+    assert judged(told(1), told(2, ended=26), polls=polls).figures["lag_ms"] == {
+        "p50": 9.0,
+        "p95": 9.0,
+        "p99": 9.0,
+        "max": 9.0,
+    }
+    assert judged(told(1), polls=[*polls[:1], Poll(9_000_000, (0,), 1)]).figures["lag_ms"]["max"] == 0
+
+
+def test_a_generator_that_descends_is_read_in_its_direction() -> None:
+    operations = [told(-id_, client=id_ % 2) for id_ in range(1, 13)]
+    polls = [Poll(10 * row + 17, (row,), -row - 1) for row in range(12)]
+    down = Generator(-1, -1)
+    assert judged(*operations, polls=polls, generator=down).status is Status.HELD
+    del polls[3]
+    finding = judged(*operations, polls=polls, generator=down)
+    assert (finding.figures["skipped"], finding.figures["overtake"]) == (1, 1)
+    assert finding.witnesses[0]["had_seen"] == -5
+
+
+def test_too_few_polls_that_found_something_prove_nothing() -> None:
+    polls = [Poll(200, tuple(range(12)), 12), *(Poll(300 + place, (), 12) for place in range(50))]
+    finding = judged(*INSERTS, polls=polls)
+    assert (finding.status, finding.figures["advanced"]) == (Status.UNKNOWN, 1)
+
+
+def test_a_reader_that_did_not_come_to_its_end_has_missed_only_what_it_passed() -> None:
+    assert judged(*INSERTS, polls=IN_TURN[:11], complete=False).status is Status.UNKNOWN
+    finding = judged(*INSERTS, polls=[*IN_TURN[:4], *IN_TURN[5:11]], complete=False)
+    assert (finding.status, finding.figures["skipped"]) == (Status.BROKEN, 1)
+    ending = Ending("finished", reader="the server went away")
+    assert judged(*INSERTS, polls=IN_TURN, complete=False, ending=ending).reason == "the server went away"
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"polls": None}, Status.NA),
+        ({"polls": None, "reader": True}, Status.UNKNOWN),
+        ({"polls": IN_TURN, "census": None}, Status.UNKNOWN),
+    ],
+)
+def test_without_a_reader_or_a_census_there_is_nothing_to_say(more: dict[str, Any], status: Status) -> None:
+    finding = judged(*INSERTS, **more)
+    assert finding.status is status
+    assert finding.reason
+
+
+def test_somebody_elses_rows_are_not_looked_for() -> None:
+    census = [*((row + 1, row) for row in range(12)), (99, None)]
+    assert judged(*INSERTS, census=census, polls=IN_TURN, generator=COUNTER).status is Status.HELD
