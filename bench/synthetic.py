@@ -25,7 +25,7 @@ def storm_of(plan: Plan, operations: int) -> StoredStorm:
     """Return a stored storm of this many operations, a multiple of the plan's clients, one row each."""
     clients, each = plan.fleet.clients, operations // plan.fleet.clients
     codec = plan.ids.codec
-    begin, handed, commit, ended = (np.empty(operations, np.int64) for _ in range(4))
+    begin, handed, ended = (np.empty(operations, np.int64) for _ in range(3))
     tokens = np.empty(operations, np.int64)
     stored = _ids(codec, operations)
     told = np.empty_like(stored)
@@ -36,8 +36,7 @@ def storm_of(plan: Plan, operations: int) -> StoredStorm:
         told[own], tokens[places] = stored[places], plan.tokens.first(client) + rounds
         begin[own] = (places + 1) * _APART
         handed[own] = begin[own] + clients * _APART // 4
-        commit[own] = begin[own] + clients * _APART // 2
-        ended[own] = commit[own] + clients * _APART // 3 + rounds % 97
+        ended[own] = begin[own] + clients * _APART * 5 // 6 + rounds % 97
     offsets = np.arange(clients + 1) * each
     history = History(
         op_offsets=offsets,
@@ -48,7 +47,6 @@ def storm_of(plan: Plan, operations: int) -> StoredStorm:
         code=np.zeros(operations, np.uint16),
         begin=begin,
         handed=handed,
-        commit=commit,
         ended=ended,
         rows=np.ones(operations, np.int32),
         told=np.full(operations, Told.ID, np.uint8),

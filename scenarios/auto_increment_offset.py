@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, gapless, holds, unique
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, explained, faithful, gapless, holds, unique
 
 
 class Page(Row):
@@ -41,6 +41,7 @@ auto_increment_offset = Scenario(
     needs={"auto_increment"},
     claims=[
         holds(unique, durable, faithful, accepted),
+        holds(explained),
         breaks(gapless, why="eight values of ten belong to neither of the two"),
     ],
 )

@@ -13,7 +13,7 @@ https://www.sqlite.org/autoinc.html
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, starts_at, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, explained, faithful, holds, ordered, starts_at, unique
 
 
 class User(Row):
@@ -26,5 +26,6 @@ autoincrement = Scenario(
     claims=[
         holds(unique, durable, faithful, accepted),
         holds(starts_at, why="a new table counts from 1, by ones"),
+        holds(ordered, explained, why="what was acknowledged has drawn its id before whatever begins after it"),
     ],
 )

@@ -13,7 +13,7 @@ https://www.postgresql.org/docs/current/dml-returning.html
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, starts_at, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, explained, faithful, holds, starts_at, unique
 
 
 class Contact(Row):
@@ -24,5 +24,5 @@ class Contact(Row):
 bulk = Scenario(
     model=Contact,
     batch=100,
-    claims=[holds(unique, durable, faithful, accepted, starts_at)],
+    claims=[holds(unique, durable, faithful, accepted, starts_at, explained)],
 )

@@ -13,7 +13,21 @@ https://docs.sqlalchemy.org/en/20/core/defaults.html#sqlalchemy.schema.Sequence.
 from sqlalchemy import Sequence
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, gapless, holds, may_break, starts_at, unique
+from idstorm.scenario import (
+    Row,
+    Scenario,
+    accepted,
+    breaks,
+    durable,
+    explained,
+    faithful,
+    gapless,
+    holds,
+    may_break,
+    ordered,
+    starts_at,
+    unique,
+)
 
 
 class Ticket(Row):
@@ -26,5 +40,8 @@ cached_sequence = Scenario(
     claims=[
         holds(unique, durable, faithful, accepted, starts_at),
         may_break(gapless, why="what a session had reserved and did not use is dropped when it ends"),
+        holds(explained),
+        breaks(ordered, when={"session_sequence_cache"}, why="each session draws from its own 20 values"),
+        holds(ordered, when={"mariadb"}, why="all sessions share one cache"),
     ],
 )

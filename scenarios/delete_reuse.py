@@ -12,7 +12,7 @@ https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-auto-incrementing-
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, single_use, unique
+from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, ordered, single_use, unique
 
 
 class Message(Row):
@@ -33,6 +33,7 @@ delete_reuse = Scenario(
         holds(unique, durable, faithful, single_use),
         breaks(
             single_use,
+            ordered,
             when={"rowid_reuse"},
             why="the next row gets the id of the newest one that was deleted",
         ),

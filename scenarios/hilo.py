@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, String, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, holds, unique
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, holds, ordered, unique
 
 BLOCK = 50
 
@@ -88,7 +88,10 @@ hilo = Scenario(
     model=Parcel,
     insert=insert_parcels,
     setup=open_counter,
-    claims=[holds(unique, durable, faithful, accepted, why="the UPDATE locks the row that holds the next block")],
+    claims=[
+        holds(unique, durable, faithful, accepted, why="the UPDATE locks the row that holds the next block"),
+        breaks(ordered, why="each process draws from a block of its own"),
+    ],
 )
 
 read_then_write = Scenario(

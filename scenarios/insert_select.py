@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, Connection, insert, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, gapless, holds, unique
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, explained, faithful, gapless, holds, unique
 
 STAGED = 20
 
@@ -47,7 +47,7 @@ insert_select = Scenario(
     setup=stage,
     batch=STAGED,
     claims=[
-        holds(unique, durable, faithful, accepted, gapless),
+        holds(unique, durable, faithful, accepted, gapless, explained),
         breaks(
             gapless, when={"auto_increment"}, why="ids are drawn in blocks, and the rest of the last one is dropped"
         ),

@@ -25,6 +25,7 @@ from idstorm.scenario import (
     durable,
     faithful,
     gapless,
+    headroom,
     holds,
     may_break,
     single_use,
@@ -82,6 +83,7 @@ integer_limit = Scenario(
     needs={"integer_widths"},
     claims=[
         holds(unique, durable, faithful, single_use, accepted, gapless),
+        breaks(headroom, why="all but a few of its values were used up before"),
         breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
         breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
     ],
@@ -93,6 +95,7 @@ small = Scenario(
     needs={"integer_widths"},
     claims=[
         holds(unique, durable, faithful, single_use, accepted, gapless),
+        breaks(headroom, why="all but a few of its values were used up before"),
         breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
         breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
     ],

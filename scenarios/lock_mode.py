@@ -15,7 +15,19 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, Connection, Table, insert, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Claims, Row, Scenario, accepted, breaks, durable, faithful, gapless, holds, unique
+from idstorm.scenario import (
+    Claims,
+    Row,
+    Scenario,
+    accepted,
+    breaks,
+    durable,
+    explained,
+    faithful,
+    gapless,
+    holds,
+    unique,
+)
 
 STAGED = 10
 
@@ -57,7 +69,7 @@ def in_mode(mode: int, claim: Claims) -> Scenario:
         batch=15,
         needs={"auto_increment"},
         server={"mysql": settings, "mariadb": settings},
-        claims=[holds(unique, durable, faithful, accepted), claim],
+        claims=[holds(unique, durable, faithful, accepted, explained), claim],
     )
 
 

@@ -83,6 +83,7 @@ without_constraint = Scenario(
 mixed = Scenario(
     model=Product,
     insert=every_tenth_by_hand,
+    generated=False,
     claims=[
         holds(unique, durable, faithful),
         may_break(accepted, why="two clients set the same id by hand at times"),

@@ -13,7 +13,7 @@ https://www.sqlite.org/autoinc.html
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, gapless, holds, may_break, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, explained, faithful, gapless, holds, may_break, unique
 
 
 class Order(Row):
@@ -29,5 +29,6 @@ rollbacks = Scenario(
         holds(unique, durable, faithful, accepted),
         may_break(gapless, why="a generator does not take part in transactions"),
         holds(gapless, when={"sqlite"}, why="the counter is the table itself, and is rolled back with it"),
+        holds(explained),
     ],
 )

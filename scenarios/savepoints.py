@@ -25,6 +25,7 @@ from idstorm.scenario import (
     accepted,
     breaks,
     durable,
+    explained,
     faithful,
     gapless,
     holds,
@@ -69,7 +70,7 @@ def give_up_the_second(session: Session, tokens: Sequence[int]) -> list[int | Bu
 
 
 CLAIMS = [
-    holds(unique, durable, faithful, accepted),
+    holds(unique, durable, faithful, accepted, explained),
     breaks(gapless, why="a generator does not take part in transactions, nor in savepoints"),
     holds(gapless, when={"sqlite"}, why="the counter is the table itself"),
 ]

@@ -14,7 +14,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 from ulid import ULID
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, single_use, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, may_break, ordered, single_use, unique
 
 
 def new_id() -> str:
@@ -27,5 +27,9 @@ class Upload(Row):
 
 ulids = Scenario(
     model=Upload,
-    claims=[holds(unique, durable, faithful, accepted, single_use, why="80 random bits within each millisecond")],
+    sortable=True,
+    claims=[
+        holds(unique, durable, faithful, accepted, single_use, why="80 random bits within each millisecond"),
+        may_break(ordered, why="within a millisecond they are drawn at random"),
+    ],
 )

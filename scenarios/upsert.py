@@ -26,6 +26,7 @@ from idstorm.scenario import (
     accepted,
     breaks,
     durable,
+    explained,
     faithful,
     gapless,
     holds,
@@ -82,6 +83,7 @@ def ignoring(session: Session, tokens: Sequence[int]) -> list[int | None]:
 CLAIMS = [
     holds(unique, durable, faithful, accepted),
     breaks(gapless, why="the id was drawn before the row was found to be there"),
+    holds(explained),
     holds(gapless, when={"sqlite"}, why="the next id is the largest plus one"),
 ]
 

@@ -15,7 +15,7 @@ from sqlalchemy import Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7 as new_id
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, single_use, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, may_break, ordered, single_use, unique
 
 
 class Order(Row):
@@ -26,5 +26,9 @@ class Order(Row):
 
 uuid7 = Scenario(
     model=Order,
-    claims=[holds(unique, durable, faithful, accepted, single_use, why="74 random bits within each millisecond")],
+    sortable=True,
+    claims=[
+        holds(unique, durable, faithful, accepted, single_use, why="74 random bits within each millisecond"),
+        may_break(ordered, why="within a millisecond, two processes draw at random"),
+    ],
 )

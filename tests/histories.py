@@ -262,7 +262,6 @@ def _history(operations: list[Operation], tokens: list[int], clients: int, codec
         code=np.array([codes.index(each.error) + 1 if each.error else 0 for each in by_client], np.uint16),
         begin=integers(operation.begin for operation in by_client),
         handed=integers(operation.handed for operation in by_client),
-        commit=integers(operation.commit for operation in by_client),
         ended=integers(operation.ended for operation in by_client),
         rows=np.array([len(operation.ids or operation.deletes) for operation in by_client], np.int32),
         told=np.array([told_state(id_) for id_ in ids], np.uint8),

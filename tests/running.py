@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from idstorm.record.history import read_segment
+from idstorm.record.segments import read_segment
 from idstorm.record.tape import Layout
 
 PATIENCE = 60.0  # seconds after which a test gives up waiting for something that should have happened

@@ -84,6 +84,7 @@ class Refused(Exception):
     """Certainly nothing was done. Raised by a client of a scenario's own, with the reason."""
 
 
+Poll = Callable[[Connection, Any, bool], tuple[Collection[Any], Any]]
 Environment = Callable[[Place], AbstractContextManager[Any]]
 Clients = Callable[[Place, Any], AbstractContextManager[Inserter]]
 
@@ -196,6 +197,10 @@ class Scenario:
     """The mapped class. The tables that are made are those of its MetaData."""
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
+    sortable: bool = False
+    """The ids are no numbers, but are meant to sort in the order in which they are made, for `ordered`."""
+    generated: bool = True
+    """The ids come from the database's generator alone. False: the work chooses some of them itself."""
     token: Column | None = None
     """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
     insert: Insert | None = None
@@ -219,6 +224,12 @@ class Scenario:
     """The isolation level of the sessions. Default: the database's."""
     connections: int = 1
     """Connections that one client needs at once."""
+    think: tuple[float, float] = (0.0, 0.0)
+    """Seconds, least and most, for which a transaction is held open between its insert and its COMMIT."""
+    reader: bool | Poll = False
+    """Whether somebody polls the table for newer rows all the while, for `visible`. True: for ids beyond the furthest
+    seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and what it is to be
+    told as `last` the next time; it is None the first time. `final`: all is quiet, nothing more will come."""
     client: Clients | None = None
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
     not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
@@ -234,6 +245,8 @@ class Scenario:
     """By dialect, what a server must have been started with, name by name. A private one is started with it."""
     setup: Callable[[Connection], object] | None = None
     """Called once, after the tables are made and before the clients start; what it does is committed."""
+    headroom: float = 0.5
+    """The fraction of the ids that may be used up, of the column's range and of the generator's."""
     needs: Collection[str] = ()
     """Capabilities without which the scenario means nothing."""
     claims: Sequence[Claims] = ()
@@ -244,6 +257,10 @@ class Scenario:
             raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
         if self.batch < 1 or self.connections < 1:
             raise ScenarioError("batch and connections of a scenario are at least 1")
+        if not 0 <= self.think[0] <= self.think[1]:
+            raise ScenarioError("think of a scenario is a range of seconds: the least first")
+        if not 0 < self.headroom <= 1:
+            raise ScenarioError("headroom of a scenario is a fraction: more than 0 and at most 1")
         if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
             raise ScenarioError("deletes and rollback of a scenario are fractions: at least 0 and less than 1")
         self._check_who_works()
@@ -264,12 +281,15 @@ class Scenario:
 
     def _check_who_works(self) -> None:
         own = ("insert", "delete", "deletes", "rollback", "session")
-        if self.client is not None and (given := [name for name in own if getattr(self, name)]):
+        given = [name for name in own if getattr(self, name)] + (["think"] if self.think[1] else [])
+        if self.client is not None and given:
             raise ScenarioError(f"a scenario with a client of its own has no use for {', '.join(given)}")
         if self.environment is not None and self.client is None:
             raise ScenarioError("the environment of a scenario is for its client, which it has not")
-        if self.local and (self.client is not None or self.interlude is not None):
-            raise ScenarioError("nothing outside its process can reach a local scenario: no client, no interlude")
+        if self.local and (self.client is not None or self.interlude is not None or self.reader):
+            raise ScenarioError(
+                "nothing outside its process can reach a local scenario: no client, interlude or reader"
+            )
         for dialect in self.server:
             if dialect not in DIALECTS:
                 raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(DIALECTS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +32,7 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["autoincremnt"], "did you mean autoincrement?"),
+        (["autoincremnt"], "did you mean autoincrement"),
         (["nothing_like_it"], "`idstorm list` shows the catalogue"),
         (["nowhere.py"], "there is no file nowhere.py"),
         (["nowhere.models:Invoice"], "there is no module nowhere"),
@@ -181,7 +182,7 @@ def test_a_folder_that_is_no_run_is_not_judged(idstorm: Idstorm) -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    ["run.json", "*/plan.json", "*/ending.json", "*/census.npz", "*/tapes/client-0000.000000.tape"],
+    ["run.json", "*/plan.json", "*/ending.json", "*/census.zip", "*/history.zip"],
 )
 def test_a_truncated_file_is_not_judged(idstorm: Idstorm, run: Path, damaged: str) -> None:
     (path,) = run.glob(damaged)
@@ -190,7 +191,7 @@ def test_a_truncated_file_is_not_judged(idstorm: Idstorm, run: Path, damaged: st
     said(idstorm("check", str(run)), 3)
 
 
-@pytest.mark.parametrize("missing", ["*/census.npz", "*/tapes/client-0003.000000.tape", "*/plan.json"])
+@pytest.mark.parametrize("missing", ["*/census.zip", "*/history.zip", "*/plan.json"])
 def test_a_missing_file_is_not_taken_for_a_pass(idstorm: Idstorm, run: Path, missing: str) -> None:
     (path,) = run.glob(missing)
     path.unlink()
@@ -219,9 +220,13 @@ def test_a_run_of_a_newer_format_is_refused_and_says_so(idstorm: Idstorm, run: P
     said(idstorm("check", str(run)), 3, "newer idstorm")
 
 
-def test_a_tape_of_a_newer_format_is_refused_and_says_so(idstorm: Idstorm, run: Path) -> None:
-    (path,) = run.glob("*/tapes/client-0000.000000.tape")
-    content = bytearray(path.read_bytes())
-    content[8:16] = (99).to_bytes(8, "little")
-    path.write_bytes(content)
+@pytest.mark.parametrize("name", ["*/census.zip", "*/history.zip"])
+def test_an_archive_of_a_newer_format_is_refused_and_says_so(idstorm: Idstorm, run: Path, name: str) -> None:
+    (path,) = run.glob(name)
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    members["about.json"] = json.dumps({**json.loads(members["about.json"]), "format": 99}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
     said(idstorm("check", str(run)), 3, "newer idstorm")

@@ -135,7 +135,7 @@ class TestABlockForABulkInsert:
 
 def test_servers_that_take_turns_step_over_each_others_values() -> None:
     facts = {"auto_increment_increment": 10}
-    assert causes(on(told(1), told(11), told(12), told(31), facts=facts)) == {"off_grid": 9 + 18}
+    assert causes(on(told(1), told(11), told(12), told(31), facts=facts)) == {"stride": 9 + 18}
     assert causes(on(told(1), told(22), facts=facts)) == {"unexplained": 20}
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from idstorm.errors import UnreadableRun
-from idstorm.record.history import History, read_history, read_segment, segments, trim
+from idstorm.record.collect import read_tapes
+from idstorm.record.history import History
 from idstorm.record.keys import Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Ids, Plan, Pool, Target, Tokens
-from idstorm.record.tape import Flag, Kind, Layout, Tape, Told
+from idstorm.record.segments import read_segment, segments, trim
+from idstorm.record.tape import COMMIT, Flag, Kind, Layout, Tape, Told
 from running import eventually
 
 BASE = 1_000_000
@@ -65,7 +67,7 @@ def test_what_is_recorded_reads_back_exactly(tmp_path: Path) -> None:
     tape.hand(["8", 10], 31)
     tape.end(Outcome.FAILED | Flag.DELIBERATE << 8, 32)
 
-    history = read_history(tmp_path, plan(batch=3))
+    history = read_tapes(tmp_path, plan(batch=3))
 
     assert history.kind.tolist() == [Kind.INSERT, Kind.DELETE, Kind.INSERT]
     assert history.rows.tolist() == [3, 1, 2]
@@ -78,7 +80,8 @@ def test_what_is_recorded_reads_back_exactly(tmp_path: Path) -> None:
     assert history.code.tolist() == [0, 1, 0]
     assert history.begin.tolist() == [10, 20, 30]
     assert history.handed.tolist() == [11, 21, 31]
-    assert history.commit.tolist() == [12, 22, 0]
+    (path,) = segments(tmp_path, 0)
+    assert read_segment(path, Layout(3, 1))[:, COMMIT].tolist() == [12, 22, 0]
     assert history.ended.tolist() == [13, 23, 32]
 
 
@@ -87,7 +90,7 @@ def test_a_tape_grows_by_segments_and_is_read_as_one(tmp_path: Path) -> None:
     for number in range(20_000):
         record(tape, number)
     assert len(segments(tmp_path, 0)) > 2
-    history = read_history(tmp_path, plan())
+    history = read_tapes(tmp_path, plan())
     assert history.keys.words.tolist() == list(range(20_000))
 
 
@@ -103,7 +106,7 @@ def test_an_operation_that_was_cut_short_is_unknown(tmp_path: Path, moment: int)
     ]
     for step in steps[:moment]:
         step()
-    history = read_history(tmp_path, plan())
+    history = read_tapes(tmp_path, plan())
     assert history.outcome.tolist() == [Outcome.OK, Outcome.UNKNOWN][: 1 + (moment > 0)]
     assert history.told.tolist() == [Told.ID, Told.ID if moment > 1 else Told.NOTHING][: 1 + (moment > 0)]
 
@@ -117,7 +120,7 @@ def test_a_result_that_was_stored_but_not_published_counts_for_nothing(tmp_path:
         file.seek((8 + 3) * 8)  # the word ENDED of the first record
         file.write(bytes(8))
     assert read_segment(path, layout).shape == (1, layout.words)
-    assert read_history(tmp_path, plan()).outcome.tolist() == [Outcome.UNKNOWN]
+    assert read_tapes(tmp_path, plan()).outcome.tolist() == [Outcome.UNKNOWN]
 
 
 _WRITER = """
@@ -145,7 +148,7 @@ def test_a_kill_at_any_instant_leaves_a_tape_that_reads_back_exactly(tmp_path: P
     writer.send_signal(signal.SIGKILL)
     writer.wait()
 
-    history = read_history(tmp_path, plan())
+    history = read_tapes(tmp_path, plan())
     _is_exact(history)
 
 
@@ -154,7 +157,7 @@ def _is_exact(history: History) -> None:
     numbers = range(1, whole + 1)
     assert history.keys.words[:whole].tolist() == list(numbers)
     assert history.outcome[:whole].tolist() == [Outcome.OK] * whole
-    for offset, moments in enumerate((history.begin, history.handed, history.commit, history.ended), start=1):
+    for offset, moments in {1: history.begin, 2: history.handed, 4: history.ended}.items():
         assert moments[:whole].tolist() == [4 * number + offset for number in numbers]
     if history.ended[whole:].any():
         assert history.outcome[whole:].tolist() == [Outcome.OK]
@@ -198,7 +201,7 @@ def test_a_segment_that_cannot_be_had_stops_the_client_before_it_acts(tmp_path: 
         text=True,
         check=True,
     )
-    history = read_history(tmp_path, plan())
+    history = read_tapes(tmp_path, plan())
     assert len(history) == int(done.stdout) > 1_000
     assert (history.outcome == Outcome.OK).all()
 
@@ -210,11 +213,11 @@ def test_a_trimmed_tape_is_smaller_and_reads_the_same(tmp_path: Path) -> None:
     before = path.stat().st_size
     trim(tmp_path, 0, Layout(1, 1))
     assert path.stat().st_size < before
-    assert read_history(tmp_path, plan()).keys.words.tolist() == [1]
+    assert read_tapes(tmp_path, plan()).keys.words.tolist() == [1]
 
 
 def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
-    history = read_history(tmp_path, plan(clients=3))
+    history = read_tapes(tmp_path, plan(clients=3))
     assert len(history) == 0
     assert history.op_offsets.tolist() == [0, 0, 0, 0]
 
@@ -222,13 +225,13 @@ def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
 def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:
     (tmp_path / "client-0000.000000.tape").write_bytes(b"something else" * 100)
     with pytest.raises(UnreadableRun, match="no tape"):
-        read_history(tmp_path, plan())
+        read_tapes(tmp_path, plan())
 
 
 def test_a_tape_of_another_plan_is_refused(tmp_path: Path) -> None:
     record(Tape(tmp_path, 0, 1, Codec("int64")), 1)
     with pytest.raises(UnreadableRun, match="does not belong"):
-        read_history(tmp_path, plan(batch=2))
+        read_tapes(tmp_path, plan(batch=2))
 
 
 def test_a_code_for_which_there_is_no_space_is_not_there_in_part(tmp_path: Path) -> None:
@@ -247,4 +250,4 @@ except OSError:
 """
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "no space\n"
-    assert [code.name for code in read_history(tmp_path, plan()).codes] == ["one"]
+    assert [code.name for code in read_tapes(tmp_path, plan()).codes] == ["one"]

@@ -11,7 +11,7 @@ import click
 
 from idstorm import __version__
 from idstorm.cli.matrix import matrix
-from idstorm.cli.parameters import Duration, Fraction, Setting, Think
+from idstorm.cli.parameters import Duration, Fraction, Rate, Setting, Think
 from idstorm.cli.reports import console, finish, report_options
 
 
@@ -82,6 +82,18 @@ def cli() -> None:
 )
 @click.option("--think", type=Think(), metavar="0..5ms", help="Hold transactions open between insert and COMMIT.")
 @click.option(
+    "--reader/--no-reader",
+    default=None,
+    help="Let somebody poll the table for newer rows, to see what such a reader misses.  [default: the scenario's]",
+)
+@click.option(
+    "--headroom",
+    type=Fraction(),
+    metavar="FRACTION",
+    help="How much of the ids may be used up.  [default: the scenario's, mostly 0.5]",
+)
+@click.option("--forecast", type=Rate(), metavar="50/s", help="Inserts to expect, to say how long the ids will last.")
+@click.option(
     "--pool-size", type=click.IntRange(min=1), help="Connections of each process.  [default: one for each client]"
 )
 @click.option("--max-overflow", type=click.IntRange(min=0), default=0, help="Connections beyond the pool's size.")
@@ -125,7 +137,6 @@ def run(
     clients: int,
     inserts: int | None,
     duration: float | None,
-    think: tuple[float, float] | None,
     seed: int | None,
     json_file: str | None,
     quiet: bool,
@@ -154,7 +165,6 @@ def run(
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         inserts=inserts,
         seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
-        think=think or (0.0, 0.0),
     )
     request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
     with live(console(stderr=True), quiet=quiet) as watch:

@@ -30,6 +30,11 @@ from idstorm.cli.reports import console, finish, report_options, write_text
 @click.option("-c", "--clients", type=click.IntRange(min=1), default=8, show_default=True, help="Client threads.")
 @click.option("-n", "--inserts", type=click.IntRange(min=1), help="Rows to attempt in each storm, instead of a time.")
 @click.option("-T", "--time", "duration", type=Duration(), help="How long each storm takes.  [default: 5s]")
+@click.option(
+    "--reader/--no-reader",
+    default=True,
+    help="Let somebody poll each table for newer rows.  [default: where that makes sense]",
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Fixes what is chosen, as in `idstorm run`.")
 @click.option(
     "--results",
@@ -48,6 +53,7 @@ def matrix(
     clients: int,
     inserts: int | None,
     duration: float | None,
+    reader: bool,
     seed: int | None,
     results: Path,
     markdown: str | None,
@@ -81,7 +87,7 @@ def matrix(
         inserts=inserts,
         seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
     )
-    request = MatrixRequest(scenarios, on, fleet, results, quick)
+    request = MatrixRequest(scenarios, on, fleet, results, quick, reader)
     preparation = prepare(request)
     for reason in preparation.left_out:
         click.echo(reason, err=True)

@@ -39,6 +39,18 @@ class Think(click.ParamType[tuple[float, float]]):
         return least, most
 
 
+class Rate(click.ParamType[float]):
+    """How often something happens, in times a second: 50/s, 3000/h."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h|d)", str(value))
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no rate: write 50/s, 3000/h or 100000/d", param, ctx)
+        return float(match[1]) / {**_UNITS, "d": 86_400.0}[match[2]]
+
+
 class Setting(click.ParamType[tuple[str, str]]):
     """A pair: name=value."""
 

@@ -39,6 +39,7 @@ class MatrixRequest:
     fleet: Fleet = field(default_factory=lambda: Fleet(inserts=QUICK_INSERTS))
     results: Path = Path("results")
     quick: bool = False
+    reader: bool = True  #: somebody reads wherever that makes sense
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
 
     The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
     """
-    wish = Request((), fleet=request.fleet)
+    wish = Request((), fleet=request.fleet, reader=request.reader or None)
     orders = [order_of(wish, found, address) for found in preparation.found for address in preparation.addresses]
     for order in orders:
         storming.check_order(order)
@@ -155,4 +156,5 @@ def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
         words += ["--quick"]
     else:
         words += ["--inserts", str(fleet.inserts)] if fleet.inserts else ["--time", f"{fleet.seconds:g}s"]
+    words += [] if request.reader else ["--no-reader"]
     return " ".join([*words, "--seed", str(fleet.seed)])

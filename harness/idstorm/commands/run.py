@@ -35,6 +35,10 @@ class Request:
     batch: int | None = None
     rollback: float | None = None
     deletes: float | None = None
+    think: tuple[float, float] | None = None
+    reader: bool | None = None
+    headroom: float | None = None
+    forecast: float | None = None
     pool_size: int | None = None
     max_overflow: int = 0
     pool_timeout: float = 30.0
@@ -79,7 +83,9 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         "--batch": request.batch,
         "--rollback": request.rollback,
         "--deletes": request.deletes,
-        "--think": f"{_plain(fleet.think[0])}..{_plain(fleet.think[1])}s" if fleet.think[1] else None,
+        "--think": None if request.think is None else "..".join(map(_plain, request.think)) + "s",
+        "--headroom": request.headroom,
+        "--forecast": None if request.forecast is None else f"{_plain(request.forecast)}/s",
         "--pool-size": request.pool_size,
         "--max-overflow": request.max_overflow or None,
         "--pool-timeout": request.pool_timeout if request.pool_timeout != Request.pool_timeout else None,
@@ -89,6 +95,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         words += (
             [] if value is None else [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
         )
+    words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
     words += ["--keep"] if request.keep else []
     for name, value in request.settings:
         words += ["--set", shlex.quote(f"{name}={value}")]
@@ -119,6 +126,10 @@ def order_of(request: Request, found: catalogue.Found, address: targets.Address)
         batch=request.batch,
         rollback=request.rollback,
         deletes=request.deletes,
+        think=request.think,
+        reader=request.reader,
+        headroom=request.headroom,
+        forecast=request.forecast,
         pool_size=request.pool_size,
         max_overflow=request.max_overflow,
         pool_timeout=request.pool_timeout,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.urls import reaching
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
@@ -104,6 +105,15 @@ class Database(ABC):
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Return a setting of the server itself as it says it, or None where it has no such setting."""
+        return None
+
+    def capacity(
+        self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
+    ) -> Capacity | None:
+        """Return how far a column, and what fills it, can go; None where the column is no integer.
+
+        `sequence` is the one that the model names, `down` tells that the ids descend.
+        """
         return None
 
     def actual(self, connection: sa.Connection) -> str:

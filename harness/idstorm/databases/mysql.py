@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, ask
 from idstorm.errors import EnvironmentFault
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.keys import Codec
@@ -31,6 +32,7 @@ its group or cluster rolled back while it was committing."""
 _ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
 _PRIVILEGE = {1044, 1142, 1227}
 
+_BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "bigint": 63}
 _PIECE = 8_192  # rows that the server packs into one
 _RANGE = 65_536  # the same, where it packs by ranges of the id
 _LARGEST = (1 << 63) - 1  # also what numpy makes of larger ones
@@ -139,6 +141,45 @@ class MySQL(Database):
             **{name: int(value) if str(value).isdigit() else value for name, value in variables},
         }
 
+    def capacity(
+        self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
+    ) -> Capacity | None:
+        """Ask for the column's type, and for the table's counter, past the statistics that MySQL keeps of it.
+
+        https://dev.mysql.com/doc/refman/9.7/en/information-schema-optimization.html
+        """
+        names = {"table": table, "column": column}
+        type_, extra = connection.execute(
+            sa.text(
+                "SELECT column_type, extra FROM information_schema.columns WHERE table_schema = DATABASE() "
+                "AND table_name = :table AND column_name = :column"
+            ),
+            names,
+        ).one()
+        kind = str(type_).partition("(")[0].split()[0]
+        if kind not in _BITS:
+            return None
+        last = (1 << _BITS[kind] + ("unsigned" in type_)) - 1
+        last = -(1 << _BITS[kind]) if down else last
+        if "auto_increment" not in extra:
+            return self.sequence_capacity(connection, type_, last, sequence, down=down)
+        if self.name == "mysql":
+            connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
+        following = connection.execute(
+            sa.text(
+                "SELECT auto_increment FROM information_schema.tables WHERE table_schema = DATABASE() "
+                "AND table_name = :table"
+            ),
+            names,
+        ).scalar()
+        return Capacity(type_, last, "AUTO_INCREMENT", last, None if following is None else int(following) - 1)
+
+    def sequence_capacity(
+        self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
+    ) -> Capacity:
+        """Return the capacity of a column that is no AUTO_INCREMENT."""
+        return Capacity(type_, last, "the application", last)
+
     def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read the server's own number. A key is named by its constraint, by its first column, or as PRIMARY."""
         if type(error).__module__.partition(".")[0].lower() not in ("pymysql", "mysqldb", "mysql"):
@@ -224,6 +265,18 @@ class MariaDB(MySQL):
         if self.setting(connection, "innodb_snapshot_isolation") == "ON":
             more.add("lost_updates_refused")
         return super().capabilities(connection) | more
+
+    def sequence_capacity(
+        self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
+    ) -> Capacity:
+        """A sequence is a table with one row. What its cache holds has been drawn, as far as anybody can see."""
+        if sequence is None:
+            return super().sequence_capacity(connection, type_, last, sequence, down=down)
+        quoted = connection.dialect.identifier_preparer.quote(sequence)
+        least, most, following, step, cache = connection.exec_driver_sql(
+            f"SELECT minimum_value, maximum_value, next_not_cached_value, increment, cache_size FROM {quoted}"
+        ).one()
+        return Capacity(type_, last, f"sequence {sequence}", least if down else most, following - step, max(1, cache))
 
 
 def _version(connection: sa.Connection) -> str:

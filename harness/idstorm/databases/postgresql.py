@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, ask
 from idstorm.errors import EnvironmentFault
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.keys import Codec
@@ -35,6 +36,7 @@ _ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, pri
 _NOT_REACHED = re.compile("connection to server .* failed: |could not connect to server")
 """What libpq says where there is no connection: the server's own state of that does not get through."""
 
+_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 _PIECE = 8_192  # rows that the server packs into one
 # Bytes of binary COPY: signature, flags, length of the extension; number of fields, length, count; lengths of the
 # field and dimensions of the array before its elements; the end.
@@ -147,6 +149,7 @@ class PostgreSQL(Database):
         ).mappings()
         return {
             "sqlalchemy": sa.__version__,
+            "started": str(connection.exec_driver_sql("SELECT pg_postmaster_start_time()").scalar_one()),
             **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
             "sequences": {
                 row["sequencename"]: {
@@ -158,6 +161,33 @@ class PostgreSQL(Database):
                 for row in sequences
             },
         }
+
+    def capacity(
+        self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
+    ) -> Capacity | None:
+        """Ask for the column's type, and for the sequence that it owns or that the model names."""
+        type_ = connection.execute(
+            sa.text(
+                "SELECT format_type(atttypid, NULL) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE "
+                "c.relnamespace = current_schema()::regnamespace AND c.relname = :table AND a.attname = :column"
+            ),
+            {"table": table, "column": column},
+        ).scalar_one()
+        if type_ not in _BITS:
+            return None
+        last = -(1 << _BITS[type_]) if down else (1 << _BITS[type_]) - 1
+        found = connection.execute(
+            sa.text(
+                "SELECT sequencename, min_value, max_value, last_value, cache_size FROM pg_sequences WHERE "
+                "schemaname = current_schema() AND (sequencename = :sequence OR format('%I.%I', schemaname, "
+                "sequencename) = pg_get_serial_sequence(quote_ident(:table), :column))"
+            ),
+            {"table": table, "column": column, "sequence": sequence},
+        ).one_or_none()
+        if found is None:
+            return Capacity(type_, last, "the application", last)
+        name, least, most, position, cache = found
+        return Capacity(type_, last, f"sequence {name}", least if down else most, position, cache)
 
     def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: there is no connection."""

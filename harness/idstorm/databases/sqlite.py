@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
@@ -36,6 +37,7 @@ _PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
 """Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
 from the sync after the commit frame was written."""
 
+_LARGEST = (1 << 63) - 1
 _PREFIX = "idstorm-"
 _OURS = re.compile(r"idstorm-\d{8}-\d{6}-[0-9a-f]{4}-\d+r?\.db")
 _PIECE = 8_192  # rows that SQLite packs into one
@@ -137,6 +139,20 @@ class SQLite(Database):
             "begin": settings.get("begin", "sqlalchemy"),
             **{pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas},
         }
+
+    def capacity(
+        self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
+    ) -> Capacity | None:
+        """A rowid has 64 bits, whatever its column is called; AUTOINCREMENT remembers the highest.
+
+        https://www.sqlite.org/autoinc.html
+        """
+        kept = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'").scalar()
+        query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+        highest = connection.exec_driver_sql(query, (table,)).scalar() if kept else None
+        generator = "rowid" if highest is None else "AUTOINCREMENT"
+        last = -_LARGEST - 1 if down else _LARGEST
+        return Capacity("INTEGER", last, generator, last, highest)
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version of the library that the driver is linked with."""

@@ -103,7 +103,7 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
         }
         with ThreadPoolExecutor(max(len(servers), 1)) as pool:
             faults = dict(zip(servers, pool.map(_start, servers.values()), strict=True))
-        yield [
+        found = [
             address
             if place not in servers
             else replace(address, fault=faults[place])
@@ -111,6 +111,9 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
             else replace(address, url=sa.make_url(servers[place].url))
             for place, address in enumerate(addresses)
         ]
+        for address in found:  # two threads that import dialects of one package at once can deadlock in the import
+            address.url.get_dialect()
+        yield found
 
 
 @contextmanager

@@ -10,7 +10,8 @@ unknown        a client was told it, and what became of its transaction is not k
 deleted        its row was deleted
 foreign        a row had it before the storm, or it lies below such rows, above which the generator began
 application    the ids, or some of them, do not come from the generator alone
-off_grid       the generator steps over it, or each server's does over those of the others
+off_grid       the generator steps over it
+stride         left to other servers, each of which takes only every n-th value (MySQL, MariaDB)
 at_random      SQLite's rowids, past the largest, are drawn at random
 bulk           drawn in a block for an INSERT of many rows, of which the rest is dropped (InnoDB)
 cached         the rest of a block that a session had drawn from a cached sequence (PostgreSQL)
@@ -19,7 +20,7 @@ upserted       one for each insert that met a row
 crash          what a server may skip that has been started again
 =============  =====================================================================================================
 
-The first seven are charged by the id, the next three by where a gap lies and how wide it is, the last three by number.
+The first seven are charged by the id, the next four by where a gap lies and how wide it is, the last three by number.
 What is left is unexplained, a lower bound.
 
 https://www.postgresql.org/docs/current/sql-createsequence.html (cache; up to 32 values are logged ahead)
@@ -149,7 +150,7 @@ def _by_place(evidence: Evidence, gaps: _Gaps, used: Ints) -> Iterator[tuple[str
             yield "foreign", gaps.charge_all(gaps.high <= highest)
     stride = facts.get("auto_increment_increment", 1)
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
-        yield "off_grid", gaps.charge_all(gaps.open < 2 * stride)
+        yield "stride", gaps.charge_all(gaps.open < 2 * stride)
     if used[-1] == _LARGEST and "rowid_reuse" in plan.target.capabilities:
         yield "at_random", gaps.charge_all(gaps.open > 0)
     if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:

@@ -15,6 +15,7 @@ from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.outcome import Outcome, Status
+from idstorm.record.plan import Ids
 from idstorm.record.reading import Reading
 from idstorm.record.verdict import Finding
 
@@ -32,7 +33,7 @@ def visible(evidence: Evidence) -> Finding:
     it would have had to wait with each id; both, like the times until visibility, are upper bounds.
     """
     if not evidence.plan.reader:
-        return Finding(Status.NA, reason="there was no reader: ask for one with --reader")
+        return Finding(Status.NA, reason=_why_nobody_reads(evidence.plan.ids))
     reading = evidence.reading
     if evidence.census is None or reading is None:
         return Finding(Status.UNKNOWN, reason=evidence.ending.census or evidence.ending.reader or "nobody read")
@@ -63,6 +64,14 @@ def visible(evidence: Evidence) -> Finding:
         )
         return Finding(Status.UNKNOWN, figures, reason=reason)
     return Finding(Status.HELD, figures)
+
+
+def _why_nobody_reads(ids: Ids) -> str:
+    if ids.token is None:
+        return "no column of the table can carry a token, so a row that was missed is not known"
+    if not ids.numeric and not ids.sortable:
+        return "the ids are not meant to be in any order"
+    return "there was no reader: ask for one with --reader"
 
 
 def _first_seen(evidence: Evidence, reading: Reading) -> Ints:

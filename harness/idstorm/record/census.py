@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import Codec
+from idstorm.record.packed import Packed, Packing
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,21 @@ class Census:
     def write(self, path: Path) -> None:
         """Write the census, whole or not at all."""
         nulls = {"null_ids": self.null_ids, "null_tokens": self.null_tokens}
-        columns = {name: column for name, column in nulls.items() if column is not None}
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, ids=self.ids.words, tokens=self.tokens, **columns)
-        os.replace(partial, path)
+        with Packing(path, {"rows": len(self)}) as packing:
+            packing.add("ids", self.ids.words)
+            packing.add("tokens", self.tokens)
+            for name, column in nulls.items():
+                if column is not None:
+                    packing.add(name, column)
 
     @classmethod
     def read(cls, path: Path, codec: Codec) -> Census:
         """Return the census that `write` wrote. Raises UnreadableRun for anything else."""
-        try:
-            with np.load(path, allow_pickle=False) as columns:
-                census = cls(
-                    Keys.of_words(codec, columns["ids"]),
-                    columns["tokens"],
-                    columns.get("null_ids"),
-                    columns.get("null_tokens"),
-                )
-        except Exception as error:  # numpy and zipfile have many words for "this is no such file"
-            raise UnreadableRun(f"{path} is no census, or a truncated one: {error}") from error
+        with Packed(path) as packed:
+            nulls = [
+                packed.read(name).astype(np.bool_) if name in packed else None for name in ("null_ids", "null_tokens")
+            ]
+            census = cls(Keys.of_words(codec, packed.read("ids")), packed.read("tokens"), *nulls)
         if len(census.ids) != len(census.tokens):
             raise UnreadableRun(f"{path} is truncated: {len(census.ids)} ids, {len(census.tokens)} tokens")
         return census

@@ -2,9 +2,10 @@
 
     run.json               the command, the idstorm that ran it, and the storms in order
     <storm>/plan.json      the frozen plan
-    <storm>/tapes/         one tape for each client
-    <storm>/before.npz     the census before the first client started, where the table was not empty
-    <storm>/census.npz     the census afterwards
+    <storm>/tapes/         one tape for each client; once the storm has ended, they are packed into
+    <storm>/history.zip    a file of a few bytes an operation
+    <storm>/before.zip     the census before the first client started, where the table was not empty
+    <storm>/census.zip     the census afterwards
     <storm>/reader.*       what a reader saw all the while, if there was one
     <storm>/ending.json    how it ended: written last
     report.json            what the judge made of it
@@ -28,7 +29,9 @@ from typing import Any
 from idstorm.errors import EnvironmentFault, UnreadableRun
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
-from idstorm.record.history import History, read_history
+from idstorm.record.collect import read_packed, read_tapes
+from idstorm.record.compact import HISTORY
+from idstorm.record.history import History
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading, read_reading
 from idstorm.record.verdict import Report
@@ -142,7 +145,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
 def write_census(folder: Path, name: str, census: Census) -> None:
     """Write a census into a storm's folder. Raises EnvironmentFault."""
     with writing(folder):
-        census.write(folder / f"{name}.npz")
+        census.write(folder / f"{name}.zip")
 
 
 def write_ending(folder: Path, ending: Ending) -> None:
@@ -181,24 +184,29 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
         history = before = census = reading = None
         if plan is None and ending.state in ("finished", "failed fast"):
             raise UnreadableRun(f"{folder} has lost its plan.json")
-        if plan is not None and (folder / "tapes").is_dir() and ending.state not in ("not started", "not applicable"):
-            history = read_history(folder / "tapes", plan)
+        if plan is not None and _was_stormed(folder) and ending.state not in ("not started", "not applicable"):
+            packed = folder / HISTORY
+            history = read_packed(packed, plan) if packed.exists() else read_tapes(folder / "tapes", plan)
             counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
             if ending.operations not in (None, counted):
                 raise UnreadableRun(
-                    f"the tapes in {folder} are truncated: {ending.operations} operations, not {counted}"
+                    f"the history in {folder} is truncated: {ending.operations} operations, not {counted}"
                 )
             codec = plan.ids.codec
-            if ending.before or (folder / "before.npz").exists():
-                before = Census.read(folder / "before.npz", codec)
+            if ending.before or (folder / "before.zip").exists():
+                before = Census.read(folder / "before.zip", codec)
             if ending.census is None:
-                census = Census.read(folder / "census.npz", codec)
+                census = Census.read(folder / "census.zip", codec)
             reading = read_reading(folder)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
     return StoredStorm(
         storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading
     )
+
+
+def _was_stormed(folder: Path) -> bool:
+    return (folder / HISTORY).exists() or (folder / "tapes").is_dir()
 
 
 def _ending(path: Path) -> Ending:

@@ -47,6 +47,11 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
     database.configure(engine, None if scenario.local else url, manner.settings)
+    return translated(engine, scenario)
+
+
+def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:
+    """Return an engine for which the schemas that a model names are the namespace itself."""
     schemas = _schemas(scenario.metadata)
     return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
 

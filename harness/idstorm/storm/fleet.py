@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError, redact
 from idstorm.record import store
-from idstorm.record.history import read_history, trim
-from idstorm.record.plan import Fleet, Plan, Pool, Tokens
+from idstorm.record.capacity import Capacity
+from idstorm.record.collect import read_tapes
+from idstorm.record.compact import compact
+from idstorm.record.plan import Fleet, Ids, Plan, Pool, Tokens
+from idstorm.record.segments import trim
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
 from idstorm.scenario import resolve_claims
@@ -25,6 +29,7 @@ from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
+from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import NotApplicable, facts_of, rehearse
 from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, work_of
@@ -43,6 +48,10 @@ class Order:
     batch: int | None = None
     rollback: float | None = None
     deletes: float | None = None
+    think: tuple[float, float] | None = None
+    reader: bool | None = None
+    headroom: float | None = None
+    forecast: float | None = None  #: rows a second
     pool_size: int | None = None
     max_overflow: int = 0
     pool_timeout: float = 30.0
@@ -60,6 +69,7 @@ class Order:
             batch=scenario.batch if self.batch is None else self.batch,
             rollback=scenario.rollback if self.rollback is None else self.rollback,
             deletes=scenario.deletes if self.deletes is None else self.deletes,
+            think=scenario.think if self.think is None else self.think,
         )
 
     @property
@@ -131,6 +141,9 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         isolation=order.manner.isolation,
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,
+        reader=_can_be_read(order, rehearsed.ids),
+        headroom=scenario.headroom if order.headroom is None else order.headroom,
+        forecast=order.forecast,
         notes=rehearsed.notes,
     )
     if plan.fleet.rollback and plan.ids.autonomous:
@@ -143,10 +156,21 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         before = 0 if scenario.local else _prepare(order, plan, work, inside, folder)
         with stop.gently():
             failed = users_own(database, inside, "the environment of the scenario failed")
-            with failed if scenario.environment else nullcontext():
-                ending = run_course(scenario, plan, inside, folder, watch, stop, crew)
-            ending = _take_census(order, plan, work, inside, folder, ending)
+            with Reader(scenario, work, database, inside, plan.ids, folder) if plan.reader else nullcontext() as reader:
+                with failed if scenario.environment else nullcontext():
+                    ending = run_course(scenario, plan, inside, folder, watch, stop, crew)
+                if reader is not None:
+                    reader.rest()
+                ending = _take_census(order, plan, work, inside, folder, ending, reader)
             return replace(ending, before=before, kept=mask(inside) if order.keep else None)
+
+
+def _can_be_read(order: Order, ids: Ids) -> bool:
+    """Whether there is to be a reader, and one makes sense: rows of one place in some order, told apart by a token."""
+    scenario = order.found.scenario
+    wanted = bool(scenario.reader) if order.reader is None else order.reader
+    in_order = ids.numeric or ids.sortable
+    return wanted and in_order and ids.token is not None and len(ids.columns) == 1 and not scenario.local
 
 
 def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
@@ -163,29 +187,49 @@ def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) ->
     return len(before)
 
 
-def _take_census(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path, ending: Ending) -> Ending:
-    """Wait until the database is quiet, and read the table back."""
+def _take_census(
+    order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path, ending: Ending, reader: Reader | None
+) -> Ending:
+    """Wait until the database is quiet, let the reader poll once more, and read the table back."""
     database, tapes = DATABASES[plan.target.dialect], folder / "tapes"
     layout = Layout(plan.fleet.batch, plan.ids.codec.words)
     for client in range(plan.fleet.clients):
         trim(tapes, client, layout)
-    offsets = read_history(tapes, plan).op_offsets
+    offsets = read_tapes(tapes, plan).op_offsets
     quiet, unreadable = database.quiesce(url), None
+    missed = reader.finish() if reader is not None and quiet else None
     if order.found.scenario.local:
-        taken = (folder / "census.npz").exists()
+        taken = (folder / "census.zip").exists()
         unreadable = None if taken else ending.census or "the worker that holds the database took no census"
     else:
         try:
             store.write_census(folder, "census", database.read_census(url, work.ids, work.token, plan.ids.codec))
         except CensusUnreadable as error:
             unreadable = redact(str(error), secrets_of(url))
+    with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
+        compact(folder, plan)
     return replace(
         ending,
         quiet=quiet,
         census=unreadable,
         operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
         facts=_facts(order, plan, url),
+        reader=missed,
+        capacity=_capacity(order, plan, work, url),
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _capacity(order: Order, plan: Plan, work: Work, url: sa.URL) -> Capacity | None:
+    """Return how far the ids can go, where the database says so."""
+    if order.found.scenario.local or not plan.ids.numeric or len(work.ids) != 1:
+        return None
+    database, down = DATABASES[plan.target.dialect], work.generator is not None and work.generator.increment < 0
+    try:
+        with database.snapshot(url) as connection:
+            return database.capacity(connection, work.ids[0].table.name, work.ids[0].name, work.sequence, down=down)
+    except sa.exc.SQLAlchemyError:
+        return None
 
 
 def _facts(order: Order, plan: Plan, url: sa.URL) -> dict[str, Any]:

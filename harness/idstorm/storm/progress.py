@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from idstorm.record import tape
-from idstorm.record.history import read_segment, segments
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
+from idstorm.record.segments import read_segment, segments
 from idstorm.record.tape import Flag, Kind
 
 FIRST_OPERATIONS = 20

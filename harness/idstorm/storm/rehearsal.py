@@ -184,6 +184,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
             or scenario.client is not None
         ),
         generator=work.generator,
+        sortable=scenario.sortable,
     )
 
 

@@ -50,6 +50,11 @@ class Work:
         )
 
     @property
+    def sequence(self) -> str | None:
+        """The sequence that the model names for its ids, if it does."""
+        return next((one.default.name for one in self.ids if isinstance(one.default, sa.Sequence)), None)
+
+    @property
     def constraints(self) -> tuple[str, ...]:
         """The names by which a database may call a constraint that the id breaks."""
         table, ids = self.ids[0].table, set(self.ids)
@@ -87,7 +92,7 @@ def work_of(scenario: Scenario) -> Work:
         delete=scenario.delete or _default_delete(ids),
         ids=ids,
         token=token,
-        generator=_generator(ids),
+        generator=_generator(ids) if scenario.generated else None,
         rows=rows,
     )
 

@@ -1,0 +1,146 @@
+"""From the tapes of a storm, as they are or packed, to its history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idstorm.errors import UnreadableRun
+from idstorm.record import tape
+from idstorm.record.columns import Ints, Keys, join_keys
+from idstorm.record.compact import unpack
+from idstorm.record.history import Bytes, Code, History
+from idstorm.record.outcome import Outcome
+from idstorm.record.packed import Packed
+from idstorm.record.plan import Plan
+from idstorm.record.segments import records_of
+from idstorm.record.tape import Kind, Told
+
+Records = tuple[Ints, list[str]]
+"""The records of a client's tape, and the lines of its error codes."""
+
+
+def read_tapes(folder: Path, plan: Plan) -> History:
+    """Return the history that the tapes in this folder hold. Raises UnreadableRun where they are not whole."""
+    layout = _layout(plan)
+
+    def records(client: int) -> Records:
+        codes = tape.codes_path(folder, client)
+        return records_of(folder, client, layout), codes.read_text().splitlines() if codes.exists() else []
+
+    return _history(plan, records, folder)
+
+
+def read_packed(path: Path, plan: Plan) -> History:
+    """Return the history in this archive. Raises UnreadableRun where it is not whole, or not of this plan."""
+    layout = _layout(plan)
+    with Packed(path) as packed:
+        if (packed.about.get("clients"), packed.about.get("rows")) != (plan.fleet.clients, layout.rows):
+            raise UnreadableRun(f"{path} does not belong to this plan")
+        return _history(plan, lambda client: unpack(packed, client, layout), path)
+
+
+def _layout(plan: Plan) -> tape.Layout:
+    return tape.Layout(plan.fleet.batch, plan.ids.codec.words)
+
+
+@dataclass
+class _Part:
+    """One client's tape. Rows and operations are counted from its own first."""
+
+    columns: dict[str, NDArray[Any]]  #: of operations
+    told: Bytes
+    keys: Keys
+    deleted: Ints
+    deleted_by: Ints
+    codes: tuple[Code, ...]
+
+
+def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> History:
+    """Join the tapes, column by column: the records of one client at a time are in memory beside them."""
+    parts = [_part(*records(client), client, plan, where) for client in range(plan.fleet.clients)]
+    codes: dict[str, Code] = {}
+    for part in parts:
+        for code in part.codes:
+            codes.setdefault(code.name, code)
+    places = {name: place for place, name in enumerate(codes, start=1)}
+    for part in parts:
+        table = np.array([0, *(places[code.name] for code in part.codes)], np.uint16)
+        part.columns["code"] = table[part.columns["code"]]
+    op_offsets = np.cumsum([0, *(len(part.columns["kind"]) for part in parts)])
+    row_offsets = np.cumsum([0, *(len(part.told) for part in parts)])
+    told = np.concatenate([part.told for part in parts])
+    keys = join_keys(plan.ids.codec, [part.keys for part in parts])
+    columns = {name: _lean(np.concatenate([part.columns.pop(name) for part in parts])) for name in _COLUMNS}
+    return History(
+        op_offsets=op_offsets,
+        row_offsets=row_offsets,
+        told=_lean(told),
+        keys=keys,
+        deleted=np.concatenate([part.deleted + offset for part, offset in zip(parts, row_offsets, strict=False)]),
+        deleted_by=np.concatenate([part.deleted_by + offset for part, offset in zip(parts, op_offsets, strict=False)]),
+        codes=tuple(codes.values()),
+        **columns,
+    )
+
+
+_COLUMNS = ("kind", "outcome", "flags", "code", "begin", "handed", "ended", "rows")
+
+
+def _lean(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column as one element, repeated, if that is what it is."""
+    if len(column) and (column == column[0]).all():
+        return np.broadcast_to(column[0], column.shape)
+    return column
+
+
+def _part(records: Ints, lines: list[str], client: int, plan: Plan, where: Path) -> _Part:
+    layout, codes = _layout(plan), _codes(lines, where)
+    handed = records[:, tape.HANDED] != 0
+    rows, kind = records[:, tape.SHAPE] >> 8, records[:, tape.SHAPE] & 0xFF
+    result = records[:, tape.RESULT].copy()
+    result[records[:, tape.ENDED] == 0] = Outcome.UNKNOWN  # stored, perhaps, but never published
+    outcome, code = result & 0xFF, result >> 16
+    if (rows < 0).any() or (rows > layout.rows).any() or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
+        raise UnreadableRun(f"the tape of client {client} in {where} is damaged")
+    if len(code) and code.max() > len(codes):
+        raise UnreadableRun(f"the tape of client {client} in {where} names an error code that was never written down")
+    within = np.arange(layout.rows) < rows[:, None]  # the rows of each record that are in use
+    inserted = within & (kind == Kind.INSERT)[:, None]
+    states = np.ascontiguousarray(records[:, tape.TOLD : layout.keys]).view(np.uint8)[:, : layout.rows]
+    keys = records[:, layout.keys :].reshape(len(records), layout.rows, layout.key_words)
+    aimed = within & ((kind == Kind.DELETE) & handed)[:, None]
+    return _Part(
+        columns={
+            "kind": kind.astype(np.uint8),
+            "outcome": outcome.astype(np.uint8),
+            "flags": (result >> 8 & 0xFF).astype(np.uint8),
+            "code": code,
+            "begin": records[:, tape.BEGIN].copy(),
+            "handed": records[:, tape.HANDED].copy(),
+            "ended": records[:, tape.ENDED].copy(),
+            "rows": rows.astype(np.int32),
+        },
+        told=np.where(handed[:, None], states, Told.NOTHING)[inserted].astype(np.uint8),
+        keys=Keys.of_words(plan.ids.codec, keys[inserted]),
+        deleted=keys[aimed][:, 0] - plan.tokens.first(client),
+        deleted_by=np.nonzero(aimed)[0],
+        codes=codes,
+    )
+
+
+def _codes(lines: list[str], where: Path) -> tuple[Code, ...]:
+    codes = []
+    for line in lines:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            codes.append(Code(entry["code"], bool(entry.get("refused")), str(entry.get("shown", ""))))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableRun(f"the error codes in {where} are damaged: {error}") from error
+    return tuple(codes)

@@ -1,0 +1,60 @@
+"""A finished storm's tapes, as one small file: `history.zip`, the same records in columns.
+
+The moments of an operation are stored as the time since the one before, its keys and tokens as they follow one another
+on the tape. What is read back is, word for word, what the tapes held.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from idstorm.record import tape
+from idstorm.record.columns import Ints
+from idstorm.record.packed import Packed, Packing
+from idstorm.record.plan import Plan
+from idstorm.record.segments import records_of
+
+HISTORY = "history.zip"
+
+_MOMENTS = {tape.BEGIN: "begin", tape.HANDED: "handed", tape.COMMIT: "commit", tape.ENDED: "ended"}
+_WORDS = {tape.SHAPE: "shape", tape.RESULT: "result"}
+
+
+def compact(folder: Path, plan: Plan) -> None:
+    """Pack the tapes in a storm's folder, and remove them. Raises OSError, with nothing lost, where that fails."""
+    tapes, layout = folder / "tapes", tape.Layout(plan.fleet.batch, plan.ids.codec.words)
+    with Packing(folder / HISTORY, {"clients": plan.fleet.clients, "rows": layout.rows}) as packing:
+        for client in range(plan.fleet.clients):
+            _add(packing, client, records_of(tapes, client, layout), layout)
+            codes = tape.codes_path(tapes, client)
+            if codes.exists():
+                packing.add_text(f"{client}/codes", codes.read_text())
+    shutil.rmtree(tapes)
+
+
+def _add(packing: Packing, client: int, records: Ints, layout: tape.Layout) -> None:
+    before = np.zeros(len(records), np.int64)
+    for word, name in _MOMENTS.items():
+        packing.add(f"{client}/{name}", records[:, word] - before)
+        before = records[:, word]
+    for word, name in _WORDS.items():
+        packing.add(f"{client}/{name}", records[:, word])
+    packing.add(f"{client}/told", records[:, tape.TOLD : layout.keys])
+    packing.add(f"{client}/keys", records[:, layout.keys :])
+
+
+def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list[str]]:
+    """Return the records of a client's tape, and the lines of its error codes."""
+    before = packed.read(f"{client}/begin")
+    records = np.empty((len(before), layout.words), np.int64)
+    records[:, tape.BEGIN] = before
+    for word, name in list(_MOMENTS.items())[1:]:
+        records[:, word] = records[:, word - 1] + packed.read(f"{client}/{name}")
+    for word, name in _WORDS.items():
+        records[:, word] = packed.read(f"{client}/{name}")
+    records[:, tape.TOLD : layout.keys] = packed.read(f"{client}/told").reshape(-1, layout.keys - tape.TOLD)
+    records[:, layout.keys :] = packed.read(f"{client}/keys").reshape(-1, layout.words - layout.keys)
+    return records, packed.read_text(f"{client}/codes").splitlines() if f"{client}/codes" in packed else []

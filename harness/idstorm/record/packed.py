@@ -1,0 +1,142 @@
+"""Columns of integers in one file, small: a zip archive that any tool opens and that notices when it is damaged.
+
+Numbers that follow one another in a tape or a table differ by little. Each column is cut into pieces; of a piece the
+differences are stored, signs folded in, their lowest bytes together, then the next bytes, and so on, so that the upper
+ones are all but empty; the archive's own deflate does the rest.
+
+======= =============================================================================================================
+format  what it is
+======= =============================================================================================================
+1       `about.json`, which says how long each column is and how wide its elements are, and a member for each column
+======= =============================================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idstorm.errors import UnreadableRun
+from idstorm.record.columns import Ints
+
+FORMAT = 1
+
+_PIECE = 1 << 18  # elements
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_LEVEL = 1  # of deflate: more takes five times as long for a tenth less
+
+
+class Packing:
+    """Writes an archive, whole or not at all. A context manager; raises OSError where there is no space."""
+
+    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
+        self._path, self._about = path, dict(about)
+        self._partial = path.with_name(path.name + ".partial")
+        self._lengths: dict[str, int] = {}
+        self._texts: list[str] = []
+
+    def __enter__(self) -> Packing:
+        self._zip = zipfile.ZipFile(self._partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                about = {"format": FORMAT, **self._about, "columns": self._lengths, "texts": self._texts}
+                self._zip.writestr("about.json", json.dumps(about))
+            self._zip.close()
+            if kind is None:
+                with self._partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(self._partial, self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add a text."""
+        self._texts.append(name)
+        self._zip.writestr(name, text)
+
+    def add(self, name: str, column: NDArray[Any]) -> None:
+        """Add a column of integers, whatever its shape."""
+        flat = column.reshape(-1)
+        self._lengths[name] = len(flat)
+        with self._zip.open(name, "w", force_zip64=True) as member:
+            for start in range(0, len(flat), _PIECE):
+                member.write(_pack(flat[start : start + _PIECE].astype(np.int64)))
+
+
+class Packed:
+    """Reads an archive. A context manager; raises UnreadableRun for what is none, or is damaged or newer."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+            about = json.loads(self._zip.read("about.json"))
+            written = about["format"]
+            self.about: dict[str, Any] = about
+            self._lengths: dict[str, int] = about["columns"]
+            self._texts: list[str] = about["texts"]
+        except (*_DAMAGE, TypeError) as error:
+            raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
+        if not isinstance(written, int) or written > FORMAT:
+            raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+
+    def __enter__(self) -> Packed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._lengths or name in self._texts
+
+    def read_text(self, name: str) -> str:
+        """Return a text."""
+        try:
+            return self._zip.read(name).decode()
+        except _DAMAGE as error:
+            raise UnreadableRun(f"{self._path} is damaged: {error!r}") from error
+
+    def read(self, name: str) -> Ints:
+        """Return a column, flat."""
+        try:
+            column = np.empty(self._lengths[name], np.int64)
+            for start, piece in self._pieces(name, len(column)):
+                column[start : start + len(piece)] = piece
+        except _DAMAGE as error:
+            raise UnreadableRun(f"{self._path} is damaged: {error!r}") from error
+        return column
+
+    def _pieces(self, name: str, length: int) -> Iterator[tuple[int, Ints]]:
+        with self._zip.open(name) as member:
+            for start in range(0, length, _PIECE):
+                raw = member.read(8 * min(_PIECE, length - start))
+                if len(raw) != 8 * min(_PIECE, length - start):
+                    raise ValueError(f"{name} is shorter than it should be")
+                yield start, _unpack(raw)
+            if member.read(1):
+                raise ValueError(f"{name} is longer than it should be")
+
+
+def _pack(piece: Ints) -> bytes:
+    differences = np.diff(piece, prepend=np.int64(0))
+    folded = (differences << 1) ^ (differences >> 63)
+    return np.ascontiguousarray(folded.view(np.uint8).reshape(-1, 8).T).tobytes()
+
+
+def _unpack(raw: bytes) -> Ints:
+    folded = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(8, -1).T).view(np.uint64).reshape(-1)
+    differences = (folded >> np.uint64(1)).view(np.int64) ^ -(folded & np.uint64(1)).view(np.int64)
+    column: Ints = np.cumsum(differences)
+    return column

@@ -1,0 +1,119 @@
+"""A reader that polls the table for newer rows while the storm runs, as outbox pollers and incremental jobs do.
+
+It is a thread of the parent, with one connection of its own at the database's default isolation, and takes a fresh
+transaction for each poll. Its connection is closed before the storm's own sessions are waited for; one more poll
+follows when everything is quiet.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from idstorm.databases.base import Database, in_namespace, read_token
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import ScenarioError, redact, show_users_error
+from idstorm.record.plan import Ids
+from idstorm.record.reading import Log
+from idstorm.scenario import Poll, Scenario
+from idstorm.storm.engine import translated
+from idstorm.storm.work import Work
+
+_PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is the storm's
+_PAUSE_AFTER_ERROR = 0.05
+_REST_WITHIN = 30.0  # seconds in which the poll under way must have ended
+
+
+def naive_poll(work: Work) -> Poll:
+    """Return what most pollers do: ask for the rows beyond the furthest id seen."""
+    _, (id_,), token = in_namespace(work.ids, work.token)
+    down = work.generator is not None and work.generator.increment < 0
+    assert token is not None
+    rows = sa.select(id_, token).order_by(id_.desc() if down else id_)
+
+    def poll(connection: sa.Connection, last: Any, final: bool) -> tuple[Any, Any]:
+        newer = rows if last is None else rows.where(id_ < last if down else id_ > last)
+        found = connection.execute(newer).all()
+        return found, found[-1][0] if found else last
+
+    return poll
+
+
+class Reader:
+    """The reader of one storm. A context manager: at its end it rests."""
+
+    def __init__(self, scenario: Scenario, work: Work, database: Database, url: sa.URL, ids: Ids, folder: Path) -> None:
+        self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
+        self._ids, self._secrets = ids, secrets_of(url)
+        self._log = Log(folder)
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+        database.configure(engine, url, {})
+        self._engine = translated(engine, scenario)
+        self._last: Any = None  # what the poll wants to be told the next time
+        self._down = ids.generator is not None and ids.generator.increment < 0
+        self._high = (1 << 63) - 1 if self._down else -(1 << 63)
+        self._resting = threading.Event()
+        self._failure: str | None = None
+        self._fault: str | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+        if not self._thread.is_alive():
+            self._log.close()
+
+    def rest(self) -> None:
+        """End the poll under way, in bounded time, and leave the database alone."""
+        self._resting.set()
+        self._thread.join(_REST_WITHIN)
+        self._engine.dispose()
+
+    def finish(self) -> str | None:
+        """Poll once more, now that all is quiet. Returns why that did not succeed. Raises ScenarioError."""
+        if self._thread.is_alive():
+            return "the reader hangs in a poll that does not end"
+        if self._fault is None:
+            self._failure = None
+            self._once(final=True)
+        self._engine.dispose()
+        if self._fault is not None:
+            raise ScenarioError(f"the reader failed\n{self._fault}")
+        return self._failure
+
+    def _run(self) -> None:
+        while not self._resting.is_set() and self._fault is None:
+            took = self._once()
+            self._resting.wait(_PAUSE_AFTER_ERROR if self._failure else max(_PAUSE, took))
+
+    def _once(self, *, final: bool = False) -> float:
+        """Poll once, and write down what came. Returns how long that took, in seconds."""
+        begin = monotonic_ns()
+        try:
+            with self._engine.connect() as connection:
+                found, last = self._poll(connection, self._last, final)
+                rows = [(row[0], row[1]) for row in found]
+            ended = monotonic_ns()
+            self._last, self._failure = last, None
+            self._advance([id_ for id_, _ in rows])
+            tokens = [-1 if token is None else token for token in (read_token(token) for _, token in rows)]
+            self._log.write(begin, ended, tokens, self._high, last=final)
+        except (SQLAlchemyError, OSError) as error:  # the table is being restored, the server is started again …
+            words = str(getattr(error, "orig", None) or error)
+            self._failure = redact(f"the reader's last poll did not succeed: {words}", self._secrets)
+        except Exception as error:
+            self._fault = redact(show_users_error(error), self._secrets)
+        return (monotonic_ns() - begin) / 1e9
+
+    def _advance(self, ids: list[Any]) -> None:
+        if self._ids.numeric and ids:
+            numbers = [self._ids.codec.encode(id_)[0] for id_ in ids]
+            self._high = min(self._high, *numbers) if self._down else max(self._high, *numbers)

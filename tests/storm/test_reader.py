@@ -1,0 +1,124 @@
+"""A reader polls while the storm runs, misses what such readers miss, and leaves the storm as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idstorm.record import store
+from idstorm.record.reading import Reading
+from running import Idstorm
+from servers import On, database
+
+HEAD = """
+from idstorm.scenario import *
+from sqlalchemy import BigInteger, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+
+def storms(idstorm: Idstorm, *words: str, on: On | None = None) -> list[dict[str, Any]]:
+    on = on or database("sqlite")
+    ran = idstorm.storm(*words, "--on", on.dialect, **on.environ)
+    assert ran.out, ran.err
+    found: list[dict[str, Any]] = ran.report["storms"]
+    return found
+
+
+def reading(idstorm: Idstorm) -> Reading:
+    run = store.open_run(idstorm.run_folder)
+    (entry,) = run.storms
+    recorded = store.read_storm(run, entry).reading
+    assert recorded is not None
+    return recorded
+
+
+def test_a_reader_sees_every_row_where_ids_become_visible_in_order(idstorm: Idstorm) -> None:
+    (storm,) = storms(idstorm, "autoincrement", "--reader", "-n", "800")
+    visible = storm["verdicts"]["visible"]
+    assert (visible["status"], visible["figures"]["skipped"]) == ("held", 0)
+    recorded = reading(idstorm)
+    assert recorded.complete
+    assert recorded.counts.sum() == len(recorded.tokens) == 800
+    assert recorded.high[-1] == 800
+    assert (recorded.ended >= recorded.begin).all()
+    assert (recorded.begin[1:] >= recorded.ended[:-1]).all()
+
+
+def test_what_a_reader_misses_on_a_server_is_found_and_each_row_is_still_there(idstorm: Idstorm, server: On) -> None:
+    (storm,) = storms(idstorm, "autoincrement", "--reader", "--think", "0..5ms", "-n", "1200", on=server)
+    visible = storm["verdicts"]["visible"]
+    assert visible["status"] == "broken"
+    assert storm["verdicts"]["durable"]["status"] == "held"
+    figures = visible["figures"]
+    assert figures["safe_lag_ids"] >= figures["overtake"] >= 1
+    assert figures["safe_lag_ms"] > 0
+    assert visible["witnesses"][0]["had_seen"] > visible["witnesses"][0]["id"]
+
+
+def test_the_remedies_of_the_outbox_scenario_miss_nothing(idstorm: Idstorm, postgresql: On) -> None:
+    outbox, *remedies = storms(idstorm, "outbox", "-n", "1200", on=postgresql)
+    assert outbox["verdicts"]["visible"]["status"] == "broken"
+    assert {each["scenario"]: each["verdicts"]["visible"]["status"] for each in remedies} == {
+        f"outbox:{name}": "held" for name in ("lag", "watermark", "one_at_a_time", "reader_locks", "gap_aware")
+    }
+
+
+NO_ROOM = """
+from uuid import uuid4
+from sqlalchemy.orm import DeclarativeBase
+
+class Base(DeclarativeBase):
+    pass
+
+class Bare(Base):
+    __tablename__ = "bare"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Loose(Row):
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=lambda: uuid4().hex)
+
+unread, bare, loose = Scenario(Thing), Scenario(Bare, reader=True), Scenario(Loose, reader=True)
+"""
+
+
+def test_where_a_reader_makes_no_sense_it_is_said_why(idstorm: Idstorm) -> None:
+    found = {
+        storm["scenario"].rpartition(":")[2]: storm["verdicts"]["visible"]
+        for storm in storms(idstorm, idstorm.write("mine.py", HEAD + NO_ROOM))
+    }
+    assert {verdict["status"] for verdict in found.values()} == {"n/a"}
+    assert "there was no reader" in found["unread"]["reason"]
+    assert "no column of the table can carry a token" in found["bare"]["reason"]
+    assert "not meant to be in any order" in found["loose"]["reason"]
+
+
+def test_ids_that_sort_are_read_in_their_order(idstorm: Idstorm) -> None:
+    (storm,) = storms(idstorm, "ulids", "--reader", "-n", "800")
+    visible, ordered = storm["verdicts"]["visible"], storm["verdicts"]["ordered"]
+    assert visible["figures"]["polls"] > 0
+    assert ordered["status"] in ("held", "broken")
+
+
+def test_a_poll_of_the_users_own_that_fails_is_shown_as_theirs(idstorm: Idstorm) -> None:
+    body = "def poll(connection, last, final):\n    return 1 / 0, None\n\nmine = Scenario(Thing, reader=poll)\n"
+    ran = idstorm.storm(idstorm.write("mine.py", f"{HEAD}\n{body}"))
+    assert ran.code == 2
+    assert "the reader failed" in ran.err
+    assert "return 1 / 0" in ran.err
+
+
+def test_a_table_that_is_gone_for_a_while_is_no_end_of_the_reader(idstorm: Idstorm, postgresql: On) -> None:
+    words = ("backup_restore:position", "--reader", "-n", "1200")
+    (storm,) = storms(idstorm, *words, on=postgresql)
+    assert storm["verdicts"]["durable"]["status"] == "held"
+    assert reading(idstorm).complete
+
+
+def test_a_local_database_has_no_room_for_a_reader(idstorm: Idstorm) -> None:
+    body = "mine = Scenario(Thing, local=True, reader=True)\n"
+    ran = idstorm("run", idstorm.write("mine.py", f"{HEAD}\n{body}"))
+    assert ran.code == 2
+    assert "no client, interlude or reader" in ran.err
