@@ -1,13 +1,15 @@
 """One judging, in a process of its own, so that its peak of memory is its own: `python -m bench.judging KIND NUMBER`.
 
-Prints JSON: the seconds of the whole, those of each check, and the bytes that columns and checks came to hold. What
-several checks share is made by the first that asks for it, and counts there.
+The history has faults planted in it, and a reader. Prints JSON: the seconds of the whole, those of each check, the
+bytes that columns and checks came to hold, and what was found. What several checks share is made by the first that asks
+for it, and counts there.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from time import perf_counter
 
 from bench.figures import peak
@@ -27,18 +29,22 @@ def main(kind: str, operations: int) -> None:
     codec = Codec(kind)
     fleet = Fleet(processes=2, clients=CLIENTS, inserts=operations)
     plan = plan_of(fleet, Pool(CLIENTS // 2), codec=codec, generator=Generator() if codec.words == 1 else None)
+    plan = replace(plan, reader=codec.words == 1)
     seconds: dict[str, float] = {}
     for name, check in list(judge.REGISTRY.items()):
         judge.REGISTRY[name] = _timed(name, check, seconds)
     baseline = peak()
-    storm = storm_of(plan, operations)
+    storm = storm_of(plan, operations, faults=True)
     columns = peak() - baseline
     begun = perf_counter()
     report = judge.judge_storm(storm)
     whole = perf_counter() - begun
-    found = {name: str(verdict.status) for name, verdict in report.verdicts.items()}
+    found = {
+        name: {key: value for key, value in verdict.figures.items() if isinstance(value, int)}
+        for name, verdict in report.verdicts.items()
+    }
     seconds = {"operations": whole - sum(seconds.values()), **seconds}
-    memory = {"columns": columns, "peak": peak() - baseline}
+    memory = {"columns": columns, "peak": peak() - baseline, "resident": peak()}
     print(json.dumps({"seconds": whole, "checks": seconds, "bytes": memory, "found": found}))
 
 

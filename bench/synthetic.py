@@ -1,27 +1,34 @@
-"""A long history that nobody had to storm for, with its census, as columns in memory.
+"""A long history that nobody had to storm for, with its census and a reader, as columns in memory.
 
 Every block of ids goes once to each client, in an order that changes from block to block; operations begin in the order
-of their ids and overlap about as deep as there are clients. All were acknowledged, and all are in the table.
+of their ids and overlap about as deep as there are clients. All were acknowledged, and all are in the table, but for
+the faults that are planted on request: one of each kind, in every part of the history.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from idstorm.record.census import Census
 from idstorm.record.columns import Ints, Keys
-from idstorm.record.history import History
+from idstorm.record.history import Bytes, History
 from idstorm.record.keys import Codec
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
+from idstorm.record.reading import Reading
 from idstorm.record.store import Ending, StoredStorm
 from idstorm.record.tape import Told
 
 _APART = 1_000  # nanoseconds from one beginning to the next
 _TURNS = 27  # odd: how far the order of the clients moves on with each block
+_POLLED = 10_000  # rows that a poll returns
+PLANTED = 100
+"""Faults of each kind."""
 
 
-def storm_of(plan: Plan, operations: int) -> StoredStorm:
+def storm_of(plan: Plan, operations: int, *, faults: bool = False) -> StoredStorm:
     """Return a stored storm of this many operations, a multiple of the plan's clients, one row each."""
     clients, each = plan.fleet.clients, operations // plan.fleet.clients
     codec = plan.ids.codec
@@ -37,25 +44,52 @@ def storm_of(plan: Plan, operations: int) -> StoredStorm:
         begin[own] = (places + 1) * _APART
         handed[own] = begin[own] + clients * _APART // 4
         ended[own] = begin[own] + clients * _APART * 5 // 6 + rounds % 97
+    outcome = np.full(operations, Outcome.OK, np.uint8)
+    kept = np.ones(operations, np.bool_)
+    if faults:
+        _plant(told, stored, outcome, kept)
     offsets = np.arange(clients + 1) * each
     history = History(
         op_offsets=offsets,
         row_offsets=offsets,
-        kind=np.zeros(operations, np.uint8),
-        outcome=np.full(operations, Outcome.OK, np.uint8),
-        flags=np.zeros(operations, np.uint8),
-        code=np.zeros(operations, np.uint16),
+        kind=_same(0, operations, np.uint8),
+        outcome=outcome if faults else _same(Outcome.OK, operations, np.uint8),
+        flags=_same(0, operations, np.uint8),
+        code=_same(0, operations, np.uint16),
         begin=begin,
         handed=handed,
         ended=ended,
-        rows=np.ones(operations, np.int32),
-        told=np.full(operations, Told.ID, np.uint8),
+        rows=_same(1, operations, np.int32),
+        told=_same(Told.ID, operations, np.uint8),
         keys=Keys.of_words(codec, told),
     )
-    for column in (history.kind, history.flags, history.code):
-        column.fill(0)  # touched, so that it counts: zeros alone are not in memory yet
+    if faults:
+        stored, tokens = stored[kept], tokens[kept]
     census = Census(Keys.of_words(codec, stored), tokens)
-    return StoredStorm("bench", plan.scenario, "sqlite", plan, Ending("finished"), history, None, census)
+    reading = _read(tokens, begin) if plan.reader else None
+    return StoredStorm("bench", plan.scenario, "sqlite", plan, Ending("finished"), history, None, census, reading)
+
+
+def _same(value: int, number: int, kind: Any) -> Any:
+    """Return a column of which all is the same, as a history that was read has it."""
+    return np.broadcast_to(np.array(value, kind), (number,))
+
+
+def _plant(told: Ints, stored: Ints, outcome: Bytes, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+    """Plant `PLANTED` faults of each kind: lost, revived, misattributed, told twice."""
+    places = np.linspace(1_000, len(stored) - 1_000, 4 * PLANTED).astype(np.int64).reshape(4, -1)
+    kept[places[0]] = False
+    outcome[places[1]] = Outcome.FAILED
+    told[places[2]] += 1
+    told[places[3]] = told[places[3] + 1]
+
+
+def _read(tokens: Ints, begin: Ints) -> Reading:
+    """Return what a reader got who missed nothing that the table holds, some thousand rows at a time."""
+    polls = -(-len(tokens) // _POLLED)
+    ends = np.minimum(np.arange(1, polls + 1) * _POLLED, len(tokens))
+    moments = begin.max() + np.arange(polls) * _APART
+    return Reading(moments, moments + _APART // 2, np.diff(ends, prepend=0), ends.astype(np.int64), tokens, True)
 
 
 def _ids(codec: Codec, number: int) -> Ints:

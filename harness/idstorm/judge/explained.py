@@ -14,16 +14,13 @@ from idstorm.record.verdict import Finding
 
 def explained(evidence: Evidence) -> Finding:
     """Hold where the ledger charges every missing id to a cause."""
-    wanting = evidence.no_range
+    wanting = evidence.no_span
     if wanting is not None:
         return wanting
     if evidence.plan.ids.generator is None:
         return Finding(Status.NA, reason="the ids, or some of them, do not come from the database's generator")
-    span = evidence.range
-    if not span.missing:
-        return Finding(Status.HELD, {"unexplained": 0})
-    found = ledger(evidence, span.used, span.missing)
-    if found.widest is None:
+    found = ledger(evidence) if evidence.span.missing else None
+    if found is None or found.widest is None:
         return Finding(Status.HELD, {"unexplained": 0})
     witness = {"unexplained_between": list(found.widest)}
     return Finding(Status.BROKEN, {"unexplained": found.unexplained}, (witness,))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.ledger import ledger
 from idstorm.record.outcome import Status
@@ -12,23 +10,21 @@ from idstorm.record.verdict import Finding
 
 def gapless(evidence: Evidence) -> Finding:
     """Hold where no value of the generator is missing between the lowest and the highest id of the census."""
-    wanting = evidence.no_range
+    wanting = evidence.no_span
     if wanting is not None:
         return wanting
-    span = evidence.range
+    span = evidence.span
     if not span.missing:
         return Finding(Status.HELD, {"missing": 0, "gaps": 0, "largest": 0, "ratio": 0.0, "ledger": {}})
-    used = span.used
-    found = ledger(evidence, used, span.missing)
-    widths = np.diff(used).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
+    causes, widths = ledger(evidence).causes, span.widths
     largest = int(widths.argmax())
     figures = {
         "missing": span.missing,
-        "gaps": int(np.count_nonzero(widths)),
+        "gaps": len(widths),
         "largest": int(widths[largest]),
         "ratio": span.missing / (span.high - span.low + 1),
-        "ledger": found.causes,
+        "ledger": causes,
     }
-    witness = {"largest_gap_between": [int(used[largest]), int(used[largest + 1])]}
-    held = span.missing == found.causes.get("off_grid", 0)
+    witness = {"largest_gap_between": [int(span.before[largest]), int(span.after[largest])]}
+    held = span.missing == causes.get("off_grid", 0)
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))

@@ -119,12 +119,26 @@ def _candidates(values: Ints) -> Ints:
     """Return the places whose value occurs more than once."""
     dense = dense_range(values)
     if dense is not None:
-        low, length = dense
-        if np.count_nonzero(presence(values, low, length)) == len(values):
-            return np.zeros(0, np.int64)
+        return _dense_candidates(values, *dense)
     ordered = np.sort(values, kind="stable")
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(twice):
         return twice
     place = np.minimum(np.searchsorted(twice, values), len(twice) - 1)
     return np.flatnonzero(twice[place] == values)
+
+
+def _dense_candidates(values: Ints, low: int, length: int) -> Ints:
+    """Let each place write its number where its value lies: whose number is not there any more, has a double."""
+    if np.count_nonzero(presence(values, low, length)) == len(values):
+        return np.zeros(0, np.int64)
+    last = np.empty(length, np.int32 if len(values) < 1 << 31 else np.int64)
+    for piece in pieces(len(values)):
+        last[values[piece] - low] = np.arange(piece.start, piece.stop)
+    double = np.zeros(length, np.bool_)
+    for piece in pieces(len(values)):
+        own = values[piece] - low
+        double[own[last[own] != np.arange(piece.start, piece.stop)]] = True
+    del last
+    found = [np.flatnonzero(double[values[piece] - low]) + piece.start for piece in pieces(len(values))]
+    return np.concatenate(found)

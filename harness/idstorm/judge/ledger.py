@@ -36,6 +36,7 @@ import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import lookup
+from idstorm.judge.span import Span
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag, Told
@@ -85,21 +86,21 @@ class _Gaps:
         return self.charge(np.where(which, self.open, np.uint64(0)))
 
 
-def ledger(evidence: Evidence, used: Ints, missing: int) -> Ledger:
-    """Return why `missing` values are missing between those that are in use, which are in order."""
-    causes: dict[str, int] = {}
+def ledger(evidence: Evidence) -> Ledger:
+    """Return why values are missing between the lowest and the highest id in use."""
+    span, causes = evidence.span, dict[str, int]()
     charged = np.zeros(0, np.int64)
     for cause, ids in _known(evidence):
-        more = np.setdiff1d(_missing_among(ids, used), charged, assume_unique=True)
+        more = np.setdiff1d(span.without(ids), charged, assume_unique=True)
         charged = np.concatenate([charged, more])
         causes[cause] = len(more)
     generator = evidence.plan.ids.generator
     if generator is None:
-        causes["application"] = missing - len(charged)
+        causes["application"] = span.missing - len(charged)
         return Ledger({cause: number for cause, number in causes.items() if number})
-    gaps = _gaps(np.union1d(used, charged) if len(charged) else used, abs(generator.increment))
-    causes["off_grid"] = missing - len(charged) - gaps.total
-    for cause, number in _by_place(evidence, gaps, used):
+    gaps = _gaps(span, charged, abs(generator.increment))
+    causes["off_grid"] = span.missing - len(charged) - gaps.total
+    for cause, number in _by_place(evidence, gaps):
         causes[cause] = causes.get(cause, 0) + number
     left = gaps.total
     for cause, number in _by_number(evidence).items():
@@ -119,28 +120,26 @@ def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
     yield "foreign", np.zeros(0, np.int64) if evidence.before is None else evidence.before.known_ids.words
 
 
-def _missing_among(ids: Ints, used: Ints) -> Ints:
-    """Return which of these ids are missing: between the lowest and the highest in use, and not in use."""
-    ids = np.unique(ids)
-    ids = ids[(ids > used[0]) & (ids < used[-1])]
-    missing: Ints = ids[used[np.searchsorted(used, ids)] != ids]
-    return missing
+def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
+    """Return the gaps that are left between ids in use and charged ones, with how many of the generator's are in each.
 
-
-def _gaps(taken: Ints, step: int) -> _Gaps:
-    """Return the gaps between these ids, with how many values of the generator lie in each."""
-    widths = np.diff(taken).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
-    wide = np.flatnonzero(widths)
-    low, high, widths = taken[wide], taken[wide + 1], widths[wide]
+    A charged id cuts the gap that it lies in.
+    """
+    edges = np.unique(np.concatenate([span.before, span.after, charged]))
+    low, high = edges[:-1], edges[1:]
+    within = np.searchsorted(span.before, low, side="right") - 1
+    inside = (within >= 0) & (high <= span.after[within]) if len(span.after) else np.zeros(len(low), np.bool_)
+    low, high = low[inside], high[inside]
+    widths = (high - low).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
     if step > 1:
-        next_one = step - (low % step - int(taken[0]) % step) % step - 1  # values before the next on the grid
+        next_one = step - (low % step - span.low % step) % step - 1  # values before the next on the grid
         ahead = next_one.astype(np.uint64)
         widths = np.where(widths > ahead, (widths - np.minimum(ahead, widths) - 1) // np.uint64(step) + 1, 0)
         widths = widths.astype(np.uint64)
     return _Gaps(low, high, widths)
 
 
-def _by_place(evidence: Evidence, gaps: _Gaps, used: Ints) -> Iterator[tuple[str, int]]:
+def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
     """Charge what the place of a gap, and its width, give away."""
     plan, facts = evidence.plan, evidence.facts
     before, told = evidence.before, evidence.history.keys.words[evidence.owned]
@@ -151,7 +150,7 @@ def _by_place(evidence: Evidence, gaps: _Gaps, used: Ints) -> Iterator[tuple[str
     stride = facts.get("auto_increment_increment", 1)
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
         yield "stride", gaps.charge_all(gaps.open < 2 * stride)
-    if used[-1] == _LARGEST and "rowid_reuse" in plan.target.capabilities:
+    if evidence.span.high == _LARGEST and "rowid_reuse" in plan.target.capabilities:
         yield "at_random", gaps.charge_all(gaps.open > 0)
     if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:
         yield "bulk", _bulk(evidence, gaps)

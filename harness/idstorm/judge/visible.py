@@ -80,9 +80,11 @@ def _first_seen(evidence: Evidence, reading: Reading) -> Ints:
     after = np.cumsum(reading.counts)
     for piece in reversed(list(pieces(len(reading.tokens)))):  # the first sighting is written last
         rows = evidence.rows_of(reading.tokens[piece])
-        known = np.flatnonzero(rows >= 0)[::-1]
-        poll = np.searchsorted(after, known + piece.start, side="right")
-        seen_at[rows[known]] = reading.ended[poll]
+        first, last = np.searchsorted(after, (piece.start, piece.stop - 1), side="right")
+        shares = np.diff(np.minimum(after[first : last + 1], piece.stop), prepend=piece.start)
+        ended = np.repeat(reading.ended[first : last + 1], shares)[::-1]
+        known = (rows >= 0)[::-1]
+        seen_at[rows[::-1][known]] = ended[known]
     return seen_at
 
 

@@ -138,7 +138,10 @@ def _details(name: str, verdict: Verdict) -> Text:
     return text
 
 
-_FIGURES_WHERE_HELD = ("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step")
+_FIGURES_WHERE_HELD = (
+    *("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step"),
+    *("polls", "rows_left", "until"),
+)
 _EVEN_IF_ZERO = ("acknowledged", "first")
 
 
