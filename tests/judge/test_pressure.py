@@ -107,6 +107,6 @@ def test_overlap_leaves_out_the_time_in_which_nothing_was_open(
 ) -> None:
     for ordered in (intervals, intervals[::-1]):
         begin, end = np.array(ordered, np.int64).T
-        found, highest = overlap(begin, end)
+        found, highest = overlap(begin, end, np.array([0, len(begin)]))
         assert found == pytest.approx(mean)
         assert highest == peak

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.groups import pieces
+from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Flag
@@ -26,6 +26,7 @@ def pressure(evidence: Evidence) -> Finding:
     mean, peak = overlap(
         history.begin if everything else history.begin[held],
         history.ended if everything else history.ended[held],
+        history.op_offsets if everything else np.array([0, np.count_nonzero(held)]),
     )
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
@@ -59,23 +60,26 @@ def _wanting(evidence: Evidence, acknowledged: int, mean: float) -> list[str]:
     return wanting
 
 
-def overlap(begin: Ints, end: Ints) -> tuple[float, int]:
+def overlap(begin: Ints, end: Ints, offsets: Ints) -> tuple[float, int]:
     """Return how many intervals were open at once: the mean over the time in which any was, and the peak.
 
-    Of an end and a beginning at the same instant the end comes first.
+    Of an end and a beginning at the same instant the end comes first. `offsets` tell whose intervals begin where.
     """
     if not len(begin):
         return 0.0, 0
-    begins, ends = np.sort(begin, kind="stable"), np.sort(end, kind="stable")
-    total = idle = peak = 0
-    for piece in pieces(len(begins)):
-        total += int((ends[piece] - begins[piece]).sum())
-        over = np.searchsorted(ends, begins[piece], side="right")  # how many had ended when the k-th began
-        depth = np.arange(piece.start + 1, piece.stop + 1) - over
-        peak = max(peak, int(depth.max()))
-        # Nothing was open before the k-th began where all k before it had ended: that stretch counts as idle.
-        fresh = np.flatnonzero(depth == 1) + piece.start
-        fresh = fresh[fresh > 0]
-        idle += int((begins[fresh] - ends[fresh - 1]).sum())
-    busy = int(ends[-1] - begins[0]) - idle
+    first = last = int(begin.min())
+    total = idle = peak = still_open = 0
+    for (begins, _), (ends, _) in stretches(tracks(begin, offsets), tracks(end, offsets)):
+        begins, ends = np.sort(begins, kind="stable"), np.sort(ends, kind="stable")
+        total += int((ends - first).sum()) - int((begins - first).sum())
+        over = np.searchsorted(ends, begins, side="right")  # how many had ended when the k-th began
+        depth = still_open + np.arange(1, len(begins) + 1) - over
+        peak = max([peak, *([int(depth.max())] if len(depth) else [])])
+        # Nothing was open before the k-th began where all before it had ended: that stretch counts as idle.
+        fresh = np.flatnonzero(depth == 1)
+        before = np.concatenate([[last], ends])[over[fresh]]
+        idle += int((begins[fresh] - before).sum())
+        still_open += len(begins) - len(ends)
+        last = int(ends[-1]) if len(ends) else last
+    busy = last - first - idle
     return (total / busy if busy > 0 else 0.0), peak

@@ -13,7 +13,7 @@ import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
-from idstorm.record.columns import Bools, Ints
+from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.plan import Ids
 from idstorm.record.reading import Reading
@@ -89,13 +89,21 @@ def _first_seen(evidence: Evidence, reading: Reading) -> Ints:
 
 
 def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
-    """Return quantiles of the time from a row's acknowledgement to the end of the poll that first returned it."""
-    ok: Bools = (seen_at != _NEVER_SEEN) & (evidence.row_outcome == Outcome.OK)
-    ended = evidence.history.of_rows(evidence.history.ended)
-    lags = seen_at - ended if ok.all() else seen_at[ok] - ended[ok]
-    if not len(lags):
+    """Return quantiles of the time from a row's acknowledgement to the end of the poll that first returned it.
+
+    They are computed in `seen_at` itself, which means nothing afterwards: another column could be too many.
+    """
+    ended, number = evidence.history.of_rows(evidence.history.ended), 0
+    for piece in pieces(len(seen_at)):
+        seen = seen_at[piece]
+        ok = (seen != _NEVER_SEEN) & (evidence.row_outcome[piece] == Outcome.OK)
+        lags = seen[ok] - ended[piece][ok]
+        seen_at[number : number + len(lags)] = lags
+        number += len(lags)
+    if not number:
         return {}
-    places = {name: min(int(share * len(lags)), len(lags) - 1) for name, share in _QUANTILES.items()}
+    lags = seen_at[:number]
+    places = {name: min(int(share * number), number - 1) for name, share in _QUANTILES.items()}
     lags.partition(sorted(set(places.values())))
     return {name: round(max(0, int(lags[place])) / 1e6, 3) for name, place in places.items()}
 
