@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from idstorm.judge.evidence import FOREIGN, UNEXPECTED, Evidence
+from idstorm.judge.evidence import UNEXPECTED, Evidence
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Told
@@ -33,7 +33,8 @@ def durable(evidence: Evidence) -> Finding:
         "undeleted": np.flatnonzero(evidence.deleted(Outcome.OK) & found) if deletes else np.zeros(0, np.int64),
         "revived": np.flatnonzero(absent & found),
     }
-    unexpected = np.flatnonzero(rows == UNEXPECTED)
+    _, foreign, strange = evidence.kinds_of_entries
+    unexpected = np.flatnonzero(rows == UNEXPECTED) if strange else np.zeros(0, np.int64)
     witnesses: list[Any] = []
     for fault, places in faults.items():
         witnesses += evidence.describe_all(places[:8], fault=fault)
@@ -47,9 +48,9 @@ def durable(evidence: Evidence) -> Finding:
     ]
     figures = {
         **{fault: len(places) for fault, places in faults.items()},
-        "unexpected": len(unexpected),
+        "unexpected": strange,
         "recovered": int(np.count_nonzero(found & (outcome == Outcome.UNKNOWN))),
-        "foreign": int(np.count_nonzero(rows == FOREIGN)),
+        "foreign": foreign,
     }
     return Finding(Status.BROKEN if witnesses else Status.HELD, figures, tuple(witnesses))
 
@@ -61,7 +62,6 @@ def _and_not(these: Bools, those: Bools) -> Bools:
 
 def _doubled(evidence: Evidence, rows: Ints) -> Ints:
     """Return the rows that the census holds more than once."""
-    entries = evidence.entries
-    if len(entries) == np.count_nonzero(evidence.found):
+    if evidence.kinds_of_entries[0] == np.count_nonzero(evidence.found):
         return np.zeros(0, np.int64)
-    return np.flatnonzero(np.bincount(rows[entries], minlength=len(evidence.found)) > 1)
+    return np.flatnonzero(np.bincount(rows[rows >= 0], minlength=len(evidence.found)) > 1)

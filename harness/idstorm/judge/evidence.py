@@ -104,14 +104,13 @@ class Evidence:
         return taken
 
     @cached_property
-    def entries(self) -> Ints:
-        """The entries of the census that are a row of the history."""
-        return np.flatnonzero(self.row_of_entry >= 0)
-
-    @cached_property
-    def all_entries(self) -> bool:
-        """Whether each entry of the census is a row of the history."""
-        return not len(self.row_of_entry) or bool(self.row_of_entry.min() >= 0)
+    def kinds_of_entries(self) -> tuple[int, int, int]:
+        """How many entries of the census are a row of the history, how many FOREIGN, how many UNEXPECTED."""
+        own = foreign = 0
+        for piece in pieces(len(self.row_of_entry)):
+            own += int(np.count_nonzero(self.row_of_entry[piece] >= 0))
+            foreign += int(np.count_nonzero(self.row_of_entry[piece] == FOREIGN))
+        return own, foreign, len(self.row_of_entry) - own - foreign
 
     @cached_property
     def found(self) -> Bools:

@@ -58,7 +58,7 @@ def headroom(evidence: Evidence) -> Finding:
 def _burned(evidence: Evidence, position: int, step: int) -> float:
     """Return how many ids this storm burned for each row that it kept."""
     ids = evidence.history.keys.words[evidence.owned]
-    kept = len(evidence.entries)
+    kept = evidence.kinds_of_entries[0]
     if not kept or not len(ids):
         return 0.0
     drawn = (position - int(ids.min() if step > 0 else ids.max())) // step + 1
