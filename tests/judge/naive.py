@@ -202,6 +202,8 @@ def _visible(rows: list[Row], polls: Sequence[Poll], direction: int) -> dict[str
             overtakes.append(abs(passing[0].high - number(row)))
             behind.append(abs(blind[-1].high - number(row)))
             waits.append(max(0, row.insert.ended - passing[0].at))
+    if not missed and figures["advanced"] >= 10:
+        figures |= {"overtake": 0, "safe_lag_ids": 0, "safe_lag_ms": 0.0}
     if overtakes:
         figures |= {
             "overtake": max(overtakes),

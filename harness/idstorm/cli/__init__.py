@@ -11,7 +11,7 @@ import click
 
 from idstorm import __version__
 from idstorm.cli.matrix import matrix
-from idstorm.cli.parameters import Duration, Fraction, Rate, Setting, Think
+from idstorm.cli.parameters import Duration, Fraction, GateText, Rate, Setting, Think
 from idstorm.cli.reports import console, finish, report_options
 
 
@@ -114,6 +114,14 @@ def cli() -> None:
     multiple=True,
     metavar="NAME=VALUE",
     help="Change a setting of the database's sessions, such as begin=immediate on SQLite.",
+)
+@click.option(
+    "--fail-if",
+    "gates",
+    type=GateText(),
+    multiple=True,
+    metavar="'FIGURE > N'",
+    help="Fail whatever the claims come to: 'gapless.ratio > 0.05', 'operations.latency_ms.p99 > 200'.",
 )
 @click.option("--keep", is_flag=True, help="Leave the storm's own schema, database or file where it is.")
 @click.option(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from idstorm.record.gate import Gate
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -49,6 +52,21 @@ class Rate(click.ParamType[float]):
         if match is None or not float(match[1]):
             self.fail(f"{value!r} is no rate: write 50/s, 3000/h or 100000/d", param, ctx)
         return float(match[1]) / {**_UNITS, "d": 86_400.0}[match[2]]
+
+
+class GateText(click.ParamType["Gate"]):
+    """A limit on a figure of the report: gapless.ratio > 0.05."""
+
+    name = "gate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Gate:
+        from idstorm.errors import UsageError
+        from idstorm.record.gate import parse_gate
+
+        try:
+            return parse_gate(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Setting(click.ParamType[tuple[str, str]]):

@@ -16,6 +16,7 @@ from idstorm.databases import targets
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
+from idstorm.record.gate import Gate
 from idstorm.record.plan import Fleet
 from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
@@ -44,6 +45,7 @@ class Request:
     pool_timeout: float = 30.0
     isolation: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    gates: tuple[Gate, ...] = ()
     keep: bool = False
     results: Path = Path("results")
 
@@ -59,7 +61,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
             storming.check_order(order)
         names = names_of(orders)
         again = repeat_command(request, [order.address.again for order in orders[: len(request.on)]])
-        stored = store.create(request.results, again, entries_of(orders))
+        stored = store.create(request.results, again, entries_of(orders), gates=request.gates)
         with targets.opened([order.address for order in orders[: len(request.on)]]) as addresses:
             for place, (name, order) in enumerate(zip(names, orders, strict=True)):
                 if stop.asked():
@@ -97,6 +99,8 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         )
     words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
     words += ["--keep"] if request.keep else []
+    for gate in request.gates:
+        words += ["--fail-if", shlex.quote(str(gate))]
     for name, value in request.settings:
         words += ["--set", shlex.quote(f"{name}={value}")]
     return " ".join([*words, "--seed", str(fleet.seed)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from idstorm.judge.accepted import accepted
@@ -13,6 +13,7 @@ from idstorm.judge.evidence import Evidence
 from idstorm.judge.explained import explained
 from idstorm.judge.faithful import faithful
 from idstorm.judge.gapless import gapless
+from idstorm.judge.gates import judge_gates
 from idstorm.judge.headroom import headroom
 from idstorm.judge.matrix import matrix
 from idstorm.judge.ordered import ordered
@@ -23,6 +24,7 @@ from idstorm.judge.summary import operations
 from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
 from idstorm.record import store
+from idstorm.record.gate import Gate, GateVerdict
 from idstorm.record.outcome import Result, Stance, Status, exit_code, settle, worst
 from idstorm.record.plan import Claim
 from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
@@ -57,7 +59,7 @@ def judge_run(run: store.Run) -> Report:
     for entry in run.storms:
         storm = store.read_storm(run, entry)
         endings.add(storm.ending.state)
-        storms.append(judge_storm(storm))
+        storms.append(judge_storm(storm, run.gates))
         del storm  # before the next is read: a history may fill half of the memory
     result = worst(storm.result for storm in storms)
     code = int(exit_code(result, at_fault="at fault" in endings, interrupted="interrupted" in endings))
@@ -65,7 +67,7 @@ def judge_run(run: store.Run) -> Report:
     return Report(run.name, str(run.folder), run.command, result, code, tuple(storms), **wide)
 
 
-def judge_storm(storm: store.StoredStorm) -> StormReport:
+def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:
     """Return the report of one storm."""
     plan, ending = storm.plan, storm.ending
     verdicts: dict[str, Verdict] = {}
@@ -78,16 +80,18 @@ def judge_storm(storm: store.StoredStorm) -> StormReport:
             for name, check in REGISTRY.items()
             if name in plan.claims  # an older plan does not know of newer checks, and is judged as it was
         }
+    stopped = judge_gates(gates, figures, verdicts) if verdicts else ()
     return StormReport(
         storm=storm.name,
         scenario=storm.scenario,
-        result=_result(ending, verdicts),
+        result=_result(ending, verdicts, stopped),
         target=_target(storm),
         fleet={} if plan is None else _fleet(storm),
         ending=None if ending.state == "finished" else f"{ending.state}: {ending.message or 'no reason is known'}",
         notes=_notes(storm),
         operations=figures,
         verdicts=verdicts,
+        gates=stopped,
     )
 
 
@@ -121,12 +125,12 @@ def _find(check: Check, evidence: Evidence) -> Finding:
         return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
 
 
-def _result(ending: store.Ending, verdicts: Mapping[str, Verdict]) -> Result:
+def _result(ending: store.Ending, verdicts: Mapping[str, Verdict], gates: Sequence[GateVerdict]) -> Result:
     if ending.state == "not applicable":
         return Result.NA
     if not verdicts:
         return Result.INCONCLUSIVE
-    results = [verdict.result for verdict in verdicts.values()]
+    results = [*(verdict.result for verdict in verdicts.values()), *(gate.result for gate in gates)]
     cut_short = [Result.INCONCLUSIVE] if ending.state in ("at fault", "failed fast", "unfinished") else []
     return worst([*results, *cut_short])
 

@@ -63,7 +63,8 @@ def visible(evidence: Evidence) -> Finding:
             f"{advanced} polls found something new, at least {MIN_ADVANCED} are asked for: raise --inserts or --time"
         )
         return Finding(Status.UNKNOWN, figures, reason=reason)
-    return Finding(Status.HELD, figures)
+    nothing = {"overtake": 0, "safe_lag_ids": 0, "safe_lag_ms": 0.0} if numeric else {}
+    return Finding(Status.HELD, figures | nothing)
 
 
 def _why_nobody_reads(ids: Ids) -> str:

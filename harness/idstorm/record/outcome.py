@@ -100,7 +100,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.PASSED: "passed: every claim was tested and held (or broke, where that was claimed)",
-    ExitCode.FAILED: "failed: a claim was broken, with witnesses",
+    ExitCode.FAILED: "failed: a claim was broken, with witnesses, or a gate",
     ExitCode.USAGE: "usage, or bad input",
     ExitCode.INCONCLUSIVE: "inconclusive, or the environment: out of reach, read-only, disk full",
     ExitCode.BUG: "a bug in idstorm, with its traceback",

@@ -26,11 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from idstorm.errors import EnvironmentFault, UnreadableRun
+from idstorm.errors import EnvironmentFault, UnreadableRun, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
+from idstorm.record.gate import Gate, parse_gate
 from idstorm.record.history import History
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading, read_reading
@@ -84,6 +85,7 @@ class Run:
     command: str
     storms: tuple[Mapping[str, str], ...]  #: name, scenario and target of each
     kind: str = "run"  #: the command that made it: run or matrix
+    gates: tuple[Gate, ...] = ()
 
     @property
     def name(self) -> str:
@@ -91,7 +93,13 @@ class Run:
         return self.folder.name
 
 
-def create(results: Path, command: str, storms: Sequence[Mapping[str, str]], kind: str = "run") -> Run:
+def create(
+    results: Path,
+    command: str,
+    storms: Sequence[Mapping[str, str]],
+    kind: str = "run",
+    gates: Sequence[Gate] = (),
+) -> Run:
     """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
 
     Raises EnvironmentFault where that cannot be written.
@@ -106,8 +114,9 @@ def create(results: Path, command: str, storms: Sequence[Mapping[str, str]], kin
                 folder.mkdir()
                 break
         about = {"what": _MARK, "format": FORMAT, "kind": kind, "command": command, "storms": storms}
+        about["gates"] = [str(gate) for gate in gates]
         write_json(folder / "run.json", about)
-    return Run(folder, command, tuple(storms), kind)
+    return Run(folder, command, tuple(storms), kind, tuple(gates))
 
 
 @contextmanager
@@ -170,8 +179,9 @@ def open_run(folder: Path) -> Run:
         storms = tuple({key: str(storm[key]) for key in ("name", "scenario", "target")} for storm in data["storms"])
         if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
             raise ValueError("a storm lies outside the run")
-        return Run(folder, str(data["command"]), storms, str(data.get("kind", "run")))
-    except (KeyError, TypeError, ValueError) as error:
+        gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
+        return Run(folder, str(data["command"]), storms, str(data.get("kind", "run")), gates)
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from idstorm.record.gate import GateVerdict
 from idstorm.record.matrix import Matrix
 from idstorm.record.outcome import Result, Stance, Status
 
@@ -69,6 +70,7 @@ class StormReport:
     notes: tuple[str, ...]
     operations: Mapping[str, Any]
     verdicts: Mapping[str, Verdict]
+    gates: tuple[GateVerdict, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
 from idstorm.report.matrix import matrix_table
@@ -63,6 +64,7 @@ def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
     if storm.verdicts:
         parts += [Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)), _operations(storm.operations)]
         parts += _gaps(storm.verdicts.get("gapless"))
+        parts += [_gate(gate) for gate in storm.gates]
     if verbose and storm.target.get("facts"):
         parts.append(Text("facts       " + ", ".join(f"{k}={v}" for k, v in storm.target["facts"].items()), "dim"))
     return Group(*parts, Text())
@@ -176,6 +178,12 @@ def _operations(operations: Mapping[str, Any]) -> Text:
             break
         text.append(f"\n{'errors' if number == 0 else '':12}{count:,} × {code}", "yellow")
     return text
+
+
+def _gate(gate: GateVerdict) -> Text:
+    value = "was not measured" if gate.value is None else f"is {_number(gate.value)}"
+    words = {Result.FAILED: "fails the run", Result.PASSED: "is passed", Result.INCONCLUSIVE: "lets nothing pass"}
+    return Text(f"gate        {gate.gate} {words[gate.result]}: it {value}", _STYLES[gate.result])
 
 
 def _gaps(verdict: Verdict | None) -> Iterable[Text]:

@@ -1,0 +1,41 @@
+"""What becomes of the gates of a run: each is held against the figures of each storm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from idstorm.record.gate import Gate, GateVerdict
+from idstorm.record.outcome import Result, Status
+from idstorm.record.verdict import Verdict
+
+
+def judge_gates(
+    gates: Sequence[Gate], operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]
+) -> tuple[GateVerdict, ...]:
+    """Return what becomes of each gate: failed where it is tripped, inconclusive where its figure was not measured."""
+    return tuple(_judge(gate, operations, verdicts) for gate in gates)
+
+
+def _judge(gate: Gate, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> GateVerdict:
+    value = _value(gate.figure, operations, verdicts)
+    if value is None:
+        return GateVerdict(str(gate), None, Result.INCONCLUSIVE)
+    return GateVerdict(str(gate), value, Result.FAILED if gate.tripped(value) else Result.PASSED)
+
+
+def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> float | None:
+    where, *path = figure.split(".")
+    found: Any = operations
+    if where == "errors":
+        path = ["errors", *path]
+    elif where != "operations":
+        verdict = verdicts.get(where)
+        if verdict is None or (verdict.status in (Status.NA, Status.UNKNOWN) and not verdict.figures):
+            return None
+        found = verdict.figures
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return 0 if path[0] == "ledger" and "ledger" in verdicts["gapless"].figures else None
+        found = found[name]
+    return found if isinstance(found, int | float) else None

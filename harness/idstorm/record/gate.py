@@ -1,0 +1,96 @@
+"""Gates: limits on the figures of a report, over which a run fails whatever its claims come to.
+
+A gate names a figure by its path in the report, `gapless.ratio > 0.05`, and is kept with the run, so that a stored run
+is judged alike for ever. A name that no report has is a mistake; a figure that was not measured lets nothing pass.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from idstorm.errors import UsageError
+from idstorm.record.outcome import Result
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_GATE = re.compile(rf"\s*([\w.]+)\s*({'|'.join(_COMPARE)})\s*(-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?)\s*", re.IGNORECASE)
+_QUANTILES = ("p50", "p95", "p99", "max")
+_CAUSES = (
+    *("rolled_back", "given_up", "unknown", "deleted", "foreign", "application", "off_grid", "stride", "at_random"),
+    *("bulk", "cached", "refused", "upserted", "crash", "unexplained"),
+)
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    "operations": (
+        *("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted", "seconds", "per_second"),
+        *(f"latency_ms.{quantile}" for quantile in _QUANTILES),
+        "errors.total",
+    ),
+    "errors": ("total",),
+    "pressure": ("attempted", "acknowledged", "failed", "unknown", "overlap_mean", "overlap_peak"),
+    "unique": ("duplicated",),
+    "single_use": ("reissued",),
+    "accepted": ("collisions",),
+    "durable": ("lost", "doubled", "undeleted", "revived", "unexpected", "recovered", "foreign"),
+    "faithful": ("misattributed",),
+    "starts_at": ("first", "step", "asked_first", "asked_step"),
+    "gapless": ("missing", "gaps", "largest", "ratio", *(f"ledger.{cause}" for cause in _CAUSES)),
+    "explained": ("unexplained",),
+    "ordered": ("inversions", "within_a_client", "largest_overtake"),
+    "visible": (
+        *("skipped", "polls", "advanced", "overtake", "safe_lag_ids", "safe_lag_ms"),
+        *(f"lag_ms.{quantile}" for quantile in _QUANTILES),
+    ),
+    "headroom": (*("used", "position", "limit", "column_limit", "generator_limit", "burned_per_row", "rows_left"),),
+}
+"""The figures of a report that are numbers, by where they are."""
+
+NAMES = tuple(f"{where}.{name}" for where, names in FIGURES.items() for name in names)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit on a figure."""
+
+    figure: str  #: its path in the report
+    compare: str
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.figure} {self.compare} {self.limit:g}"
+
+    def tripped(self, value: float) -> bool:
+        """Whether the figure is where it must not be."""
+        return _COMPARE[self.compare](value, self.limit)
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """What became of a gate in one storm."""
+
+    gate: str
+    value: float | None  #: None: it was not measured
+    result: Result
+
+
+def parse_gate(text: str) -> Gate:
+    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one."""
+    match = _GATE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
+    figure, compare, limit = match.groups()
+    if figure not in NAMES:
+        near = get_close_matches(figure, NAMES, n=2, cutoff=0.3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"no report has a figure {figure}{hint}")
+    return Gate(figure, compare, float(limit))

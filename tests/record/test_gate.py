@@ -1,0 +1,43 @@
+"""A gate is a figure of the report, a comparison and a number; what is none gets one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from idstorm.errors import UsageError
+from idstorm.record.gate import parse_gate
+
+
+@pytest.mark.parametrize(
+    ("text", "again", "tripped", "passed"),
+    [
+        ("gapless.ratio > 0.05", "gapless.ratio > 0.05", 0.06, 0.05),
+        ("visible.skipped>0", "visible.skipped > 0", 1, 0),
+        (" operations.per_second  <  1e3 ", "operations.per_second < 1000", 999, 1000),
+        ("operations.latency_ms.p99 >= 250", "operations.latency_ms.p99 >= 250", 250, 249.9),
+        ("errors.total != 0", "errors.total != 0", 3, 0),
+        ("starts_at.first == -1", "starts_at.first == -1", -1, 1),
+        ("durable.foreign <= 2", "durable.foreign <= 2", 2, 3),
+    ],
+)
+def test_a_gate_is_read_and_written_alike(text: str, again: str, tripped: float, passed: float) -> None:
+    gate = parse_gate(text)
+    assert str(gate) == again
+    assert parse_gate(again) == gate
+    assert gate.tripped(tripped)
+    assert not gate.tripped(passed)
+
+
+@pytest.mark.parametrize("text", ["", "gapless.ratio", "gapless.ratio > much", "> 5", "a > 1 > 0", "gapless ratio > 1"])
+def test_what_is_no_gate_is_told_what_one_looks_like(text: str) -> None:
+    with pytest.raises(UsageError, match="write FIGURE > NUMBER"):
+        parse_gate(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("gapless.rato", "gapless.ratio"), ("visible.skiped", "visible.skipped"), ("latency.p99", "latency_ms.p99")],
+)
+def test_a_misspelt_figure_is_told_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(UsageError, match=nearest):
+        parse_gate(f"{name} > 0")
