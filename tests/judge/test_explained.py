@@ -13,7 +13,7 @@ from idstorm.judge.explained import explained
 from idstorm.judge.gapless import gapless
 from idstorm.record.capacity import Capacity
 from idstorm.record.outcome import Status
-from idstorm.record.plan import Fleet, Generator, Target
+from idstorm.record.plan import Fleet, Generator, Pool, Target
 from idstorm.record.store import Ending
 
 LARGEST = 2**63 - 1
@@ -100,6 +100,19 @@ class TestACachedSequence:
         operations = [told(1 + 20 * block) for block in range(9)]
         assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 8 * 19}
 
+    def test_explains_as_much_as_there_were_sessions(self) -> None:
+        three = [told(1 + 20 * block) for block in range(4)]
+        four = [*three, told(81)]
+        blocks: dict[str, Any] = {"capabilities": self.SESSIONS, "cache": 20}
+        assert causes(on(*three, **blocks)) == {"cached": 3 * 19}  # two clients, and whoever looked on
+        assert causes(on(*four, **blocks)) == {"unexplained": 4 * 19}
+        assert causes(on(*four, pool=Pool(2, 1), **blocks)) == {"cached": 4 * 19}
+        assert causes(on(*four, unknown(101), **blocks)) == {"cached": 4 * 19}
+
+    def test_that_lost_whole_blocks_leaves_the_first_of_each_unexplained(self) -> None:
+        operations = [told(40), told(81)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"cached": 38, "unexplained": 2}
+
     def test_counts_in_its_own_steps_and_direction(self) -> None:
         down = [told(-1), told(-3), told(-41, client=1), told(-43)]
         evidence = on(*down, capabilities=self.SESSIONS, cache=20, generator=Generator(-1, -2))
@@ -115,6 +128,9 @@ class TestABlockForABulkInsert:
     def test_leaves_less_than_the_statement_had_rows(self) -> None:
         operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
         assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"bulk": 3}
+
+    def test_is_followed_by_its_rest_whoever_was_told_of_it_first(self) -> None:
+        assert causes(on(told(4, 3, 2, 1), told(7, 6, client=1), facts=self.FACTS, batch=4)) == {"bulk": 1}
 
     def test_leaves_nothing_wider(self) -> None:
         operations = [told(1, 2, 3, 4), told(9, 10, client=1)]

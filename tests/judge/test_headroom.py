@@ -54,6 +54,24 @@ def test_ids_that_were_burned_will_be_burned_again() -> None:
     assert finding.figures["rows_left"] == 16
 
 
+def test_a_generator_that_descends_burns_ids_as_well() -> None:
+    capacity = Capacity("integer", -100, "a sequence", -100, position=-20)
+    finding = headroom(after(capacity, ids=[-1, -5, -9, -13], generator=Generator(-1, -1), headroom=0.9))
+    assert finding.figures["burned_per_row"] == 4
+    assert finding.figures["rows_left"] == 16
+
+
+def test_a_storm_that_kept_nothing_tells_nothing_of_what_is_burned() -> None:
+    evidence = after(SMALL, ids=[], before=[3], census=[(3, None)])
+    assert headroom(evidence).figures["burned_per_row"] == 0
+    assert headroom(after(SMALL, ids=[4], before=[3], census=[(3, None)])).figures["burned_per_row"] == 0
+
+
+def test_ids_are_burned_in_whole_steps_of_the_generator() -> None:
+    capacity = Capacity("integer", 10_000, "a sequence", 10_000, position=47)
+    assert headroom(after(capacity, ids=[1, 11], generator=Generator(1, 10))).figures["burned_per_row"] == 1.5
+
+
 def test_a_date_is_given_only_with_a_forecast() -> None:
     assert "until" not in headroom(after(SMALL)).figures
     ids = range(1, 11)

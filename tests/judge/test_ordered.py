@@ -101,6 +101,17 @@ def test_ids_that_are_no_small_numbers_have_an_order_where_that_is_meant(codec: 
     assert figures(*map(told, reversed(ids)), codec=codec, ids=sorting(codec))[0] == len(ids) - 1
 
 
+def test_ids_of_text_are_compared_from_their_first_letter_on() -> None:
+    ids = sorting(TEXT)
+    assert figures(told("A0000000B"), told("B0000000A"), codec=TEXT, ids=ids) == (0, 0, 0)
+    assert figures(told("B0000000A"), told("A0000000B"), codec=TEXT, ids=ids)[0] == 1
+
+
+def test_equal_ids_have_one_place() -> None:
+    operations = [told("A", client=2), told("B", client=1), told("B")]
+    assert figures(*operations, codec=TEXT, ids=sorting(TEXT)) == (0, 0, 0)
+
+
 def sorting(codec: Codec) -> Any:
     from dataclasses import replace
 

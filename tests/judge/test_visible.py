@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from histories import COUNTER, Operation, Poll, deleted, failed, storm, told, unknown
+from histories import COUNTER, TEXT, Operation, Poll, deleted, failed, storm, told, unknown
 from idstorm.judge.visible import visible
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
@@ -117,6 +118,28 @@ def test_without_a_reader_or_a_census_there_is_nothing_to_say(more: dict[str, An
     finding = judged(*INSERTS, **more)
     assert finding.status is status
     assert finding.reason
+
+
+def test_where_nobody_reads_it_is_said_why() -> None:
+    reasons = {
+        "there was no reader: ask for one with --reader": judged(told(1), polls=None),
+        "no column of the table can carry a token, so a row that was missed is not known": judged(
+            told(1), polls=None, token=False
+        ),
+        "the ids are not meant to be in any order": judged(told("a"), polls=None, codec=TEXT),
+    }
+    assert {finding.reason for finding in reasons.values()} == set(reasons)
+    assert all(finding.reason == reason for reason, finding in reasons.items())
+    sorting = replace(storm(codec=TEXT).plan.ids, sortable=True)
+    assert "no reader" in str(judged(told("a"), polls=None, codec=TEXT, ids=sorting).reason)
+
+
+def test_a_row_whose_id_is_no_number_is_shown_without_one() -> None:
+    ids = replace(storm(codec=TEXT).plan.ids, sortable=True)
+    finding = judged(told("a"), told("b"), codec=TEXT, ids=ids, polls=[Poll(90, (1,), 0)])
+    (witness,) = finding.witnesses
+    assert (finding.figures["skipped"], witness["id"], "had_seen" in witness) == (1, "a", False)
+    assert "overtake" not in finding.figures
 
 
 def test_somebody_elses_rows_are_not_looked_for() -> None:
