@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 
 from idstorm.databases.targets import resolve
@@ -14,7 +16,14 @@ ENCODED = "tr0ub4dor%263"
 
 
 def everything(idstorm: Idstorm) -> bytes:
-    return b"".join(path.read_bytes() for path in idstorm.folder.rglob("*") if path.is_file())
+    """Return all that is in the folder, and all that is packed in its archives."""
+    files = [path for path in idstorm.folder.rglob("*") if path.is_file()]
+    found = [path.read_bytes() for path in files]
+    for path in files:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                found += [archive.read(name) for name in archive.namelist()]
+    return b"".join(found)
 
 
 def test_a_password_of_a_url_is_nowhere_to_be_found(idstorm: Idstorm) -> None:

@@ -101,7 +101,7 @@ def _storm(
         if scenario.local:
             make_tables(scenario, work, engine)
             _write_census(folder, "before", plan, work, engine)
-        elif work.rows is not None:
+        elif work.rows is not None and work.rows.parents.tables:  # a connection that is not needed may be one too many
             with engine.connect() as connection:
                 work.rows.find_parents(connection)
         listen_to_pool(engine)
