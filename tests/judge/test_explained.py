@@ -17,6 +17,7 @@ from idstorm.record.plan import Fleet, Generator, Pool, Target
 from idstorm.record.store import Ending
 
 LARGEST = 2**63 - 1
+IN_BLOCKS = {"innodb_autoinc_lock_mode": 1}
 
 
 def on(
@@ -123,22 +124,20 @@ class TestACachedSequence:
 
 
 class TestABlockForABulkInsert:
-    FACTS = {"innodb_autoinc_lock_mode": 1}  # noqa: RUF012
-
     def test_leaves_less_than_the_statement_had_rows(self) -> None:
         operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
-        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"bulk": 3}
+        assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"bulk": 3}
 
     def test_is_followed_by_its_rest_whoever_was_told_of_it_first(self) -> None:
-        assert causes(on(told(4, 3, 2, 1), told(7, 6, client=1), facts=self.FACTS, batch=4)) == {"bulk": 1}
+        assert causes(on(told(4, 3, 2, 1), told(7, 6, client=1), facts=IN_BLOCKS, batch=4)) == {"bulk": 1}
 
     def test_leaves_nothing_wider(self) -> None:
         operations = [told(1, 2, 3, 4), told(9, 10, client=1)]
-        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"unexplained": 4}
+        assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 4}
 
     def test_leaves_nothing_after_a_single_row(self) -> None:
         operations = [told(1), told(3, 4, 5, 6, client=1)]
-        assert causes(on(*operations, facts=self.FACTS, batch=4)) == {"unexplained": 1}
+        assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 1}
 
     def test_is_not_drawn_in_the_traditional_mode(self) -> None:
         operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
@@ -146,7 +145,7 @@ class TestABlockForABulkInsert:
 
     def test_is_lost_whole_with_a_statement_that_was_refused(self) -> None:
         operations = [told(1), failed(NOTHING, NOTHING), told(5)]
-        assert causes(on(*operations, facts=self.FACTS, batch=2)) == {"refused": 3}
+        assert causes(on(*operations, facts=IN_BLOCKS, batch=2)) == {"refused": 3}
 
 
 def test_servers_that_take_turns_step_over_each_others_values() -> None:

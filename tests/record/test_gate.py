@@ -17,6 +17,9 @@ from idstorm.record.gate import parse_gate
         ("operations.latency_ms.p99 >= 250", "operations.latency_ms.p99 >= 250", 250, 249.9),
         ("errors.total != 0", "errors.total != 0", 3, 0),
         ("starts_at.first == -1", "starts_at.first == -1", -1, 1),
+        ("headroom.rows_left < 123456789", "headroom.rows_left < 123456789", 123456788, 123456789),
+        ("headroom.used > 0.1234567891", "headroom.used > 0.1234567891", 0.12345678915, 0.1234567891),
+        ("headroom.used > 1e-9", "headroom.used > 1e-09", 2e-9, 1e-9),
         ("durable.foreign <= 2", "durable.foreign <= 2", 2, 3),
     ],
 )

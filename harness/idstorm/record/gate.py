@@ -67,7 +67,8 @@ class Gate:
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.figure} {self.compare} {self.limit:g}"
+        limit = int(self.limit) if self.limit.is_integer() else self.limit  # every digit: it is read back
+        return f"{self.figure} {self.compare} {limit!r}"
 
     def tripped(self, value: float) -> bool:
         """Whether the figure is where it must not be."""
