@@ -58,6 +58,15 @@ def test_a_gate_is_held_against_its_figure(gate: str, value: float | None, resul
     assert report.result is result
 
 
+def test_a_figure_of_a_check_that_could_not_be_judged_lets_nothing_pass() -> None:
+    report = judged("visible.skipped > 0", polls=[Poll(90, (0, 2), 4)])
+    assert report.verdicts["visible"].figures["skipped"] == 0  # by a reader that hardly read
+    assert report.gates[0].result is report.result is Result.INCONCLUSIVE
+    assert (
+        judged("pressure.acknowledged < 1").result is Result.PASSED
+    )  # a count is what it is, if it was much or little
+
+
 def test_failed_beats_inconclusive() -> None:
     assert judged("visible.skipped > 0", "operations.failed > 0").result is Result.FAILED
     assert judged().gates == ()

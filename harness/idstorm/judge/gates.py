@@ -31,7 +31,8 @@ def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Ve
         path = ["errors", *path]
     elif where != "operations":
         verdict = verdicts.get(where)
-        if verdict is None or (verdict.status in (Status.NA, Status.UNKNOWN) and not verdict.figures):
+        judged = verdict is not None and verdict.status not in (Status.NA, Status.UNKNOWN)
+        if verdict is None or not (judged or where == "pressure"):  # whose figures are counts, be they much or little
             return None
         found = verdict.figures
     for name in path:
