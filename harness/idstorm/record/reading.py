@@ -2,7 +2,7 @@
 
 Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, four words a poll, and
 `reader.rows`, the token of each row that a poll returned. The rows of a poll are written before the poll itself, so
-that files which were cut short still read back.
+that files which were cut short still read back. When the storm is over, `pack_reading` makes `reader.zip` of the two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import BinaryIO
 import numpy as np
 
 from idstorm.record.columns import Ints
+from idstorm.record.packed import Packed, Packing
 
+_PACKED = "reader.zip"
+_COLUMNS = ("begin", "ended", "counts", "high", "tokens")
 _POLL_WORDS = 5  #: begin, ended, rows, the highest id seen so far, whether it is the last of a quiet table
 
 
@@ -56,8 +59,24 @@ class Log:
         self._rows.close()
 
 
+def pack_reading(folder: Path) -> None:
+    """Make one small file of what a reader wrote, if there was one. Raises OSError, with nothing lost."""
+    if (reading := read_reading(folder)) is None:
+        return
+    with Packing(folder / _PACKED, {"complete": reading.complete}) as packing:
+        for name in _COLUMNS:
+            packing.add(name, getattr(reading, name))
+    for name in ("reader.polls", "reader.rows"):
+        (folder / name).unlink()
+
+
 def read_reading(folder: Path) -> Reading | None:
-    """Return what the reader of a storm wrote into its folder, or None where there was none."""
+    """Return what the reader of a storm wrote into its folder, or None where there was none. Raises UnreadableRun."""
+    if (folder / _PACKED).exists():
+        with Packed(folder / _PACKED) as packed:
+            return Reading(
+                **{name: packed.read(name) for name in _COLUMNS}, complete=packed.about.get("complete") is True
+            )
     if not (folder / "reader.polls").exists():
         return None
     words = np.fromfile(folder / "reader.polls", np.int64)

@@ -21,6 +21,7 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.collect import read_tapes
 from idstorm.record.compact import compact
 from idstorm.record.plan import Fleet, Ids, Plan, Pool, Tokens
+from idstorm.record.reading import pack_reading
 from idstorm.record.segments import trim
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
@@ -208,6 +209,7 @@ def _take_census(
             unreadable = redact(str(error), secrets_of(url))
     with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
         compact(folder, plan)
+        pack_reading(folder)
     return replace(
         ending,
         quiet=quiet,
