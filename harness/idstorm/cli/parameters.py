@@ -2,71 +2,75 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from idstorm.record.gate import Gate
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+T = TypeVar("T")
 
 
-class Duration(click.ParamType[float]):
+class _Parsed(click.ParamType[T]):
+    """What a function of idstorm makes of the text; the sentence of its UsageError is the option's."""
+
+    @abstractmethod
+    def parse(self, text: str) -> T:
+        """Return the value. Raises UsageError."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        from idstorm.errors import UsageError
+
+        try:
+            return self.parse(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(_Parsed[float]):
     """A length of time, in seconds: 30s, 5m, 500ms."""
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _DURATION.fullmatch(str(value))
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is no duration: write 30s, 5m or 500ms", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+    def parse(self, text: str) -> float:
+        from idstorm.quantities import parse_duration
+
+        return parse_duration(text)
 
 
-class Think(click.ParamType[tuple[float, float]]):
+class Think(_Parsed[tuple[float, float]]):
     """A range of times, in seconds: 0..5ms."""
 
     name = "range"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)\.\.)?(\d+(?:\.\d+)?)(ms|s)", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no range of times: write 0..5ms, or 5ms for always the same", param, ctx)
-        most = float(match[2]) * _UNITS[match[3]]
-        least = most if match[1] is None else float(match[1]) * _UNITS[match[3]]
-        if least > most:
-            self.fail(f"{value!r} begins with the larger time", param, ctx)
-        return least, most
+    def parse(self, text: str) -> tuple[float, float]:
+        from idstorm.quantities import parse_range
+
+        return parse_range(text)
 
 
-class Rate(click.ParamType[float]):
+class Rate(_Parsed[float]):
     """How often something happens, in times a second: 50/s, 3000/h."""
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h|d)", str(value))
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is no rate: write 50/s, 3000/h or 100000/d", param, ctx)
-        return float(match[1]) / {**_UNITS, "d": 86_400.0}[match[2]]
+    def parse(self, text: str) -> float:
+        from idstorm.quantities import parse_rate
+
+        return parse_rate(text)
 
 
-class GateText(click.ParamType["Gate"]):
+class GateText(_Parsed["Gate"]):
     """A limit on a figure of the report: gapless.ratio > 0.05."""
 
     name = "gate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Gate:
-        from idstorm.errors import UsageError
+    def parse(self, text: str) -> Gate:
         from idstorm.record.gate import parse_gate
 
-        try:
-            return parse_gate(str(value))
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+        return parse_gate(text)
 
 
 class Setting(click.ParamType[tuple[str, str]]):
