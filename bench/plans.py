@@ -15,7 +15,7 @@ def plan_of(fleet: Fleet, pool: Pool, *, codec: Codec, generator: Generator | No
         storm="bench",
         scenario="bench",
         reference="",
-        path="",
+        path=(),
         target=Target("sqlite", "sqlite", "pysqlite", "", ""),
         fleet=fleet,
         pool=pool,

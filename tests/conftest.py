@@ -9,6 +9,8 @@ import pytest
 from running import Idstorm
 from servers import SERVERS, On, database
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -228,7 +228,7 @@ def plan(
         storm="thing-sqlite",
         scenario="thing",
         reference="thing.py:thing",
-        path="",
+        path=(),
         target=Target("sqlite", "sqlite", "pysqlite", "SQLite 3.45", "sqlite:///thing.db"),
         fleet=Fleet(clients=clients, inserts=1),
         pool=Pool(clients),

@@ -98,9 +98,9 @@ def current_directory_first() -> None:
     put_first(os.getcwd())
 
 
-def put_first(path: str) -> None:
-    """Put a folder first on sys.path."""
-    sys.path[:] = [path, *(other for other in sys.path if other != path)]
+def put_first(*paths: str) -> None:
+    """Put folders first on sys.path."""
+    sys.path[:] = [*paths, *(other for other in sys.path if other not in paths)]
 
 
 def _has_name(reference: str) -> bool:

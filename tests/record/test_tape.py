@@ -32,7 +32,7 @@ def plan(batch: int = 1, codec: Codec | None = None, clients: int = 1) -> Plan:
         storm="storm",
         scenario="scenario",
         reference="reference",
-        path="/",
+        path=(),
         target=Target("sqlite", "sqlite", "pysqlite", "3", "sqlite://"),
         fleet=Fleet(processes=1, clients=clients, batch=batch, inserts=1),
         pool=Pool(1),

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from idstorm import catalogue
+from idstorm.catalogue import Found
 from idstorm.commands.signals import interruptible
 from idstorm.databases import targets
+from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
@@ -30,8 +32,8 @@ DEFAULT_SECONDS = 5.0
 class Request:
     """What `idstorm run` was asked for. None: as the scenario has it."""
 
-    scenarios: tuple[str, ...]
-    on: tuple[str, ...] = ("sqlite",)
+    scenarios: tuple[str | Found, ...]
+    on: tuple[str | Address, ...] = ("sqlite",)
     fleet: Fleet = field(default_factory=lambda: Fleet(seconds=DEFAULT_SECONDS))
     batch: int | None = None
     rollback: float | None = None
@@ -48,6 +50,8 @@ class Request:
     gates: tuple[Gate, ...] = ()
     keep: bool = False
     results: Path = Path("results")
+    path: tuple[str, ...] = ()  #: what comes first on a worker's sys.path, if not the current directory
+    notes: tuple[str, ...] = ()  #: what the report has to say of how it was made
 
 
 def run(request: Request, watch: Watch = lambda _: None) -> Report:
@@ -76,7 +80,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
 def repeat_command(request: Request, on: Sequence[str]) -> str:
     """Return the command line that repeats a run. A target with a secret is named by the variable to set."""
-    fleet, words = request.fleet, ["idstorm", "run", *map(shlex.quote, request.scenarios)]
+    fleet, words = request.fleet, ["idstorm", "run", *(shlex.quote(_reference(one)) for one in request.scenarios)]
     for target in on:
         words += ["--on", target if target.startswith('"$') else shlex.quote(target)]
     words += ["--processes", str(fleet.processes), "--clients", str(fleet.clients)]
@@ -106,15 +110,22 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
     return " ".join([*words, "--seed", str(fleet.seed)])
 
 
+def _reference(asked: str | Found) -> str:
+    return asked.reference if isinstance(asked, Found) else asked
+
+
 def _plain(number: float | None) -> str:
     """Return a number as options take it: all its digits, no exponent."""
     return format(Decimal(repr(number or 0.0)).normalize(), "f")
 
 
 def _orders(request: Request) -> list[Order]:
-    catalogue.current_directory_first()
-    found = [one for reference in request.scenarios for one in catalogue.find(reference)]
-    addresses = [targets.resolve(text) for text in request.on]
+    if not request.path:
+        catalogue.current_directory_first()
+    found = [
+        one for asked in request.scenarios for one in ([asked] if isinstance(asked, Found) else catalogue.find(asked))
+    ]
+    addresses = [one if isinstance(one, Address) else targets.resolve(one) for one in request.on]
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
     return [order_of(request, one, address) for one in found for address in addresses]
@@ -126,7 +137,8 @@ def order_of(request: Request, found: catalogue.Found, address: targets.Address)
         found=found,
         address=address,
         fleet=request.fleet,
-        path=os.getcwd(),
+        path=request.path or (os.getcwd(),),
+        notes=request.notes,
         batch=request.batch,
         rollback=request.rollback,
         deletes=request.deletes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,9 @@ class Signals:
 def interruptible() -> Iterator[Signals]:
     """Yield what tells whether Ctrl-C or SIGTERM came."""
     signals = Signals()
+    if threading.current_thread() is not threading.main_thread():  # it can handle no signal, nor is one sent to it
+        yield signals
+        return
     before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield signals

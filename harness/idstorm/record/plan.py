@@ -140,7 +140,7 @@ class Plan:
     storm: str
     scenario: str
     reference: str  #: how a worker finds the scenario
-    path: str  #: what comes first on sys.path
+    path: tuple[str, ...]  #: what comes first on sys.path
     target: Target
     fleet: Fleet
     pool: Pool
@@ -180,6 +180,7 @@ class Plan:
                     }
                 ),
                 "tokens": Tokens(**data["tokens"]),
+                "path": (path,) if isinstance(path := data["path"], str) else tuple(path),
                 "notes": tuple(data.get("notes", ())),
                 "claims": {
                     check: Claim(**{**claim, "stance": Stance(claim["stance"])})

@@ -45,7 +45,7 @@ class Order:
     found: Found
     address: Address
     fleet: Fleet
-    path: str
+    path: tuple[str, ...]
     batch: int | None = None
     rollback: float | None = None
     deletes: float | None = None
@@ -59,6 +59,7 @@ class Order:
     isolation: str | None = None
     keep: bool = False  #: leave the namespace where it is
     settings: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()  #: what the report has to say of how the storm was made
 
     @property
     def final_fleet(self) -> Fleet:
@@ -145,7 +146,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         reader=_can_be_read(order, rehearsed.ids),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
-        notes=rehearsed.notes,
+        notes=(*order.notes, *rehearsed.notes),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
         raise UsageError(

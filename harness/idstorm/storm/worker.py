@@ -92,7 +92,7 @@ def _storm(
     plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[str], say: Say
 ) -> dict[str, Any]:
     """Storm with the clients of this worker. Returns how many of them had no disk, and why there is no census here."""
-    catalogue.put_first(plan.path)
+    catalogue.put_first(*plan.path)
     (found,) = catalogue.find(plan.reference)
     database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(orders["url"])
     work, folder = work_of(scenario), Path(orders["folder"])

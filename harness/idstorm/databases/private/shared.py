@@ -1,0 +1,109 @@
+"""One private server of a kind for all processes of a session, such as the workers of a parallel test run.
+
+Whoever needs a server first has it started, by a keeper: a process of its own, so that the server outlives the one that
+asked for it. The session is a locked file. The kernel gives up the lock at the end of the process that holds it,
+however it ends, and the keeper, which waits for it, takes the server away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from idstorm.databases.private.programs import look
+from idstorm.databases.private.server import PrivateServer
+from idstorm.errors import EnvironmentFault
+
+_LEAVE_WITHIN = 30.0  # seconds in which a server has to be gone after its session
+_COME_WITHIN = 180.0
+_INSTANT = 0.02
+
+
+@contextmanager
+def session(folder: Path) -> Iterator[None]:
+    """Hold a session in a folder. At its end the servers that were started in it are taken away, and waited for."""
+    with (folder / "session").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        fcntl.flock(file, fcntl.LOCK_UN)
+    deadline = time.monotonic() + _LEAVE_WITHIN
+    for kept in folder.glob("*.keeper"):
+        with kept.open() as file:
+            while not _locked(file, fcntl.LOCK_SH | fcntl.LOCK_NB) and time.monotonic() < deadline:
+                time.sleep(_INSTANT)
+
+
+def shared_server(dialect: str, folder: Path) -> str:
+    """Return the URL, password included, of the server of this dialect that all processes of a session share.
+
+    Somebody has to hold a `session` in the folder, which nobody else can read. Raises EnvironmentFault.
+    """
+    url, fault = folder / f"{dialect}.url", folder / f"{dialect}.fault"
+    with (folder / f"{dialect}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not url.exists() and not fault.exists():
+            _have_it_started(dialect, folder)
+    if not url.exists():
+        raise EnvironmentFault(fault.read_text() if fault.exists() else f"the keeper of {dialect} has gone")
+    return url.read_text()
+
+
+def _have_it_started(dialect: str, folder: Path) -> None:
+    """Start a keeper and wait until it has said how it went."""
+    with (folder / f"{dialect}.log").open("w") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-P", "-m", "idstorm.databases.private.shared", dialect, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for the session, which the keeper outlives
+        )
+    deadline = time.monotonic() + _COME_WITHIN
+    while not any((folder / f"{dialect}.{end}").exists() for end in ("url", "fault")):
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            words = (folder / f"{dialect}.log").read_text().strip() or "it took too long"
+            _say(folder / f"{dialect}.fault", f"no private {dialect} server could be kept: {words}")
+        time.sleep(_INSTANT)
+    keeper.returncode = keeper.returncode or 0  # it ends after us: nobody waits for it, and nobody is warned
+
+
+def keep(dialect: str, folder: Path) -> None:
+    """Keep a server until the session is over."""
+    with (folder / f"{dialect}.keeper").open("w") as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        programs, passed_over = look(dialect, os.environ)
+        try:
+            if programs is None:
+                raise EnvironmentFault("; ".join([f"there are no programs of {dialect}", *passed_over]))
+            with PrivateServer(programs) as server, (folder / "session").open() as file:
+                _say(folder / f"{dialect}.url", server.url)
+                fcntl.flock(file, fcntl.LOCK_SH)
+        except EnvironmentFault as error:
+            _say(folder / f"{dialect}.fault", str(error))
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _say(path: Path, text: str) -> None:
+    """Write a file for our own eyes, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    partial.rename(path)
+
+
+if __name__ == "__main__":
+    keep(sys.argv[1], Path(sys.argv[2]))

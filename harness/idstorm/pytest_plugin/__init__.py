@@ -1,0 +1,125 @@
+"""The door for test suites: what pytest loads. Whatever a suite does not use is not imported.
+
+def test_invoice_ids(idstorm):
+    report = idstorm.run(Invoice, inserts=5_000)
+    assert report.passed, report
+
+@pytest.mark.idstorm("app.models:Invoice", on=["sqlite", "postgresql"])
+def test_everywhere(storm_report): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from idstorm.pytest_plugin.options import add_options, configured
+
+if TYPE_CHECKING:
+    from idstorm.pytest_plugin.results import StormResult
+    from idstorm.pytest_plugin.storms import Storms
+
+_FAILED = pytest.StashKey[bool]()
+
+_MARK = (
+    "idstorm(*scenarios, on=[...], **options): storm the scenarios for the fixture storm_report, on each of these "
+    "databases; the options are those of the fixture idstorm's run()"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, each with an ini key of the same name."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the mark, and refuse options that nothing could be made of before any test runs."""
+    config.addinivalue_line("markers", _MARK)
+    if any(configured(config, name) for name in ("time", "inserts", "processes", "clients", "fail-if")):
+        from idstorm.errors import UsageError
+        from idstorm.pytest_plugin.options import defaults
+
+        try:
+            defaults(config)
+        except UsageError as error:
+            raise pytest.UsageError(f"--idstorm-…: {error}") from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let the workers of pytest-xdist share the controller's session."""
+    from idstorm.pytest_plugin.sharing import hold_session
+
+    node.workerinput["idstorm_session"] = str(hold_session(node.config))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that storms once for each database."""
+    if "_idstorm_target" in metafunc.fixturenames:
+        from idstorm.pytest_plugin.targets import names_of, targets_of
+
+        mark = metafunc.definition.get_closest_marker("idstorm")
+        targets = targets_of(metafunc.config, mark)
+        metafunc.parametrize("_idstorm_target", targets, ids=names_of(targets))
+
+
+@pytest.fixture
+def idstorm(
+    request: pytest.FixtureRequest, _idstorm_target: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Storms]:
+    """Storms models and scenarios on a database: `idstorm.run(Model, ...)` returns what came of it.
+
+    A test that asks for it runs once for each database that is configured. The folders of its runs are kept where the
+    test fails, or where they were given a place of their own.
+    """
+    from idstorm.pytest_plugin.storms import storms_for
+
+    with storms_for(request, _idstorm_target, tmp_path_factory.getbasetemp()) as storms:
+        yield storms
+        if not request.node.stash.get(_FAILED, True):
+            storms.forget()
+
+
+@pytest.fixture
+def storm_report(request: pytest.FixtureRequest, idstorm: Storms) -> StormResult:
+    """What came of the storm that the mark `idstorm` describes. Where it did not pass, neither does the test."""
+    mark = request.node.get_closest_marker("idstorm")
+    if mark is None or not mark.args:
+        pytest.fail(
+            'storm_report storms what a mark names: @pytest.mark.idstorm("package.module:Model")', pytrace=False
+        )
+    return idstorm.run(*mark.args, **{name: value for name, value in mark.kwargs.items() if name != "on"})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Fail a test whose `storm_report` did not pass, whatever it looked at itself."""
+    result = yield
+    report = pyfuncitem.funcargs.get("storm_report")
+    if report is not None and not getattr(report, "passed", True):
+        pytest.fail(repr(report), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test what its storms came to: verdicts, witnesses and folders."""
+    report = yield
+    if call.when == "call":
+        item.stash[_FAILED] = report.failed
+    if report.failed:
+        from idstorm.pytest_plugin.results import RESULTS
+
+        report.sections += [("idstorm", str(result)) for result in item.stash.get(RESULTS, ()) if not result.passed]
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take away the servers that the session has shared."""
+    from idstorm.pytest_plugin.sharing import end_session
+
+    end_session(config)

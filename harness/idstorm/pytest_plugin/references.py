@@ -1,0 +1,80 @@
+"""From an object in a test to a scenario that another process can find again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from idstorm import catalogue
+from idstorm.catalogue import Found
+from idstorm.errors import UsageError
+from idstorm.scenario import Scenario
+
+
+def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
+    """Return the scenarios that a test asks for: by reference, or as a mapped class or a `Scenario` in a module.
+
+    A worker imports the module by its name where a fresh interpreter finds it so, or else by the path of its file.
+    Raises UsageError for what no other process can find.
+    """
+    if isinstance(asked, str):
+        return catalogue.find(asked)
+    if not isinstance(asked, Scenario) and not hasattr(asked, "__mapper__"):
+        raise UsageError(f"{asked!r} is no mapped class, no Scenario and no reference such as 'package.module:Name'")
+    shown = "the scenario" if isinstance(asked, Scenario) else asked.__name__
+    for module in _modules(asked, test):
+        name = next((name for name, value in vars(module).items() if value is asked), None)
+        path = getattr(module, "__file__", None)
+        if name is not None and path is not None:
+            origin = module.__name__ if _is_importable(module) else str(Path(path).resolve())
+            scenario = asked if isinstance(asked, Scenario) else Scenario(asked)
+            return [Found(_title(origin, name), f"{origin}:{name}", scenario, module.__doc__ or "")]
+    raise UsageError(
+        f"{shown} is not at the top level of a module, where the workers of a storm, which are processes of their own, "
+        "could find it: define it at the top level of the test's file, or in a module of its own, or name it "
+        "'package.module:Name'"
+    )
+
+
+def _modules(asked: type | Scenario, test: ModuleType) -> Iterator[ModuleType]:
+    model = asked.model if isinstance(asked, Scenario) else asked
+    yield test
+    if (own := sys.modules.get(model.__module__)) is not None:
+        yield own
+    if isinstance(asked, Scenario):
+        yield from [module for module in sys.modules.values() if isinstance(module, ModuleType)]
+
+
+def _is_importable(module: ModuleType) -> bool:
+    """Return whether a fresh interpreter with this one's sys.path would import the same file by the module's name."""
+    name, where, spec = "", None, None
+    for part in module.__name__.split("."):
+        name = f"{name}.{part}" if name else part
+        spec = _find(name, where)
+        if spec is None:
+            return False
+        where = spec.submodule_search_locations
+    assert module.__file__ is not None
+    origin = None if spec is None else spec.origin
+    return origin is not None and os.path.realpath(origin) == os.path.realpath(module.__file__)
+
+
+def _find(name: str, where: list[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        if type(finder).__module__.partition(".")[0] == "_pytest":  # it is not there in a worker
+            continue
+        try:
+            spec = finder.find_spec(name, where)
+        except (ImportError, AttributeError):
+            continue
+        if spec is not None:
+            return spec
+    return None
+
+
+def _title(origin: str, name: str) -> str:
+    return f"{Path(origin).stem if origin.endswith('.py') else origin}:{name}"

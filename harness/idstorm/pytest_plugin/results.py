@@ -1,0 +1,70 @@
+"""What comes of a storm in a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from idstorm.record.verdict import Report, Verdict
+
+RESULTS = pytest.StashKey[list["StormResult"]]()
+"""What the storms of a test came to, for the report of the test."""
+
+_WIDTH = 110
+
+
+@dataclass(frozen=True, repr=False)
+class StormResult:
+    """What came of a run in a test: a report, and the folder that holds all of it.
+
+    `str()` of it is the report as `idstorm run` prints it.
+    """
+
+    report: Report
+    folder: Path  #: of the run; `idstorm check` judges it again
+
+    @property
+    def passed(self) -> bool:
+        """Whether every claim was tested and held. What is inconclusive has not passed."""
+        return self.report.result == "passed"
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """The verdicts of the only storm, by check. Raises ValueError where there were several."""
+        (storm,) = self.report.storms
+        return storm.verdicts
+
+    def __repr__(self) -> str:
+        wrong = [
+            f"{name} {verdict.status}"
+            for storm in self.report.storms
+            for name, verdict in storm.verdicts.items()
+            if verdict.result in ("failed", "inconclusive")
+        ]
+        wrong += [
+            f"{gate.gate}: {gate.result}"
+            for storm in self.report.storms
+            for gate in storm.gates
+            if gate.result != "passed"
+        ]
+        wrong += [storm.ending for storm in self.report.storms if storm.ending is not None]
+        shown = f": {', '.join(wrong)}" if wrong else ""
+        return f"<idstorm {self.report.result.upper()}{shown}, in {self.folder}>"
+
+    def __str__(self) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+
+        from idstorm.report import terminal
+
+        out = StringIO()
+        console = Console(file=out, width=_WIDTH, highlight=False, emoji=False, markup=False, force_terminal=False)
+        terminal.show(console, self.report)
+        return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())

@@ -1,0 +1,137 @@
+"""The fixture `idstorm`: storms that a test runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idstorm.commands.run import Request, run
+from idstorm.databases.targets import Address
+from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.pytest_plugin.options import configured, defaults
+from idstorm.pytest_plugin.references import found_of
+from idstorm.pytest_plugin.results import RESULTS, StormResult
+from idstorm.pytest_plugin.targets import open_target
+from idstorm.quantities import parse_duration, parse_range
+from idstorm.record.gate import parse_gate
+from idstorm.record.plan import Fleet
+from idstorm.scenario import Scenario
+
+
+class Storms:
+    """Runs storms on one database, for one test."""
+
+    def __init__(self, request: pytest.FixtureRequest, address: Address, results: Path, *, temporary: bool) -> None:
+        self._request, self._address = request, address
+        self._results, self._temporary = results, temporary
+        self._folders: list[Path] = []
+
+    def __repr__(self) -> str:
+        return f"<storms on {self.dialect}>"
+
+    @property
+    def dialect(self) -> str:
+        """The database: sqlite, postgresql, mysql or mariadb."""
+        return self._address.database.name
+
+    def run(
+        self,
+        *scenarios: str | type | Scenario,
+        inserts: int | None = None,
+        time: float | str | None = None,
+        processes: int | None = None,
+        clients: int | None = None,
+        batch: int | None = None,
+        rollback: float | None = None,
+        deletes: float | None = None,
+        think: str | None = None,
+        reader: bool | None = None,
+        isolation: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        headroom: float | None = None,
+        fail_if: str | Sequence[str] = (),
+        seed: int | None = None,
+    ) -> StormResult:
+        """Storm mapped classes, scenarios, or references to them, and return what came of it.
+
+        The options are those of `idstorm run`; `time` is in seconds, or text such as "30s". What is not given is as
+        pytest's options have it. The test fails for what cannot be done as asked, and is skipped where a scenario means
+        nothing on this database.
+        """
+        __tracebackhide__ = True
+        try:
+            given = defaults(self._request.config)
+            clients = given.clients if clients is None else clients
+            fleet = Fleet(
+                processes=min(given.processes, clients) if processes is None else processes,
+                clients=clients,
+                seed=secrets.randbelow(1_000_000) if seed is None else seed,
+                **_extent(inserts, time, given.inserts, given.seconds),
+            )
+            if fleet.processes > fleet.clients:
+                raise UsageError(f"{fleet.processes} processes are too many for {fleet.clients} clients")
+            request = Request(
+                scenarios=tuple(one for asked in scenarios for one in found_of(asked, self._request.module)),
+                on=(self._address,),
+                fleet=fleet,
+                batch=batch,
+                rollback=rollback,
+                deletes=deletes,
+                think=None if think is None else parse_range(think),
+                reader=reader,
+                isolation=isolation,
+                settings=tuple((settings or {}).items()),
+                headroom=headroom,
+                gates=(*given.gates, *map(parse_gate, [fail_if] if isinstance(fail_if, str) else fail_if)),
+                results=self._results,
+                path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
+                notes=_company(self._request.config),
+            )
+            report = run(request)
+        except (UsageError, EnvironmentFault) as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        result = StormResult(report, Path(report.folder))
+        self._folders.append(result.folder)
+        if any((storm.ending or "").startswith("interrupted") for storm in report.storms):
+            raise KeyboardInterrupt
+        if report.storms and all(storm.result == "n/a" for storm in report.storms):
+            pytest.skip("; ".join(dict.fromkeys(storm.ending or "n/a" for storm in report.storms)))
+        self._request.node.stash.setdefault(RESULTS, []).append(result)
+        return result
+
+    def forget(self) -> None:
+        """Remove the folders of the runs, unless they were given a place of their own."""
+        if self._temporary:
+            for folder in self._folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def storms_for(request: pytest.FixtureRequest, target: str, temporary: Path) -> Iterator[Storms]:
+    """Yield what runs storms for a test on a target, which has to be there."""
+    configured_place = configured(request.config, "results")
+    results = request.config.invocation_params.dir / configured_place if configured_place else temporary / "idstorm"
+    yield Storms(request, open_target(request.config, target), results, temporary=not configured_place)
+
+
+def _extent(inserts: int | None, time: float | str | None, *configured: Any) -> dict[str, Any]:
+    """Return how much a storm does: what its test says goes before what is configured."""
+    if inserts is not None and time is not None:
+        raise UsageError("inserts and time exclude each other: give one of them")
+    if inserts is None and time is None:
+        return dict(zip(("inserts", "seconds"), configured, strict=True))
+    return {"inserts": inserts, "seconds": parse_duration(time) if isinstance(time, str) else time}
+
+
+def _company(config: pytest.Config) -> tuple[str, ...]:
+    """Return what the report has to say of the test workers that run beside this one."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    return () if count == 1 else (f"rates are those of a machine shared by {count} test workers",)

@@ -1,0 +1,72 @@
+"""The databases on which a test storms: which they are, what they are called, and whether they are there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import sqlalchemy as sa
+
+from idstorm.databases.private.shared import shared_server
+from idstorm.databases.targets import Address, resolve
+from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.pytest_plugin.options import configured
+from idstorm.pytest_plugin.sharing import session_of
+
+
+def targets_of(config: pytest.Config, mark: pytest.Mark | None) -> list[str]:
+    """Return what a mark says its test storms, or else what is configured."""
+    named = mark.kwargs.get("on") if mark is not None else None
+    named = [named] if isinstance(named, str) else named
+    return list(dict.fromkeys(named or configured(config, "on") or ["sqlite"]))
+
+
+def names_of(targets: Sequence[str]) -> list[str]:
+    """Return a readable name for each target, which never shows what a URL holds."""
+    names = [target.partition("://")[0].partition("+")[0] for target in targets]
+    names = [name if name.isidentifier() else "target" for name in names]
+    many, seen = Counter(names), Counter[str]()
+    for place, name in enumerate(names):
+        if many[name] > 1:
+            seen[name] += 1
+            names[place] = f"{name}-{seen[name]}"
+    return names
+
+
+def open_target(config: pytest.Config, target: str) -> Address:
+    """Return a database that is there. The test is skipped where it is not, or fails if it is required."""
+    try:
+        address = resolve(target)
+    except UsageError as error:
+        raise pytest.fail.Exception(str(error).removeprefix("--on: "), pytrace=False) from None
+    fault = address.fault
+    try:
+        if address.programs is not None:
+            url = shared_server(address.database.name, session_of(config))
+            address = replace(address, url=sa.make_url(url), programs=None)
+        elif fault is None:
+            fault = _out_of_reach(address.database.name, address.url)
+    except EnvironmentFault as error:
+        fault = str(error)
+    if fault is None:
+        return address
+    if configured(config, "require"):
+        pytest.fail(f"{fault} (idstorm's databases are required here)", pytrace=False)
+    pytest.skip(fault)
+
+
+@cache
+def _out_of_reach(dialect: str, url: sa.URL) -> str | None:
+    """Return why a server cannot be reached, asked once a process."""
+    address = resolve(dialect, {**os.environ, f"IDSTORM_{dialect.upper()}_URL": url.render_as_string(False)})
+    if url.database is None and dialect == "sqlite":
+        return None
+    try:
+        with address.database.administer(url):
+            return None
+    except EnvironmentFault as error:
+        return str(error)
