@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.urls import reaching
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.databases.urls import reaching, secrets_of
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
@@ -29,6 +29,15 @@ class ErrorCode:
     refused: bool = False  #: a row was refused by the id's own constraint
     rolled_back: bool = False  #: proof that the transaction did not commit, even where COMMIT had been sent
     environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
+
+
+@dataclass(frozen=True)
+class Physical:
+    """The table that a name leads to on one connection."""
+
+    schema: str | None  #: where another connection finds it
+    life: str  #: another one as soon as the table is made anew, or emptied in a way that begins its ids anew
+    private: bool = False  #: no other connection can see it
 
 
 class CensusUnreadable(EnvironmentFault):
@@ -116,6 +125,13 @@ class Database(ABC):
         """
         return None
 
+    @abstractmethod
+    def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
+        """Return which table a name leads to on a driver's connection; None where that is not known.
+
+        It takes part in the transaction that is under way, and must not end it.
+        """
+
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""
         return self.name
@@ -166,6 +182,16 @@ class Database(ABC):
         module = kind.__module__.partition(".")[0]
         return ErrorCode(f"{'python' if module == 'builtins' else module}:{kind.__name__}")
 
+    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]]) -> list[Any]:
+        """Return the ids of a table in one snapshot, in no order, as the driver gives them. Raises CensusUnreadable."""
+        try:
+            with self.snapshot(url) as connection:
+                rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
+        except sa.exc.SQLAlchemyError as error:
+            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+            raise CensusUnreadable(f"the table could not be read: {words}") from error
+        return [row[0] for row in rows] if len(columns) == 1 else rows
+
     def read_census(
         self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec
     ) -> Census:
@@ -205,6 +231,22 @@ def ask(connection: Any, query: str) -> Any:
     cursor.close()
     connection.commit()
     return value
+
+
+def look(connection: Any, query: str) -> tuple[Any, ...] | None:
+    """Return the one row that a query has on a driver's connection, within the transaction that is under way."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(query)
+        row = cursor.fetchone()
+        return None if row is None else tuple(row)
+    finally:
+        cursor.close()
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL has it between quotes."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def in_namespace(

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode, ask
+from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -114,6 +114,30 @@ class MySQL(Database):
         """Ask for the global variable."""
         row = connection.exec_driver_sql("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,)).one_or_none()
         return None if row is None else str(row[1])
+
+    inner_tables: ClassVar[str] = "innodb_tables"  #: where InnoDB numbers its tables, for whoever may see it
+
+    def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
+        """InnoDB's number of the table, which TRUNCATE changes, or else when it was made, to the second.
+
+        https://dev.mysql.com/doc/refman/8.4/en/information-schema-innodb-tables-table.html
+        """
+        place = "DATABASE()" if schema is None else literal(schema)
+        row = look(
+            connection,
+            f"SELECT table_schema, create_time FROM information_schema.tables WHERE table_schema = {place} "
+            f"AND table_name = {literal(table)}",
+        )
+        if row is None:  # a temporary table is in no catalogue
+            return Physical(None, "", private=True)
+        try:
+            inner = literal(f"{row[0]}/{table}")
+            number = look(
+                connection, f"SELECT table_id FROM information_schema.{self.inner_tables} WHERE name = {inner}"
+            )
+        except Exception:  # it takes the privilege PROCESS; the driver's own error, whichever driver it is
+            number = None
+        return Physical(row[0], f"{row[1]}:{number}")
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version, without what follows it."""
@@ -254,6 +278,7 @@ class MariaDB(MySQL):
     """MariaDB, which has sequences and RETURNING, and one cache of a sequence for all sessions."""
 
     name = "mariadb"
+    inner_tables = "innodb_sys_tables"
     schemes = ("mariadb",)
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:

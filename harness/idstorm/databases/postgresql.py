@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode, ask
+from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -128,6 +128,20 @@ class PostgreSQL(Database):
         """Ask for it as SHOW does."""
         value = connection.execute(sa.select(sa.func.current_setting(name, True))).scalar_one()
         return None if value is None else str(value)
+
+    def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
+        """The table's number, and that of its file, which TRUNCATE changes.
+
+        https://www.postgresql.org/docs/current/storage-file-layout.html
+        """
+        name = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table) if part)
+        row = look(
+            connection,
+            "SELECT n.nspname, d.oid, c.oid, pg_relation_filenode(c.oid), c.relpersistence = 't' FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_database d ON d.datname = current_database() "
+            f"WHERE c.oid = to_regclass({literal(name)})",
+        )
+        return None if row is None else Physical(row[0], ":".join(map(str, row[1:4])), private=bool(row[4]))
 
     def server(self, connection: sa.Connection) -> str:
         """Return the server's version, without what its packager adds."""

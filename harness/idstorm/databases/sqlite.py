@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database, ErrorCode, Physical, literal, look
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -153,6 +153,25 @@ class SQLite(Database):
         generator = "rowid" if highest is None else "AUTOINCREMENT"
         last = -_LARGEST - 1 if down else _LARGEST
         return Capacity("INTEGER", last, generator, last, highest)
+
+    def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
+        """The file of a schema, and the number that each change of its schema raises.
+
+        https://www.sqlite.org/pragma.html#pragma_schema_version
+        """
+        schema = schema or "main"
+        file = look(connection, f"SELECT file FROM pragma_database_list WHERE name = {literal(schema)}")
+        quoted = schema.replace('"', '""')
+        version = look(connection, f'PRAGMA "{quoted}".schema_version')
+        if file is None or version is None:
+            return None
+        if not file[0]:
+            return Physical(None, "", private=True)
+        try:
+            there = os.stat(file[0])
+        except OSError:
+            return None
+        return Physical(None, f"{there.st_dev}:{there.st_ino}:{version[0]}")
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version of the library that the driver is linked with."""

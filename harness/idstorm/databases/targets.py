@@ -158,6 +158,13 @@ def _parse(text: str, where: str) -> sa.URL:
         raise UsageError(f"{where} is malformed: it should look like dialect://user:password@host:port/name") from None
 
 
+def with_threads(url: sa.URL) -> sa.URL:
+    """Return a URL that works with threads: one of an asyncio driver gets the best other driver that is installed."""
+    if not url.get_dialect().is_async:
+        return url
+    return url.set(drivername=_parse(f"{url.get_backend_name()}://", "the URL").drivername)
+
+
 def _installed(driver: str) -> bool:
     try:
         return find_spec(_MODULES.get(driver, driver)) is not None

@@ -18,6 +18,7 @@ from idstorm.judge.span import Span
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import Bytes, History
+from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading
@@ -41,6 +42,7 @@ class Evidence:
     before: Census | None = None
     reading: Reading | None = None
     ending: Ending = field(default_factory=lambda: Ending("finished"))
+    origins: Origins | None = None
 
     @cached_property
     def row_outcome(self) -> Bytes:
@@ -191,12 +193,14 @@ class Evidence:
         history = self.history
         operation = row if history.op_of_row is None else int(history.op_of_row[row])
         client = history.client_of_row(row)
+        first = int(history.op_offsets[client])
         return {
             "token": self.plan.tokens.first(client) + row - int(history.row_offsets[client]),
             "id": history.keys.show(row) if history.told[row] in (Told.ID, Told.EXISTING, Told.BURNED) else None,
             "client": client,
-            "operation": operation - int(history.op_offsets[client]),
+            "operation": operation - first,
             "outcome": Outcome(int(history.outcome[operation])).name.lower(),
+            **({} if self.origins is None else {"from": self.origins.of(client, operation - first)}),
         }
 
     def describe_all(self, rows: Iterable[int], **more: Any) -> list[Mapping[str, Any]]:

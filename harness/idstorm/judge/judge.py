@@ -73,10 +73,10 @@ def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormRe
     verdicts: dict[str, Verdict] = {}
     figures: dict[str, Any] = {}
     if plan is not None and storm.history is not None:
-        evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending)
+        evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending, storm.origins)
         figures = operations(evidence)
         verdicts = {
-            name: judge_claim(plan.claims[name], _find(check, evidence))
+            name: judge_claim(plan.claims[name], _find(name, check, evidence))
             for name, check in REGISTRY.items()
             if name in plan.claims  # an older plan does not know of newer checks, and is judged as it was
         }
@@ -117,8 +117,10 @@ def _why_inconclusive(claim: Claim) -> str | None:
     )
 
 
-def _find(check: Check, evidence: Evidence) -> Finding:
+def _find(name: str, check: Check, evidence: Evidence) -> Finding:
     """Run a check. One that raises an error has found nothing, and says so: it must not take the others with it."""
+    if name in evidence.plan.not_judged:
+        return Finding(Status.NA, reason=evidence.plan.not_judged[name])
     try:
         return check(evidence)
     except Exception:

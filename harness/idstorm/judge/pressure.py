@@ -17,6 +17,8 @@ from idstorm.record.verdict import Finding
 MIN_ACKNOWLEDGED = 200
 MIN_OVERLAP = 1.5
 
+_MORE = (": raise --clients", ": raise --inserts or --time", ": raise --clients or --think")
+
 
 def pressure(evidence: Evidence) -> Finding:
     """Hold where enough inserts were acknowledged by operations that really overlapped, and nobody was lost."""
@@ -46,17 +48,13 @@ def _wanting(evidence: Evidence, acknowledged: int, mean: float) -> list[str]:
     wanting = [*ending.lost_workers]
     if ending.full_clients:
         wanting.append(f"{ending.full_clients} clients stopped, since the disk of the results is full")
+    more = ("", "", "") if evidence.plan.joined else _MORE
     if evidence.plan.fleet.clients < 2:
-        wanting.append("one client alone cannot collide: raise --clients")
+        wanting.append(f"one client alone cannot collide{more[0]}")
     if acknowledged < MIN_ACKNOWLEDGED:
-        wanting.append(
-            f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for: "
-            "raise --inserts or --time"
-        )
+        wanting.append(f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for{more[1]}")
     elif mean < MIN_OVERLAP and evidence.plan.fleet.clients > 1:
-        wanting.append(
-            f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for: raise --clients or --think"
-        )
+        wanting.append(f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for{more[2]}")
     return wanting
 
 

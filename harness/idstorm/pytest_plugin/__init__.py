@@ -18,10 +18,13 @@ import pytest
 from idstorm.pytest_plugin.options import add_options, configured
 
 if TYPE_CHECKING:
+    from idstorm.pytest_plugin.joined import Join
     from idstorm.pytest_plugin.results import StormResult
     from idstorm.pytest_plugin.storms import Storms
 
 _FAILED = pytest.StashKey[bool]()
+_JOINED = pytest.StashKey["StormResult"]()
+_FAULT = pytest.StashKey[str]()
 
 _MARK = (
     "idstorm(*scenarios, on=[...], **options): storm the scenarios for the fixture storm_report, on each of these "
@@ -93,6 +96,19 @@ def storm_report(request: pytest.FixtureRequest, idstorm: Storms) -> StormResult
     return idstorm.run(*mark.args, **{name: value for name, value in mark.kwargs.items() if name != "on"})
 
 
+@pytest.fixture
+def idstorm_join(request: pytest.FixtureRequest) -> Iterator[Join]:
+    """Joins a session that a test has anyway: `idstorm_join(Order, session=db_session)`.
+
+    What it is told, in this test and in others, in this process and in the other test workers, is judged at the end.
+    """
+    from idstorm.pytest_plugin.joined import joining
+    from idstorm.pytest_plugin.sharing import session_of
+
+    with joining(request, session_of(request.config)) as join:
+        yield join
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Fail a test whose `storm_report` did not pass, whatever it looked at itself."""
@@ -116,6 +132,48 @@ def pytest_runtest_makereport(
 
         report.sections += [("idstorm", str(result)) for result in item.stash.get(RESULTS, ()) if not result.passed]
     return report
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-xdist has waited for its workers
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Judge what all sessions that were joined have been told; what broke fails the run."""
+    from idstorm.pytest_plugin.sharing import held_session
+
+    folder = held_session(session.config)
+    if folder is None:
+        return
+    from idstorm.errors import EnvironmentFault
+    from idstorm.pytest_plugin.joined import judge_session
+
+    strict = bool(configured(session.config, "strict"))
+    try:
+        result = judge_session(session.config, folder)
+    except EnvironmentFault as error:
+        session.config.stash[_FAULT] = str(error)
+        failed = strict
+    else:
+        if result is None:
+            return
+        session.config.stash[_JOINED] = result
+        failed = result.report.result == "failed" or (strict and not result.passed)
+    if failed and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the sessions that were joined came to."""
+    fault, result = config.stash.get(_FAULT, None), config.stash.get(_JOINED, None)
+    if fault is not None:
+        terminalreporter.section("idstorm: what was joined could not be judged")
+        terminalreporter.write_line(fault)
+    if result is None:
+        return
+    colour = {"passed": "green", "failed": "red"}.get(result.report.result, "yellow")
+    if result.passed and config.get_verbosity() <= 0:
+        terminalreporter.write_line(repr(result), **{colour: True})
+        return
+    terminalreporter.section(f"idstorm: what was joined is {result.report.result}")
+    terminalreporter.write_line(str(result))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -23,7 +23,7 @@ def session_of(config: pytest.Config) -> Path:
 def hold_session(config: pytest.Config) -> Path:
     """Hold a session, once, and return its folder. It ends with `end_session`, or with this process."""
     if _FOLDER not in config.stash:
-        from idstorm.databases.private.shared import session
+        from idstorm.databases.private.session import session
 
         factory = getattr(config, "_tmp_path_factory", None)  # pytest-xdist finds it there, too
         base = None if factory is None else factory.getbasetemp()
@@ -31,6 +31,11 @@ def hold_session(config: pytest.Config) -> Path:
         config.stash[_HELD] = ExitStack()
         config.stash[_HELD].enter_context(session(config.stash[_FOLDER]))
     return config.stash[_FOLDER]
+
+
+def held_session(config: pytest.Config) -> Path | None:
+    """Return the folder of the session that this process holds, if it does."""
+    return config.stash.get(_FOLDER, None)
 
 
 def end_session(config: pytest.Config) -> None:

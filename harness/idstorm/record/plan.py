@@ -153,6 +153,8 @@ class Plan:
     reader: bool = False  #: somebody polls the table for newer rows all the while
     headroom: float = 0.5  #: the fraction of the ids that may be used up
     forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last
+    joined: bool = False  #: the clients are sessions that somebody else opened
+    not_judged: dict[str, str] = field(default_factory=dict)  #: checks that mean nothing here, each with the reason
     notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
 
     def to_json(self) -> dict[str, Any]:

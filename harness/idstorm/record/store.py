@@ -6,6 +6,7 @@
     <storm>/history.zip    a file of a few bytes an operation
     <storm>/before.zip     the census before the first client started, where the table was not empty
     <storm>/census.zip     the census afterwards
+    <storm>/origins.json   where operations came from, where that was not from clients of idstorm's own
     <storm>/reader.*       what a reader saw all the while, if there was one
     <storm>/ending.json    how it ended: written last
     report.json            what the judge made of it
@@ -33,6 +34,7 @@ from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
 from idstorm.record.gate import Gate, parse_gate
 from idstorm.record.history import History
+from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading, read_reading
 from idstorm.record.verdict import Report
@@ -75,6 +77,7 @@ class StoredStorm:
     before: Census | None
     census: Census | None
     reading: Reading | None = None
+    origins: Origins | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,12 @@ def write_census(folder: Path, name: str, census: Census) -> None:
         census.write(folder / f"{name}.zip")
 
 
+def write_origins(folder: Path, origins: Origins) -> None:
+    """Write where the operations of a storm came from. Raises EnvironmentFault."""
+    with writing(folder):
+        write_json(folder / "origins.json", {"format": FORMAT, **asdict(origins)})
+
+
 def write_ending(folder: Path, ending: Ending) -> None:
     """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
     with writing(folder):
@@ -191,7 +200,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     try:
         ending = _ending(folder / "ending.json")
         plan = _plan(folder / "plan.json")
-        history = before = census = reading = None
+        history = before = census = reading = origins = None
         if plan is None and ending.state in ("finished", "failed fast"):
             raise UnreadableRun(f"{folder} has lost its plan.json")
         if plan is not None and _was_stormed(folder) and ending.state not in ("not started", "not applicable"):
@@ -208,10 +217,11 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
             if ending.census is None:
                 census = Census.read(folder / "census.zip", codec)
             reading = read_reading(folder)
+            origins = _origins(folder / "origins.json")
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
     return StoredStorm(
-        storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading
+        storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading, origins
     )
 
 
@@ -245,6 +255,16 @@ def _plan(path: Path) -> Plan | None:
     try:
         return Plan.from_json(_read_json(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+
+
+def _origins(path: Path) -> Origins | None:
+    if not path.exists():
+        return None
+    data = _read_json(path)
+    try:
+        return Origins(tuple(data["names"]), tuple(map(tuple, data["places"])))
+    except (KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged: {error!r}") from error
 
 

@@ -155,11 +155,15 @@ def _witness(witness: Mapping[str, Any]) -> str:
     parts = []
     for key, value in witness.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            rows = (f"client {row['client']} in operation {row['operation']}" for row in value[:_ROWS_SHOWN])
+            rows = (_row(row) for row in value[:_ROWS_SHOWN])
             parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
         else:
             parts.append(f"{key.replace('_', ' ')} {value}")
     return ", ".join(parts)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    return row["from"] if "from" in row else f"client {row['client']} in operation {row['operation']}"
 
 
 def _operations(operations: Mapping[str, Any]) -> Text:

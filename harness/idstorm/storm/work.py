@@ -57,16 +57,7 @@ class Work:
     @property
     def constraints(self) -> tuple[str, ...]:
         """The names by which a database may call a constraint that the id breaks."""
-        table, ids = self.ids[0].table, set(self.ids)
-        assert isinstance(table, sa.Table)
-        keys: list[Any] = [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
-        keys += [one for one in table.indexes if one.unique]
-        names = {str(key.name) for key in keys if key.name and set(key.columns) == ids}
-        if set(table.primary_key.columns) == ids:
-            names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
-        elif any(set(key.columns) == ids for key in keys):
-            names.add(self.ids[0].name)  # some call an unnamed key by its first column
-        return tuple(sorted(names))
+        return constraints_of(self.ids)
 
     @property
     def id_names(self) -> tuple[str, ...]:
@@ -83,7 +74,7 @@ def work_of(scenario: Scenario) -> Work:
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
-    ids = _id_columns(scenario, mapper)
+    ids = id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     own = scenario.insert is not None or scenario.client is not None
     rows = None if own else Rows(scenario.model, mapper, token)
@@ -92,12 +83,13 @@ def work_of(scenario: Scenario) -> Work:
         delete=scenario.delete or _default_delete(ids),
         ids=ids,
         token=token,
-        generator=_generator(ids) if scenario.generated else None,
+        generator=generator_of(ids) if scenario.generated else None,
         rows=rows,
     )
 
 
-def _id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
+def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
+    """Return the columns whose values are judged. Raises ScenarioError where they are in several tables."""
     if scenario.id is None:
         return tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
     given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute | sa.Column) else scenario.id
@@ -187,7 +179,21 @@ def _as_stored(column: sa.Column[Any], value: Any) -> Any:
     return wanted(value) if isinstance(value, str) and wanted in (int, UUID) else value
 
 
-def _generator(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
+def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
+    """Return the names by which a database may call a constraint that these columns break together."""
+    table, columns = ids[0].table, set(ids)
+    assert isinstance(table, sa.Table)
+    keys: list[Any] = [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
+    keys += [one for one in table.indexes if one.unique]
+    names = {str(key.name) for key in keys if key.name and set(key.columns) == columns}
+    if set(table.primary_key.columns) == columns:
+        names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
+    elif any(set(key.columns) == columns for key in keys):
+        names.add(ids[0].name)  # some call an unnamed key by its first column
+    return tuple(sorted(names))
+
+
+def generator_of(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
     """Return what is asked of the database's own generator, or None where the ids come from elsewhere."""
     if len(ids) != 1 or not isinstance(ids[0].table, sa.Table):
         return None

@@ -12,32 +12,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from idstorm.databases.private.programs import look
 from idstorm.databases.private.server import PrivateServer
+from idstorm.databases.private.session import kept, wait_for_the_end
 from idstorm.errors import EnvironmentFault
 
-_LEAVE_WITHIN = 30.0  # seconds in which a server has to be gone after its session
-_COME_WITHIN = 180.0
+_COME_WITHIN = 180.0  # seconds
 _INSTANT = 0.02
-
-
-@contextmanager
-def session(folder: Path) -> Iterator[None]:
-    """Hold a session in a folder. At its end the servers that were started in it are taken away, and waited for."""
-    with (folder / "session").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-        fcntl.flock(file, fcntl.LOCK_UN)
-    deadline = time.monotonic() + _LEAVE_WITHIN
-    for kept in folder.glob("*.keeper"):
-        with kept.open() as file:
-            while not _locked(file, fcntl.LOCK_SH | fcntl.LOCK_NB) and time.monotonic() < deadline:
-                time.sleep(_INSTANT)
 
 
 def shared_server(dialect: str, folder: Path) -> str:
@@ -76,25 +59,16 @@ def _have_it_started(dialect: str, folder: Path) -> None:
 
 def keep(dialect: str, folder: Path) -> None:
     """Keep a server until the session is over."""
-    with (folder / f"{dialect}.keeper").open("w") as own:
-        fcntl.flock(own, fcntl.LOCK_EX)
+    with kept(folder / f"{dialect}.keeper"):
         programs, passed_over = look(dialect, os.environ)
         try:
             if programs is None:
                 raise EnvironmentFault("; ".join([f"there are no programs of {dialect}", *passed_over]))
-            with PrivateServer(programs) as server, (folder / "session").open() as file:
+            with PrivateServer(programs) as server:
                 _say(folder / f"{dialect}.url", server.url)
-                fcntl.flock(file, fcntl.LOCK_SH)
+                wait_for_the_end(folder)
         except EnvironmentFault as error:
             _say(folder / f"{dialect}.fault", str(error))
-
-
-def _locked(file: IO[str], how: int) -> bool:
-    try:
-        fcntl.flock(file, how)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _say(path: Path, text: str) -> None:

@@ -1,0 +1,59 @@
+"""`join`: judge what the joined sessions of many processes were told, now that they are over."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from idstorm.errors import EnvironmentFault
+from idstorm.join.collect import Told, read_journals
+from idstorm.join.stored import store_table
+from idstorm.judge.judge import judge_run
+from idstorm.record import store
+from idstorm.record.verdict import Report
+
+
+def judge_joined(journals: Path, results: Path, command: str) -> Report | None:
+    """Judge every table of which the journals in a folder tell, and write a run's folder; None: they tell of none.
+
+    Raises EnvironmentFault where a journal is damaged or the results cannot be written.
+    """
+    chosen = list(_chosen(read_journals(journals)))
+    if not chosen:
+        return None
+    names = [
+        f"{number:02}-{told.about['table']}-{told.about['target']['dialect']}"
+        for number, (told, _) in enumerate(chosen, 1)
+    ]
+    entries = [
+        {"name": name, "scenario": told.about["model"], "target": told.about["target"]["dialect"]}
+        for name, (told, _) in zip(names, chosen, strict=True)
+    ]
+    run = store.create(results, command, entries, kind="join")
+    for name, (told, notes) in zip(names, chosen, strict=True):
+        try:
+            store_table(told, run.name, run.folder / name, notes)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write to {run.folder}: {error.strerror or error}") from error
+    report = judge_run(run)
+    store.write_report(run, report)
+    return report
+
+
+def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
+    """Yield the tables that there is something to judge in, each with what its report has to say of the others.
+
+    A table of which one client alone was told, and no id twice, can neither hold nor break anything: a suite with a
+    database for each test has hundreds. Where a model has no other, the largest of them stands for all.
+    """
+    by_model: dict[tuple[str, str, str], list[Told]] = defaultdict(list)
+    for told in tables:
+        by_model[told.about["model"], told.about["table"], told.about["target"]["dialect"]].append(told)
+    for those in by_model.values():
+        telling = [told for told in those if len(told.clients) > 1 or told.contested]
+        telling = telling or [max(those, key=lambda told: len(told.flushes))]
+        left = len(those) - len(telling)
+        notes = [f"{left} other tables of this name had one client each, and no id was told twice"] if left else []
+        for number, told in enumerate(telling):
+            yield told, [] if number else notes

@@ -1,0 +1,49 @@
+"""A session: a file that is locked for as long as the process which holds it lives. It imports next to nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_LEAVE_WITHIN = 30.0  # seconds in which what was kept for a session has to be gone after it
+_INSTANT = 0.02
+
+
+@contextmanager
+def session(folder: Path) -> Iterator[None]:
+    """Hold a session in a folder. At its end the servers that were started in it are taken away, and waited for."""
+    with (folder / "session").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        fcntl.flock(file, fcntl.LOCK_UN)
+    deadline = time.monotonic() + _LEAVE_WITHIN
+    for kept in folder.glob("*.keeper"):
+        with kept.open() as file:
+            while not _locked(file) and time.monotonic() < deadline:
+                time.sleep(_INSTANT)
+
+
+def wait_for_the_end(folder: Path) -> None:
+    """Wait until nobody holds the session any more."""
+    with (folder / "session").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+@contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Let the end of the session wait for this process to go on."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

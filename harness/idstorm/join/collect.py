@@ -1,0 +1,145 @@
+"""From the journals of all processes to the tables that they tell of: who was told which id, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any
+
+from idstorm.errors import EnvironmentFault
+from idstorm.join.journal import entries
+from idstorm.record.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Flush:
+    """One flush of one session: the rows that it inserted, and what became of them."""
+
+    process: str  #: its journal
+    origin: str  #: where it came from, such as a test
+    life: str  #: which life of the table it saw
+    begin: int  #: nanoseconds, as all moments; of the transaction
+    handed: int  #: 0: it was refused
+    ids: tuple[Any, ...]  #: a None for each that was not told
+    commit: int = 0  #: when COMMIT was sent; 0: it was not, or nobody heard
+    ended: int = 0  #: 0: its end was not heard of
+    outcome: Outcome = Outcome.UNKNOWN
+    refused: str | None = None  #: the code of an error of the id's own constraint
+    deletable: tuple[int, ...] = ()  #: since when each row may have been deleted by somebody unseen; 0: it was not
+
+
+@dataclass
+class Told:
+    """What was told of one physical table, over all of its lives."""
+
+    about: dict[str, Any]  #: as the journals describe it, when it was last seen
+    flushes: list[Flush] = field(default_factory=list)
+    faults: tuple[str, ...] = ()  #: why a process recorded less than it was told
+
+    @property
+    def lives(self) -> list[str]:
+        """The lives of the table in the order in which they were first seen."""
+        return list(dict.fromkeys(one.life for one in sorted(self.flushes, key=lambda one: one.handed)))
+
+    @property
+    def clients(self) -> list[list[Flush]]:
+        """The flushes of each client: those of a process that follow one another. Sessions that overlap are several."""
+        clients: list[list[Flush]] = []
+        free: dict[str, list[tuple[int, int]]] = {}  # when each client of a process was done
+        for one in sorted(self.flushes, key=lambda one: one.begin):
+            done = free.setdefault(one.process, [])
+            if done and done[0][0] <= one.begin:
+                _, client = heappop(done)
+            else:
+                client = len(clients)
+                clients.append([])
+            clients[client].append(one)
+            if one.ended:
+                heappush(done, (one.ended, client))
+        return clients
+
+    @property
+    def contested(self) -> bool:
+        """Whether an id was told twice to those that committed, or may have."""
+        told = [
+            repr(id_) for one in self.flushes if one.outcome != Outcome.FAILED for id_ in one.ids if id_ is not None
+        ]
+        return len(set(told)) < len(told)
+
+
+def read_journals(folder: Path) -> list[Told]:
+    """Return what the journals in a folder tell, a physical table each.
+
+    Raises UnreadableRun where one is damaged, and EnvironmentFault where nothing but faults could be recorded.
+    """
+    tables: dict[tuple[Any, ...], Told] = {}
+    faults: list[str] = []
+    for process, entries_of_process in _by_process(folder):
+        reading = _Reading(process, tables)
+        for entry in entries_of_process:
+            reading.take(entry)
+        reading.finish()
+        faults += reading.faults
+    if faults and not tables:
+        raise EnvironmentFault("; ".join(faults))
+    return [replace(told, faults=tuple(faults)) for told in tables.values()]
+
+
+def _by_process(folder: Path) -> Iterator[tuple[str, list[list[Any]]]]:
+    found: dict[str, list[list[Any]]] = {}
+    origins: dict[str, list[list[Any]]] = {}
+    for process, entry in entries(folder):
+        found.setdefault(process, []).append(entry)
+        if entry[0] == "origin":
+            origins.setdefault(process.rpartition("-")[0], []).append(entry)
+    for process, those in found.items():  # a child that was forked in a test goes on in a journal of its own
+        yield process, [*origins.get(process.rpartition("-")[0], []), *those]
+
+
+class _Reading:
+    """The reading of one journal."""
+
+    def __init__(self, process: str, tables: dict[tuple[Any, ...], Told]) -> None:
+        self._process, self._tables = process, tables
+        self._origins: dict[int, str] = {}
+        self._about: dict[int, dict[str, Any]] = {}
+        self.faults: list[str] = []
+        self._open: dict[int, tuple[int, Flush]] = {}
+
+    def take(self, entry: list[Any]) -> None:
+        match entry:
+            case ["table", number, about]:
+                self._about[number] = about
+            case ["origin", number, name]:
+                self._origins[number] = name
+            case ["told", flush, table, origin, begin, handed, ids]:
+                given = tuple(tuple(id_) if isinstance(id_, list) else id_ for id_ in ids)
+                self._open[flush] = table, self._flush(table, origin, begin, handed, given)
+            case ["refused", table, origin, begin, ended, rows, code]:
+                one = self._flush(table, origin, begin, 0, (None,) * rows)
+                self._add(table, replace(one, ended=ended, outcome=Outcome.FAILED, refused=code))
+            case ["fault", reason]:
+                self.faults.append(f"the recording in {self._process} came to its end before its time: {reason}")
+            case ["end", flushes, commit, ended, outcome]:
+                for flush in flushes:
+                    table, one = self._open.pop(flush)
+                    sent = max(commit, one.handed) if commit else 0
+                    self._add(table, replace(one, commit=sent, ended=ended, outcome=Outcome(outcome)))
+
+    def finish(self) -> None:
+        """Take in the flushes of which no end was heard."""
+        for table, one in self._open.values():
+            self._add(table, one)
+
+    def _flush(self, table: int, origin: int, begin: int, handed: int, ids: tuple[Any, ...]) -> Flush:
+        life = str(self._about[table]["life"])
+        return Flush(self._process, self._origins.get(origin, "?"), life, begin, handed, ids)
+
+    def _add(self, table: int, one: Flush) -> None:
+        about = self._about[table]
+        place = about["private"] or (about["url"], about["schema"])
+        key = (place, about["table"], tuple(about["columns"]))
+        self._tables.setdefault(key, Told(about)).about = about
+        self._tables[key].flushes.append(one)

@@ -1,0 +1,161 @@
+"""From what was told of a table to a storm's folder, which is judged like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.databases.base import CensusUnreadable
+from idstorm.databases.targets import DATABASES
+from idstorm.errors import EnvironmentFault
+from idstorm.join.collect import Flush, Told
+from idstorm.join.unseen import codec_of, with_deletions
+from idstorm.record import store
+from idstorm.record.census import Census
+from idstorm.record.compact import compact
+from idstorm.record.keys import Codec
+from idstorm.record.origins import Origins
+from idstorm.record.outcome import Outcome, Stance
+from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
+from idstorm.record.store import Ending
+from idstorm.record.tape import Kind, Tape
+
+_MOST_ROWS = 32  # of an operation on the tape; a flush of more is several that were handed their ids together
+
+_OF_ONE_LIFE = ("single_use", "starts_at", "gapless", "explained", "ordered", "headroom")
+"""What means nothing where ids begin anew."""
+
+
+def store_table(told: Told, run: str, folder: Path, notes: Sequence[str]) -> None:
+    """Write down a table as a storm: plan, history, census and ending. Raises EnvironmentFault, OSError."""
+    held, why = _read(told)
+    codec = codec_of(told, held or [])
+    told = replace(told, flushes=with_deletions(told, held or [], codec))
+    clients = [[piece for one in client for piece in _pieces(one)] for client in told.clients]
+    plan = _plan(told, run, folder.name, clients, codec, notes, _not_judged(told, why))
+    store.write_plan(folder, plan)
+    names = {name: place for place, name in enumerate(dict.fromkeys(one.origin for one in told.flushes))}
+    origins = [_write(folder / "tapes", number, client, plan, names) for number, client in enumerate(clients)]
+    store.write_origins(folder, Origins(tuple(names), tuple(map(tuple, origins))))
+    if held is not None:
+        store.write_census(folder, "census", Census.of(codec, [(id_, None) for id_ in held]))
+    compact(folder, plan)
+    operations = tuple(map(len, origins))
+    census = None if held is not None else why
+    store.write_ending(folder, Ending("finished", lost_workers=told.faults, census=census, operations=operations))
+
+
+def _pieces(one: Flush) -> list[Flush]:
+    return [
+        replace(one, ids=one.ids[start : start + _MOST_ROWS], deletable=one.deletable[start : start + _MOST_ROWS])
+        for start in range(0, len(one.ids), _MOST_ROWS)
+    ]
+
+
+def _read(told: Told) -> tuple[list[Any] | None, str]:
+    """Return the ids that the table holds now; None, with the reason, where it cannot be read any more."""
+    about = told.about
+    if about["private"]:
+        return None, "nobody but the connection that made the table can read it"
+    url = sa.make_url(about["url"])
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return None, "the file of the database is gone"
+    table = sa.table(about["table"], *(sa.column(name) for name in about["columns"]), schema=about["schema"])
+    try:
+        return DATABASES[about["target"]["dialect"]].read_ids(url, list(table.c)), ""
+    except (CensusUnreadable, EnvironmentFault) as error:
+        return None, str(error)
+
+
+def _not_judged(told: Told, why: str) -> dict[str, str]:
+    """Return the checks that mean nothing for a table, each with the reason."""
+    reasons = {}
+    gone = sum(bool(moment) for one in told.flushes for moment in one.deletable)
+    if len(told.lives) > 1:
+        words = f"the table was made anew, or emptied, {len(told.lives) - 1} times while it was watched"
+        reasons = dict.fromkeys(_OF_ONE_LIFE, words)
+    elif gone:
+        reasons = dict.fromkeys(_OF_ONE_LIFE, "rows were deleted while it was watched, and ids may have begun anew")
+    acknowledged = sum(len(one.ids) for one in told.flushes if one.outcome == Outcome.OK)
+    if why:
+        reasons["durable"] = f"the rows are gone: {why}"
+    elif gone:
+        reasons["durable"] = (
+            f"{gone} of {acknowledged} acknowledged rows are not there any more, and who deletes rows is not recorded"
+        )
+    return reasons
+
+
+def _plan(
+    told: Told,
+    run: str,
+    name: str,
+    clients: Sequence[Sequence[Flush]],
+    codec: Codec,
+    notes: Sequence[str],
+    not_judged: dict[str, str],
+) -> Plan:
+    about, most = told.about, max(len(one.ids) for client in clients for one in client)
+    target = dict(about["target"])
+    return Plan(
+        run=run,
+        storm=name,
+        scenario=about["model"],
+        reference="",
+        path=(),
+        target=Target(**{**target, "capabilities": tuple(target["capabilities"])}),
+        fleet=Fleet(
+            processes=len({one.process for one in told.flushes}),
+            clients=len(clients),
+            batch=most,
+            inserts=sum(len(one.ids) for one in told.flushes),
+        ),
+        pool=Pool(1),
+        ids=Ids(
+            columns=tuple(about["names"]),
+            codec=codec,
+            token=None,
+            constraints=tuple(about["constraints"]),
+            generator=None if about["generator"] is None else Generator(**about["generator"]),
+            sortable=about["sortable"],
+        ),
+        tokens=Tokens(1),
+        claims={
+            check: Claim(**{**claim, "stance": Stance(claim["stance"])}) for check, claim in about["claims"].items()
+        },
+        joined=True,
+        not_judged=not_judged,
+        notes=tuple(notes),
+    )
+
+
+def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, names: dict[str, int]) -> list[int]:
+    """Write the tape of a client, and return where each of its operations came from."""
+    tape, origins, row = Tape(folder, number, plan.fleet.batch, plan.ids.codec), list[int](), count()
+    first = plan.tokens.first(number)
+    for one in flushes:
+        rows = [next(row) for _ in one.ids]
+        tape.reserve()
+        tape.begin(Kind.INSERT, len(rows), one.begin)
+        if one.handed:
+            tape.hand(one.ids, one.handed)
+        if one.commit:
+            tape.commit(one.commit)
+        code = 0 if one.refused is None else tape.known_code(one.refused)
+        if one.refused is not None and not code:
+            code = tape.code(one.refused, refused=True, shown="")
+        tape.end(one.outcome | code << 16, one.ended)
+        origins.append(names[one.origin])
+        for moment in sorted({moment for moment in one.deletable if moment}):
+            those = [first + row for row, since in zip(rows, one.deletable, strict=True) if since == moment]
+            tape.reserve()
+            tape.begin(Kind.DELETE, len(those), moment)
+            tape.aim(those, moment)
+            tape.end(Outcome.UNKNOWN, moment)
+            origins.append(names[one.origin])
+    return origins

@@ -1,0 +1,121 @@
+"""The fixture `idstorm_join`: what the sessions of a suite were told, recorded in every process, judged at the end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import pytest
+
+from idstorm.pytest_plugin.options import configured
+from idstorm.pytest_plugin.results import StormResult
+
+if TYPE_CHECKING:
+    from idstorm.join.journal import Journal
+    from idstorm.join.listening import Listener
+    from idstorm.scenario import Scenario
+
+FOLDER = "journals"  #: in the folder of the session
+
+
+class Join:
+    """Joins the sessions that one test names."""
+
+    def __init__(self, journal: Journal, origin: int) -> None:
+        self._journal, self._origin = journal, origin
+        self._listeners: list[Listener] = []
+
+    def __call__(self, model: type | Scenario, *, session: Any) -> None:
+        """Record which ids of a mapped class this session is told, in this test from now on.
+
+        `session` is a Session, or what makes some: a sessionmaker, a scoped_session. An AsyncSession is joined through
+        the Session that it drives. A `Scenario` of the class says more of what is to be judged: another column than
+        the primary key, and claims of its own.
+        """
+        __tracebackhide__ = True
+        from idstorm.errors import UsageError
+        from idstorm.join.asked import Asked
+
+        try:
+            listener = _listener(self._journal, getattr(session, "sync_session", session))
+            listener.ask(Asked.of(model))
+        except UsageError as error:
+            raise pytest.fail.Exception(f"idstorm_join: {error}", pytrace=False) from None
+        listener.origin = self._origin
+        self._listeners.append(listener)
+
+    def leave(self) -> None:
+        """Record no more. What becomes of inserts that were recorded is heard all the same."""
+        for listener in self._listeners:
+            listener.origin = None
+
+
+@contextmanager
+def joining(request: pytest.FixtureRequest, session: Path) -> Iterator[Join]:
+    """Yield what joins sessions for one test, in the session of this folder."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    journal = _journal(session / FOLDER, worker or "main")
+    origin = journal.begin(f"{request.node.nodeid} ({worker})" if worker else request.node.nodeid)
+    join = Join(journal, origin)
+    try:
+        yield join
+    finally:
+        join.leave()
+
+
+def judge_session(config: pytest.Config, session: Path) -> StormResult | None:
+    """Judge what all processes have recorded; None: nothing. The journals, which hold passwords, are then removed.
+
+    Raises EnvironmentFault.
+    """
+    from idstorm.commands.join import judge_joined
+
+    journals, place = session / FOLDER, configured(config, "results")
+    if not journals.is_dir():
+        return None
+    results = config.invocation_params.dir / place if place else session / "runs"
+    command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
+    report = judge_joined(journals, results, command)
+    for path in journals.iterdir():
+        path.unlink()
+    return None if report is None else StormResult(report, Path(report.folder))
+
+
+@cache
+def _journal(folder: Path, name: str) -> Journal:
+    from idstorm.join.journal import Journal
+
+    folder.mkdir(exist_ok=True)
+    os.chmod(folder, 0o700)
+    return Journal(folder, name)
+
+
+_listeners: WeakKeyDictionary[Any, Listener] = WeakKeyDictionary()
+
+
+def _listener(journal: Journal, target: Any) -> Listener:
+    """Return what listens to a target, once: a session is left to the listener of what has made it."""
+    from sqlalchemy.exc import InvalidRequestError
+    from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+    from idstorm.errors import UsageError
+    from idstorm.join.listening import Listener
+
+    made_by: Any = target.session_factory if isinstance(target, scoped_session) else target
+    made_by = made_by.class_ if isinstance(made_by, sessionmaker) else made_by
+    if type(made_by) in _listeners:
+        return _listeners[type(made_by)]
+    if made_by not in _listeners:
+        if not isinstance(made_by, Session) and not (isinstance(made_by, type) and issubclass(made_by, Session)):
+            raise UsageError(f"{target!r} is no Session, sessionmaker or scoped_session of SQLAlchemy")
+        try:
+            _listeners[made_by] = Listener(journal, made_by)
+        except InvalidRequestError as error:
+            raise UsageError(str(error)) from error
+    return _listeners[made_by]
