@@ -34,7 +34,7 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-dev  ## measure overhead, start, judge, census and versus; takes a while
+bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census and versus; takes a while
 	$(BIN)/python -m bench
 
 $(VENV)/bin/python:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench.servers import DIALECTS
 
-NAMES = ("overhead", "start", "judge", "census", "versus")
+NAMES = ("overhead", "joining", "start", "judge", "census", "versus")
 """A benchmark is added by a file of its own, with a function `measure`, and its name here."""
 
 
