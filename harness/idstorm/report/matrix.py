@@ -10,23 +10,19 @@ from rich.text import Text
 
 from idstorm.record.matrix import Cell, Matrix
 from idstorm.record.outcome import Result, Status
+from idstorm.report.words import LEGEND, MARKS, STYLES
 
-_MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
-_STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
-LEGEND = (
-    "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there. "
-    "What broke as claimed is shown with its count and a witness."
-)
+_LEGEND = f"{LEGEND} What broke as claimed is shown with its count and a witness."
 
 
 def matrix_table(matrix: Matrix) -> RenderableType:
     """Return the matrix as a table for a terminal."""
-    table = Table(pad_edge=False, padding=(0, 1, 0, 0), caption=LEGEND, caption_justify="left")
+    table = Table(pad_edge=False, padding=(0, 1, 0, 0), caption=_LEGEND, caption_justify="left")
     for name in ("scenario", "checks", *matrix.targets):
         table.add_column(name, overflow="fold")
     last = None
     for scenario, checks, cells in _grouped(matrix):
-        words = [Text(cell_words(cell), _STYLES[cell.result]) for cell in cells]
+        words = [Text(cell_words(cell), STYLES[cell.result]) for cell in cells]
         table.add_row("" if scenario == last else Text(scenario, "bold"), ", ".join(checks), *words)
         last = scenario
     return table
@@ -45,7 +41,7 @@ def matrix_markdown(matrix: Matrix) -> str:
 
 def cell_words(cell: Cell) -> str:
     """Return a cell in words: what is claimed, its mark, and what was seen where that says more."""
-    mark = _MARKS[cell.result]
+    mark = MARKS[cell.result]
     if cell.claim is None or cell.status is Status.NA:
         return mark if cell.result is Result.NA else f"{mark} {cell.seen}"
     claim = str(cell.claim).replace("_", " ")

@@ -12,14 +12,13 @@ from rich.text import Text
 
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.record.verdict import Report, StormReport, Verdict
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
+from idstorm.report.words import MARKS, STYLES, figure_words, gate_words, stopped, target_words, witness_words
 
-_STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
-_MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 _SHOWN, _SHOWN_VERBOSE = 1, 24
-_ERRORS_SHOWN, _ROWS_SHOWN = 4, 3
+_ERRORS_SHOWN = 4
 
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
@@ -35,19 +34,13 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
 
 
 def complaints(report: Report) -> list[str]:
-    """Return a line for each storm that did not come to be, or not as planned.
-
-    That one means nothing on its target is a complaint only where no other storm means anything either.
-    """
-    ended = [storm for storm in report.storms if storm.ending is not None]
-    if any(storm.result is not Result.NA for storm in report.storms):
-        ended = [storm for storm in ended if storm.result is not Result.NA]
-    return [f"Error: {storm.scenario}: {storm.ending}" for storm in ended]
+    """Return a line for each storm that did not come to be, or not as planned."""
+    return [f"Error: {storm.scenario}: {storm.ending}" for storm in stopped(report)]
 
 
 def _last_lines(report: Report, *, quiet: bool) -> Text:
     text = Text()
-    text.append(report.result.upper(), _STYLES[report.result])
+    text.append(report.result.upper(), STYLES[report.result])
     text.append(f"  {report.folder}")
     if not quiet:
         text.append(f"\nagain  {report.command}", "dim")
@@ -73,12 +66,8 @@ def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
 def _headline(storm: StormReport) -> Text:
     text = Text()
     text.append(f"{storm.scenario}", "bold")
-    target = storm.target
-    if "dialect" in target:
-        text.append(f" on {target['dialect']} {target['server']} ({target['driver']})")
-    else:
-        text.append(f" on {target['name']}")
-    text.append(f"  {storm.result.upper()}", _STYLES[storm.result])
+    text.append(f" on {target_words(storm)}")
+    text.append(f"  {storm.result.upper()}", STYLES[storm.result])
     return text
 
 
@@ -107,11 +96,11 @@ def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, verdict in verdicts.items():
-        style = _STYLES[verdict.result]
-        table.add_row(Text(_MARKS[verdict.result], style), name, Text(_status(verdict), style), _details(name, verdict))
+        style = STYLES[verdict.result]
+        table.add_row(Text(MARKS[verdict.result], style), name, Text(_status(verdict), style), _details(name, verdict))
         if verdict.status is Status.BROKEN:
             for witness in verdict.witnesses[: _SHOWN_VERBOSE if verbose else _SHOWN]:
-                table.add_row("", "", "", Text(_witness(witness), "dim"))
+                table.add_row("", "", "", Text(witness_words(witness), "dim"))
     return table
 
 
@@ -126,44 +115,12 @@ def _status(verdict: Verdict) -> str:
 
 
 def _details(name: str, verdict: Verdict) -> Text:
-    shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
-    figures = ", ".join(
-        f"{key.replace('_', ' ')} {_number(value)}"
-        for key, value in verdict.figures.items()
-        if key in shown and not isinstance(value, Mapping) and (value or key in _EVEN_IF_ZERO)
-    )
-    text = Text(figures or (CHECKS[name] if verdict.status is Status.HELD else ""))
+    text = Text(figure_words(name, verdict))
     if verdict.reason:
         text.append(("; " if len(text) else "") + verdict.reason, "yellow" if verdict.result != Result.NA else "dim")
     elif verdict.status is Status.BROKEN and verdict.why:
         text.append(f"; {verdict.why}", "dim")
     return text
-
-
-_FIGURES_WHERE_HELD = (
-    *("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step"),
-    *("polls", "rows_left", "until"),
-)
-_EVEN_IF_ZERO = ("acknowledged", "first")
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _witness(witness: Mapping[str, Any]) -> str:
-    parts = []
-    for key, value in witness.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            rows = (_row(row) for row in value[:_ROWS_SHOWN])
-            parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
-        else:
-            parts.append(f"{key.replace('_', ' ')} {value}")
-    return ", ".join(parts)
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    return row["from"] if "from" in row else f"client {row['client']} in operation {row['operation']}"
 
 
 def _operations(operations: Mapping[str, Any]) -> Text:
@@ -185,9 +142,7 @@ def _operations(operations: Mapping[str, Any]) -> Text:
 
 
 def _gate(gate: GateVerdict) -> Text:
-    value = "was not measured" if gate.value is None else f"is {_number(gate.value)}"
-    words = {Result.FAILED: "fails the run", Result.PASSED: "is passed", Result.INCONCLUSIVE: "lets nothing pass"}
-    return Text(f"gate        {gate.gate} {words[gate.result]}: it {value}", _STYLES[gate.result])
+    return Text(f"gate        {gate_words(gate)}", STYLES[gate.result])
 
 
 def _gaps(verdict: Verdict | None) -> Iterable[Text]:

@@ -1,0 +1,89 @@
+"""What every report says of a verdict, a gate, a witness and a storm, in the same words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from idstorm.record.gate import GateVerdict
+from idstorm.record.outcome import Result, Status
+from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+
+MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
+STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
+LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there."
+
+_FIGURES_WHERE_HELD = (
+    *("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step"),
+    *("polls", "rows_left", "until"),
+)
+_EVEN_IF_ZERO = ("acknowledged", "first")
+_ROWS_SHOWN = 3
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def target_words(storm: StormReport) -> str:
+    """Return where a storm was: dialect, version and driver, or the target's name where that is all that is known."""
+    target = storm.target
+    if "dialect" in target:
+        return f"{target['dialect']} {target['server']} ({target['driver']})"
+    return str(target["name"])
+
+
+def figure_words(name: str, verdict: Verdict) -> str:
+    """Return the figures of a check in short, or its meaning where it held and there is nothing to count."""
+    shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
+    figures = ", ".join(
+        f"{key.replace('_', ' ')} {number_words(value)}"
+        for key, value in verdict.figures.items()
+        if key in shown and not isinstance(value, Mapping) and (value or key in _EVEN_IF_ZERO)
+    )
+    return figures or (CHECKS[name] if verdict.status is Status.HELD else "")
+
+
+def witness_words(witness: Mapping[str, Any]) -> str:
+    """Return a witness in a line."""
+    parts = []
+    for key, value in witness.items():
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            rows = (_row(row) for row in value[:_ROWS_SHOWN])
+            parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
+        else:
+            parts.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(parts)
+
+
+def gate_words(gate: GateVerdict) -> str:
+    """Return what became of a gate, and the figure it stands on."""
+    value = "was not measured" if gate.value is None else f"is {number_words(gate.value)}"
+    words = {Result.FAILED: "fails the run", Result.PASSED: "is passed", Result.INCONCLUSIVE: "lets nothing pass"}
+    return f"{gate.gate} {words[gate.result]}: it {value}"
+
+
+def number_words(value: Any) -> str:
+    """Return a figure with its thousands apart, or to three digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def stopped(report: Report) -> list[StormReport]:
+    """Return the storms that did not come to be, or not as planned.
+
+    That one means nothing on its target is worth a word only where no other storm means anything either.
+    """
+    ended = [storm for storm in report.storms if storm.ending is not None]
+    if any(storm.result is not Result.NA for storm in report.storms):
+        ended = [storm for storm in ended if storm.result is not Result.NA]
+    return ended
+
+
+def visible(text: str) -> str:
+    r"""Return a text with its control characters, lone surrogates and noncharacters written out, as in \x1b.
+
+    What is left are the characters that XML allows, tabs and newlines among them.
+    """
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    return str(row["from"]) if "from" in row else f"client {row['client']} in operation {row['operation']}"
