@@ -10,6 +10,7 @@ from rich.text import Text
 
 from idstorm.record.matrix import Cell, Matrix
 from idstorm.record.outcome import Result, Status
+from idstorm.report import gfm
 from idstorm.report.words import LEGEND, MARKS, STYLES
 
 _LEGEND = f"{LEGEND} What broke as claimed is shown with its count and a witness."
@@ -30,13 +31,17 @@ def matrix_table(matrix: Matrix) -> RenderableType:
 
 def matrix_markdown(matrix: Matrix) -> str:
     """Return the matrix as a table in Markdown."""
-    rows = [("scenario", "checks", *matrix.targets), ("---",) * (2 + len(matrix.targets))]
-    last = None
+    return "".join(matrix_lines(matrix))
+
+
+def matrix_lines(matrix: Matrix) -> Iterator[str]:
+    """Yield the lines of the matrix as a table in Markdown."""
+    rows, last = list[list[str]](), None
     for scenario, checks, cells in _grouped(matrix):
-        words = (cell_words(cell).replace("|", "\\|") for cell in cells)
-        rows.append(("" if scenario == last else f"`{scenario}`", ", ".join(checks), *words))
+        words = (gfm.plain(cell_words(cell)) for cell in cells)
+        rows.append(["" if scenario == last else gfm.code(scenario), ", ".join(checks), *words])
         last = scenario
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return gfm.table(["scenario", "checks", *map(gfm.plain, matrix.targets)], rows)
 
 
 def cell_words(cell: Cell) -> str:

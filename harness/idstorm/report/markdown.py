@@ -1,0 +1,85 @@
+"""A report as a summary in Markdown: the result, a table, and what went wrong, a section for each storm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from idstorm.record.gate import GateVerdict
+from idstorm.record.outcome import Result
+from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.report import gfm
+from idstorm.report.matrix import matrix_lines
+from idstorm.report.points import Point, points_of
+from idstorm.report.words import LEGEND, MARKS, number_words, target_words
+
+_WITNESSES_SHOWN = 3
+_WRONG = (Result.FAILED, Result.INCONCLUSIVE)
+
+
+def markdown(report: Report) -> str:
+    """Return the summary of a report."""
+    return "".join(pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """Yield the summary in pieces that each end where it may be cut: a line of the table, a section."""
+    yield f"## idstorm: {report.result.upper()}\n\n"
+    yield from _statuses(report.storms) if report.matrix is None else matrix_lines(report.matrix)
+    yield f"\n{LEGEND}\n\nThe run is {gfm.code(report.run)}, and again:\n\n{gfm.block(report.command, 'sh')}"
+    for storm, points in points_of(report):
+        wrong = [point for point in points if point.result in _WRONG]
+        if wrong:
+            yield _section(storm, wrong)
+
+
+def _statuses(storms: Sequence[StormReport]) -> Iterator[str]:
+    checks = [check for check in CHECKS if any(check in storm.verdicts for storm in storms)]
+    gates = list(dict.fromkeys(gate.gate for storm in storms for gate in storm.gates))
+    head = ["scenario", "target", "result", *checks, *map(gfm.code, gates)]
+    return gfm.table(head, (_row(storm, checks, gates) for storm in storms))
+
+
+def _row(storm: StormReport, checks: Sequence[str], gates: Sequence[str]) -> list[str]:
+    found = {gate.gate: gate for gate in storm.gates}
+    return [
+        gfm.code(storm.scenario),
+        gfm.plain(target_words(storm)),
+        f"{MARKS[storm.result]} {_result(storm)}",
+        *(_status(storm.verdicts.get(check)) for check in checks),
+        *(_limit(found.get(gate)) for gate in gates),
+    ]
+
+
+def _result(storm: StormReport) -> str:
+    if storm.result is Result.NA and storm.ending:
+        return gfm.plain(storm.ending.partition("\n")[0])
+    return str(storm.result)
+
+
+def _status(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    mark = MARKS[verdict.result]
+    return mark if verdict.result is Result.NA else f"{mark} {verdict.status}"
+
+
+def _limit(gate: GateVerdict | None) -> str:
+    if gate is None:
+        return ""
+    return f"{MARKS[gate.result]} {'not measured' if gate.value is None else number_words(gate.value)}"
+
+
+def _section(storm: StormReport, wrong: Sequence[Point]) -> str:
+    title = f"\n### {MARKS[storm.result]} {gfm.code(storm.scenario)} on {gfm.plain(target_words(storm))}\n\n"
+    return title + gfm.block("\n\n".join(map(_account, wrong)), "text")
+
+
+def _account(point: Point) -> str:
+    more = len(point.witnesses) - _WITNESSES_SHOWN
+    return "\n".join(
+        (
+            f"{MARKS[point.result]} {point.name}: {point.meaning}",
+            *(f"  {line}" for line in (*point.details, *point.witnesses[:_WITNESSES_SHOWN])),
+            *([f"  more witnesses: {more}"] if more > 0 else []),
+        )
+    )

@@ -1,0 +1,72 @@
+"""A report as points: each check, each gate, and each storm that did not go as planned.
+
+Reports for machines (test cases, annotations, a summary of what went wrong) are made of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from idstorm.record.gate import GateVerdict
+from idstorm.record.outcome import Result, Status
+from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.report.words import figure_words, gate_words, number_words, stopped, witness_words
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that a storm answers for."""
+
+    kind: str  #: check, gate or storm
+    name: str
+    meaning: str  #: what is so where it passed
+    result: Result
+    brief: str  #: what was found, in a line
+    details: tuple[str, ...] = ()  #: all that there is to say, in lines; none where it simply held
+    witnesses: tuple[str, ...] = ()  #: a line each
+
+
+def points_of(report: Report) -> Iterator[tuple[StormReport, list[Point]]]:
+    """Yield each storm with its points.
+
+    One of them failed if the report did; one of them failed or is inconclusive if the report did not pass.
+    """
+    troubled = stopped(report)
+    for storm in report.storms:
+        points = [_check(name, verdict) for name, verdict in storm.verdicts.items()]
+        points += [_gate(gate) for gate in storm.gates]
+        if storm.ending is not None or not points:
+            lawful = storm.result is Result.NA and storm not in troubled
+            points.append(_ending(storm.ending or "not judged", Result.NA if lawful else Result.INCONCLUSIVE))
+        yield storm, points
+
+
+def _check(name: str, verdict: Verdict) -> Point:
+    meaning, figures = CHECKS[name], figure_words(name, verdict)
+    reason = (verdict.reason or "").partition("\n")[0]
+    found = figures or reason if verdict.status is Status.BROKEN else reason or figures
+    plain = verdict.status is Status.HELD and verdict.result is Result.PASSED
+    details = [f"{verdict.status} (claim: {str(verdict.claim).replace('_', ' ')})"]
+    details += [figures] if figures not in ("", meaning) else []
+    details += (verdict.reason or "").splitlines()
+    details += [f"why: {verdict.why}"] if verdict.why else []
+    return Point(
+        kind="check",
+        name=name,
+        meaning=meaning,
+        result=verdict.result,
+        brief=f"{verdict.status}: {found}" if found else str(verdict.status),
+        details=() if plain else tuple(details),
+        witnesses=() if plain else tuple(map(witness_words, verdict.witnesses)),
+    )
+
+
+def _gate(gate: GateVerdict) -> Point:
+    found = "not measured" if gate.value is None else f"it is {number_words(gate.value)}"
+    return Point("gate", gate.gate, "a limit that the run keeps to", gate.result, found, (gate_words(gate),))
+
+
+def _ending(ending: str, result: Result) -> Point:
+    lines = tuple(ending.splitlines())
+    return Point("storm", "ending", "the storm came to its end as planned", result, lines[0], lines)
