@@ -1,0 +1,63 @@
+"""A report as JUnit XML: a test suite for each storm, a test case for each check and gate.
+
+What failed is a failure; what is inconclusive is an error, so that nobody takes it for a pass or for a bug that was
+found; what means nothing is skipped. What broke as claimed passes, with its witnesses as the output of the case.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import BytesIO
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from idstorm.record.outcome import Result
+from idstorm.record.verdict import Report, StormReport
+from idstorm.report.points import Point, points_of
+from idstorm.report.words import target_words, visible
+
+_RESULTS = {Result.FAILED: Failure, Result.INCONCLUSIVE: Error, Result.NA: Skipped}
+
+
+def junit(report: Report) -> str:
+    """Return the report as JUnit XML, which declares itself to be UTF-8."""
+    file, times = JUnitXml("idstorm"), Counter[tuple[str, str]]()
+    for storm, points in points_of(report):
+        target = str(storm.target["name"])
+        times[storm.scenario, target] += 1
+        file.add_testsuite(_suite(report, storm, points, target, times[storm.scenario, target]))
+    file.update_statistics()
+    written = BytesIO()
+    file.write(written)
+    return written.getvalue().decode()
+
+
+def _suite(report: Report, storm: StormReport, points: list[Point], target: str, time: int) -> TestSuite:
+    scenario = storm.scenario if time == 1 else f"{storm.scenario} ({time})"  # viewers keep one case of a name
+    suite = TestSuite(_line(f"{scenario} on {target}"))
+    about = {"run": report.run, "storm": storm.storm, "target": target_words(storm), "result": storm.result}
+    for name, value in {**about, "command": report.command}.items():
+        suite.add_property(name, _line(value))
+    # Viewers take dots for packages: these are the three that group well.
+    group = ".".join(_line(part).replace(".", "_") for part in ("idstorm", target, scenario))
+    cases = [_case(point, group) for point in points]
+    cases[0].time = float(storm.operations.get("seconds", 0.0))  # the checks share a storm, and viewers add up cases
+    suite.add_testcases(cases)
+    return suite
+
+
+def _case(point: Point, group: str) -> TestCase:
+    case = TestCase(_line(point.name), group)
+    text = visible("\n".join((f"{point.name}: {point.meaning}", *point.details, *point.witnesses)))
+    if point.result in _RESULTS:
+        result = _RESULTS[point.result](_line(point.brief), point.kind)
+        result.text = text
+        case.result = result
+    elif point.details:
+        case.system_out = text
+    return case
+
+
+def _line(text: str) -> str:
+    """Return a text as an attribute can hold it: in one line."""
+    return " ".join(visible(text).split())
