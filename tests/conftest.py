@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from running import Idstorm
+from running import GITHUB, Idstorm
 from servers import SERVERS, On, database
 
 pytest_plugins = ["pytester"]
@@ -20,8 +20,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def idstorm(here: Path) -> Idstorm:
-    """The command `idstorm`, run in an empty current directory."""
+def idstorm(here: Path, monkeypatch: pytest.MonkeyPatch) -> Idstorm:
+    """The command `idstorm`, run in an empty current directory, and as if GitHub did not run the tests."""
+    for variable in GITHUB:
+        monkeypatch.delenv(variable, raising=False)
     return Idstorm(here)
 
 

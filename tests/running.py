@@ -22,6 +22,9 @@ from idstorm.record.tape import Layout
 
 PATIENCE = 60.0  # seconds after which a test gives up waiting for something that should have happened
 
+GITHUB = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+"""Variables by which a command learns that GitHub runs it; when GitHub runs the tests, they are not meant for it."""
+
 
 @dataclass(frozen=True)
 class Ran:

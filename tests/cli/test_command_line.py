@@ -28,6 +28,7 @@ def test_the_help_does_not_wait_for_large_packages(idstorm: Idstorm) -> None:
     idstorm.write("numpy.py", "raise SystemExit('numpy was imported')")
     idstorm.write("sqlalchemy.py", "raise SystemExit('sqlalchemy was imported')")
     idstorm.write("rich.py", "raise SystemExit('rich was imported')")
+    idstorm.write("junitparser.py", "raise SystemExit('junitparser was imported')")
     assert idstorm("run", "--help").code == 0
     assert idstorm("--version").out.strip().endswith(__version__)
 
@@ -189,6 +190,7 @@ def test_what_is_recorded_and_judged_never_reaches_sqlalchemy(idstorm: Idstorm) 
         import sys
         from pathlib import Path
         import idstorm.report.terminal, idstorm.report.live, idstorm.report.essay
+        import idstorm.report.junit, idstorm.report.markdown, idstorm.report.github
         from idstorm.judge.judge import judge_run
         from idstorm.record.store import open_run
         print(judge_run(open_run(Path({str(idstorm.run_folder)!r}))).result)

@@ -12,7 +12,7 @@ import click
 from idstorm import __version__
 from idstorm.cli.matrix import matrix
 from idstorm.cli.parameters import Duration, Fraction, GateText, Rate, Setting, Think
-from idstorm.cli.reports import console, finish, report_options
+from idstorm.cli.reports import Outputs, console, finish, report_options
 
 
 class _Exits(click.Group):
@@ -146,9 +146,7 @@ def run(
     inserts: int | None,
     duration: float | None,
     seed: int | None,
-    json_file: str | None,
-    quiet: bool,
-    verbose: bool,
+    outputs: Outputs,
     **options: Any,
 ) -> None:
     """Storm each SCENARIO, judge it, and report.
@@ -175,9 +173,9 @@ def run(
         seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
     )
     request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
-    with live(console(stderr=True), quiet=quiet) as watch:
+    with live(console(stderr=True), quiet=outputs.quiet) as watch:
         report = storm(request, watch)
-    finish(report, json_file, quiet=quiet, verbose=verbose)
+    finish(report, outputs)
 
 
 cli.add_command(matrix)
@@ -186,11 +184,11 @@ cli.add_command(matrix)
 @cli.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @report_options
-def check(run_folder: Path, json_file: str | None, quiet: bool, verbose: bool) -> None:
+def check(run_folder: Path, outputs: Outputs) -> None:
     """Judge a stored run again: no database, none of your code, the same report and exit code."""
     from idstorm.commands.check import check as judge
 
-    finish(judge(run_folder), json_file, quiet=quiet, verbose=verbose)
+    finish(judge(run_folder), outputs)
 
 
 @cli.command("list")

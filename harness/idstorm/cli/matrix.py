@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from idstorm.cli.parameters import Duration
-from idstorm.cli.reports import console, finish, report_options, write_text
+from idstorm.cli.reports import Outputs, console, finish, report_options
 
 
 @click.command()
@@ -43,7 +43,6 @@ from idstorm.cli.reports import console, finish, report_options, write_text
     show_default=True,
     help="Where the run's folder is made.",
 )
-@click.option("--markdown", metavar="FILE", help="Also write the table as Markdown; - means stdout, and nothing else.")
 @report_options
 def matrix(
     on: tuple[str, ...],
@@ -56,10 +55,7 @@ def matrix(
     reader: bool,
     seed: int | None,
     results: Path,
-    markdown: str | None,
-    json_file: str | None,
-    quiet: bool,
-    verbose: bool,
+    outputs: Outputs,
 ) -> None:
     """Storm every scenario on every database: one table of what is claimed and what was seen.
 
@@ -69,15 +65,12 @@ def matrix(
         raise click.UsageError("--quick, --inserts and --time exclude each other: give one of them")
     if processes > clients:
         raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
-    if markdown == json_file == "-":
-        raise click.UsageError("--json - and --markdown - exclude each other: stdout can hold one of them")
 
     from idstorm.commands.matrix import QUICK_INSERTS, MatrixRequest, prepare
     from idstorm.commands.matrix import matrix as storm
     from idstorm.commands.run import DEFAULT_SECONDS
     from idstorm.record.plan import Fleet
     from idstorm.report.live import live_together
-    from idstorm.report.matrix import matrix_markdown
 
     inserts = QUICK_INSERTS if quick else inserts
     fleet = Fleet(
@@ -91,8 +84,6 @@ def matrix(
     preparation = prepare(request)
     for reason in preparation.left_out:
         click.echo(reason, err=True)
-    with live_together(console(stderr=True), len(preparation.found), quiet=quiet) as show:
+    with live_together(console(stderr=True), len(preparation.found), quiet=outputs.quiet) as show:
         report = storm(request, preparation, show)
-    if markdown is not None and report.matrix is not None:
-        write_text(matrix_markdown(report.matrix), markdown, "--markdown")
-    finish(report, json_file, quiet=quiet, verbose=verbose, stdout_taken=markdown == "-")
+    finish(report, outputs)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -17,16 +20,56 @@ if TYPE_CHECKING:
     from idstorm.record.verdict import Report
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Where a report goes besides the terminal, as file names or - for stdout, and how much of it is printed."""
+
+    json: str | None
+    junit: str | None
+    markdown: str | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def take_stdout(self) -> bool:
+        """Whether one of them is stdout, and nothing else may stand there."""
+        return "-" in (self.json, self.junit, self.markdown)
+
+
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that ends with a report."""
-    json_help = "Also write the report as JSON; - means stdout, and nothing else there."
+    """Add the options of every command that ends with a report. It is called with them as `outputs`."""
+
+    @wraps(command)
+    def with_outputs(
+        *,
+        json_file: str | None,
+        junit_file: str | None,
+        markdown_file: str | None,
+        quiet: bool,
+        verbose: bool,
+        **others: Any,
+    ) -> None:
+        files = {"--json": json_file, "--junit": junit_file, "--markdown": markdown_file}
+        on_stdout = [f"{option} -" for option, file in files.items() if file == "-"]
+        if len(on_stdout) > 1:
+            raise click.UsageError(f"{' and '.join(on_stdout)} exclude each other: stdout can hold one of them")
+        command(outputs=Outputs(json_file, junit_file, markdown_file, quiet, verbose), **others)
+
+    decorated: Callable[..., None] = with_outputs
+    stdout = "- means stdout, and nothing else there."
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses."),
         click.option("-q", "--quiet", is_flag=True, help="Print the result alone."),
-        click.option("--json", "json_file", metavar="FILE", help=json_help),
+        _file("--markdown", f"Also write a summary as Markdown (of a matrix, the table); {stdout}"),
+        _file("--junit", f"Also write JUnit XML, a test case for each check; {stdout}"),
+        _file("--json", f"Also write the report as JSON; {stdout}"),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
+
+
+def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(option, f"{option[2:]}_file", metavar="FILE", help=help_)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -35,21 +78,34 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
-def finish(
-    report: Report, json_file: str | None, *, quiet: bool, verbose: bool, stdout_taken: bool = False
-) -> NoReturn:
-    """Show a report, and end with its exit code. `stdout_taken`: something else stands there already."""
+def finish(report: Report, outputs: Outputs) -> NoReturn:
+    """Show a report, write what is asked for, and end with the report's exit code."""
     from idstorm.report import terminal
 
-    out = console(stderr=stdout_taken or json_file == "-")
-    if json_file is not None:
-        write_text(json.dumps(report.to_json(), indent=1, default=str) + "\n", json_file, "--json")
+    out = console(stderr=outputs.take_stdout)
+    _write(report, outputs)
     with suppress(SystemExit):  # rich's answer to a reader that has gone: the result stays what it is
-        terminal.show(out, report, verbose=verbose, quiet=quiet)
-    if quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
+        terminal.show(out, report, verbose=outputs.verbose, quiet=outputs.quiet)
+    if outputs.quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
         for line in terminal.complaints(report):
             click.echo(line, err=True)
+    _tell_github(report)
     sys.exit(report.exit_code)
+
+
+def _write(report: Report, outputs: Outputs) -> None:
+    if outputs.json is not None:
+        write_text(json.dumps(report.to_json(), indent=1, default=str) + "\n", outputs.json, "--json")
+    if outputs.junit is not None:
+        from idstorm.report.junit import junit
+
+        write_text(junit(report), outputs.junit, "--junit")
+    if outputs.markdown is not None:
+        from idstorm.report.markdown import markdown
+        from idstorm.report.matrix import matrix_markdown
+
+        text = markdown(report) if report.matrix is None else matrix_markdown(report.matrix)
+        write_text(text, outputs.markdown, "--markdown")
 
 
 def write_text(text: str, name: str, option: str) -> None:
@@ -58,10 +114,37 @@ def write_text(text: str, name: str, option: str) -> None:
 
     path = Path(name).resolve()
     if name == "-":
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)  # as UTF-8, whatever the locale: XML says that it is
         return
     with store.writing(path, option):
         if path.exists() and not path.is_file():  # a pipe or a device: renaming a file onto it would replace it
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         else:
             store.write_text(path, text)
+
+
+def _tell_github(report: Report) -> None:
+    """Where GitHub runs this, annotate what went wrong and add to the step's summary, whatever becomes of that."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from idstorm.report.github import workflow_commands
+
+        for line in workflow_commands(report):
+            click.echo(line, err=True)  # which GitHub reads as well, and stdout may hold a file
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            _add_to_summary(report, Path(summary))
+        except OSError as error:
+            click.echo(f"the step's summary was not written: {error.strerror or error} ({summary})", err=True)
+
+
+def _add_to_summary(report: Report, summary: Path) -> None:
+    from idstorm.report.github import SUMMARY_LIMIT, cut
+    from idstorm.report.markdown import pieces
+
+    with summary.open("ab") as file:
+        size = os.fstat(file.fileno()).st_size
+        before = b"\n\n" if size else b""  # what stands there may not have ended its line
+        text = cut(list(pieces(report)), SUMMARY_LIMIT - size - len(before)).encode()
+        if not text:
+            raise OSError(f"{size:,} bytes are there already, and GitHub takes no more than 1 MiB a step")
+        file.write(before + text)
