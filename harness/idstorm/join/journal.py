@@ -11,21 +11,27 @@ line                                                  content
 ``["fault", reason]``                                 the recording came to its end before its time
 ====================================================  =================================================================
 
-Moments are nanoseconds of ``CLOCK_MONOTONIC``, which all processes of one machine share. Each line is one write(2):
-a SIGKILL leaves all lines whole but, perhaps, the last. A journal holds the URLs of databases, with their passwords:
-only its owner can read it, and it does not outlive the session.
+Moments are nanoseconds of ``CLOCK_MONOTONIC``, which all processes of one machine share. Lines are stored in memory
+maps whose space on disk is allocated before: a SIGKILL leaves all lines whole but, perhaps, the last, and zeros after
+it. A journal holds the URLs of databases, with their passwords: only its owner can read it, and it does not outlive the
+session.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.record.tape import allocate
+
+_SEGMENT = 1 << 16  # bytes
 
 
 class Journal:
@@ -34,30 +40,49 @@ class Journal:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         self._numbers = count(1)
-        self._pid, self._file = 0, -1
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
 
-    @property
-    def current(self) -> int:
-        """What tells this process's journal from others: the process's number. Raises OSError if it cannot be begun."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            path = self._folder / f"{self._name}-{self._pid}.journal"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return self._pid
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._map: mmap.mmap | None = None
+        self._segment = self._at = self._size = 0
+        self.process = os.getpid()  #: whose journal this is
 
     def number(self) -> int:
         """Return a number that nothing else in this journal has."""
         return next(self._numbers)
 
     def begin(self, origin: str) -> int:
-        """Return the number of an origin of which the next lines tell."""
-        _, number = self.current, self.number()
+        """Return the number of an origin of which the next lines tell. Raises OSError."""
+        number = self.number()
         self.write(json.dumps(["origin", number, origin]) + "\n")
         return number
 
     def write(self, line: str) -> None:
         """Write a line. Raises OSError where there is no space."""
-        os.write(self._file, line.encode())
+        data = line.encode()
+        with self._lock:
+            end = self._at + len(data)
+            if self._map is None or end > self._size:
+                self._grow(len(data))
+                end = len(data)
+            self._map[self._at : end] = data  # type: ignore[index]
+            self._at = end
+
+    def _grow(self, least: int) -> None:
+        size = max(_SEGMENT, least)
+        path = self._folder / f"{self._name}-{self.process}.{self._segment:06}.journal"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            allocate(file, size)
+            self._map = mmap.mmap(file, size)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(file)
+        self._segment, self._at, self._size = self._segment + 1, 0, size
 
 
 def entries(folder: Path) -> Iterator[tuple[str, list[Any]]]:
@@ -66,9 +91,9 @@ def entries(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     What was cut short is left out. Raises UnreadableRun for a damaged line before the last.
     """
     for path in sorted(folder.glob("*.journal")):
-        whole, _, _ = path.read_text(errors="replace").rpartition("\n")
-        for line in whole.split("\n") if whole else ():
+        whole, _, _ = path.read_bytes().rstrip(b"\0").rpartition(b"\n")
+        for line in whole.split(b"\n") if whole else ():
             try:
-                yield path.stem, list(json.loads(line))
+                yield path.name.partition(".")[0], list(json.loads(line))
             except ValueError as error:
                 raise UnreadableRun(f"{path.name} is damaged: {error}") from error

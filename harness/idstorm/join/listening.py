@@ -36,7 +36,7 @@ class _State:
     began: int = 0  #: when its transaction did; 0: there is none
     connection: sa.Connection | None = None  #: the last one that the transaction was given
     several: bool = False  #: the transaction has several connections
-    flushing: int = 0  #: how many rows that are listened for the flush under way inserts
+    new: tuple[Any, ...] = ()  #: what the flush under way inserts
     autocommit: bool = False  #: each of its statements may be a transaction
     commit: int = 0  #: when COMMIT was about to be sent; 0: it was not
     pending: list[tuple[int, SessionTransaction | None]] = field(default_factory=list)
@@ -96,17 +96,13 @@ class Listener:
 
     def _before_flush(self, session: Session, _context: Any, _instances: Any) -> None:
         if self.origin is not None:
-            new = session.new
-            _state(session).flushing = sum(
-                isinstance(one, asked.model) for one in new for asked in self._asked.values()
-            )
+            _state(session).new = tuple(session.new)
 
     def _after_flush(self, session: Session, _: Any) -> None:
         state, now = _state(session), monotonic_ns()
-        if self.origin is None or not state.flushing:
+        new, state.new = state.new, ()
+        if self.origin is None:
             return
-        state.flushing = 0
-        new = list(session.new)
         for asked in self._asked.values():
             made = [one for one in new if isinstance(one, asked.model)]
             if made:
@@ -144,10 +140,10 @@ class Listener:
         if state is None:
             return
         error = sys.exception()
-        if state.flushing:
+        if state.new:
             if self.origin is not None and error is not None:
                 self._refused(state, error)
-            state.flushing = state.commit = 0  # whatever was sent, it was no COMMIT
+            state.new, state.commit = (), 0  # whatever was sent, it was no COMMIT
         edge = ended
         while edge.parent is not None and not edge.nested:
             edge = edge.parent
@@ -207,17 +203,19 @@ class Listener:
             return
         (asked,) = self._asked.values()
         engine, journal, table = self._last.get(asked.model, (None, 0, 0))
-        if engine is connection.engine and journal == self._journal.current:  # it is too late to look: all is undone
+        if engine is connection.engine and journal == self._journal.process:  # it is too late to look: all is undone
             code = asked.refusal(connection, error)
-            line = ["refused", table, self.origin, state.began, monotonic_ns(), state.flushing, code]
-            self._journal.write(json.dumps(line) + "\n")
+            rows = sum(isinstance(one, asked.model) for one in state.new)
+            line = ["refused", table, self.origin, state.began, monotonic_ns(), rows, code]
+            if rows:
+                self._journal.write(json.dumps(line) + "\n")
 
     def _table(self, connection: sa.Connection, asked: Asked) -> tuple[int, Callable[[Any], Any], bool]:
         """Return the number of the physical table, which is looked at once for each origin and each connection.
 
         Beside it, what reads an id that was told, and whether each statement may be a transaction.
         """
-        own = (self._journal.current, self.origin)
+        own = (self._journal.process, self.origin)
         known = connection.info.get(_KEY)
         if known is None or known[0] != own:
             known = connection.info[_KEY] = own, {}
@@ -226,7 +224,7 @@ class Listener:
             number, described = self._journal.number(), asked.describe(connection)
             self._journal.write(json.dumps(["table", number, described]) + "\n")
             if described["private"] is None:
-                self._last[asked.model] = connection.engine, self._journal.current, number
+                self._last[asked.model] = connection.engine, self._journal.process, number
             tables[asked.model] = number, asked.reader(connection), is_autocommit(connection)
         return tables[asked.model]
 
