@@ -29,7 +29,7 @@ _KEY = "idstorm"
 _OK, _FAILED, _UNKNOWN = int(Outcome.OK), int(Outcome.FAILED), int(Outcome.UNKNOWN)
 
 
-@dataclass
+@dataclass(slots=True)
 class _State:
     """What is under way on one session."""
 
@@ -43,6 +43,19 @@ class _State:
     #: flushes of which nothing is known yet, each with the savepoint that it is in
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A physical table, as it was seen for an origin."""
+
+    number: int
+    engine: sa.Engine
+    process: int  #: whose journal the number is from
+    origin: int | None
+    private: bool  #: another connection sees another table
+    autocommit: bool  #: each statement may be a transaction
+    read: Callable[[Any], Any]  #: returns the id that an instance was told
+
+
 class Listener:
     """Listens to what a target makes: a Session, a sessionmaker, a scoped_session.
 
@@ -53,7 +66,7 @@ class Listener:
         self._journal = journal
         self._asked: dict[type, Asked] = {}
         self._outer: WeakKeyDictionary[sa.Connection, list[int]] = WeakKeyDictionary()
-        self._last: dict[type, tuple[sa.Engine, int, int]] = {}  # the table last seen: its engine, journal and number
+        self._tables: dict[type, _Table] = {}  # those that were seen last
         self._fault = False
         self.origin: int | None = None
         for name in (
@@ -112,14 +125,26 @@ class Listener:
         connection = state.connection
         if connection is None or state.several:
             connection = session.connection(bind_arguments={"mapper": sa.inspect(asked.model)})
-        table, told, autocommit = self._table(connection, asked)
-        state.autocommit |= autocommit
-        flush = self._journal.number()
-        ids = [told(one) for one in made]
+        table = self._tables.get(asked.model)
+        if table is None or not self._is_current(table, connection):
+            table = self._table(connection, asked)
+        if table.autocommit:
+            state.autocommit = True
+        flush, read = self._journal.number(), table.read
+        ids = [read(one) for one in made]
         integers = asked.plain and all(type(id_) is int for id_ in ids)
         shown = str(ids) if integers else json.dumps(ids, default=_jsonable)
-        self._journal.write(f'["told",{flush},{table},{self.origin},{state.began},{now},{shown}]\n')
+        self._journal.write(f'["told",{flush},{table.number},{self.origin},{state.began},{now},{shown}]\n')
         state.pending.append((flush, session.get_nested_transaction()))
+
+    def _is_current(self, table: _Table, connection: sa.Connection) -> bool:
+        """Return whether a table that was seen last is the one that this connection sees, for this origin."""
+        return (
+            table.engine is connection.engine
+            and table.origin == self.origin
+            and not table.private
+            and table.process == self._journal.process
+        )
 
     def _before_commit(self, session: Session) -> None:
         if not session.in_nested_transaction():
@@ -202,30 +227,28 @@ class Listener:
         if connection is None or state.several or len(self._asked) != 1:
             return
         (asked,) = self._asked.values()
-        engine, journal, table = self._last.get(asked.model, (None, 0, 0))
-        if engine is connection.engine and journal == self._journal.process:  # it is too late to look: all is undone
+        table = self._tables.get(asked.model)  # the one seen last: it is too late to look, since all is undone
+        if table is not None and table.engine is connection.engine and table.process == self._journal.process:
             code = asked.refusal(connection, error)
             rows = sum(isinstance(one, asked.model) for one in state.new)
-            line = ["refused", table, self.origin, state.began, monotonic_ns(), rows, code]
+            line = ["refused", table.number, self.origin, state.began, monotonic_ns(), rows, code]
             if rows:
                 self._journal.write(json.dumps(line) + "\n")
 
-    def _table(self, connection: sa.Connection, asked: Asked) -> tuple[int, Callable[[Any], Any], bool]:
-        """Return the number of the physical table, which is looked at once for each origin and each connection.
-
-        Beside it, what reads an id that was told, and whether each statement may be a transaction.
-        """
+    def _table(self, connection: sa.Connection, asked: Asked) -> _Table:
+        """Return the physical table, looked at once for each origin, and for each connection that others cannot see."""
         own = (self._journal.process, self.origin)
         known = connection.info.get(_KEY)
         if known is None or known[0] != own:
             known = connection.info[_KEY] = own, {}
-        tables: dict[type, tuple[int, Callable[[Any], Any], bool]] = known[1]
+        tables: dict[type, _Table] = known[1]
         if asked.model not in tables:
             number, described = self._journal.number(), asked.describe(connection)
             self._journal.write(json.dumps(["table", number, described]) + "\n")
-            if described["private"] is None:
-                self._last[asked.model] = connection.engine, self._journal.process, number
-            tables[asked.model] = number, asked.reader(connection), is_autocommit(connection)
+            private = described["private"] is not None
+            read, autocommit = asked.reader(connection), is_autocommit(connection)
+            tables[asked.model] = _Table(number, connection.engine, *own, private, autocommit, read)
+        self._tables[asked.model] = tables[asked.model]
         return tables[asked.model]
 
 
