@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from idstorm import cli
+from idstorm.cli.sources import variable_of
 from running import GITHUB, Idstorm
 from servers import SERVERS, On, database
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_options() -> Iterator[None]:
+    """No option of `idstorm run` comes from the variables of the shell that the tests are run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        for param in cli.run.params:
+            patch.delenv(variable_of(param), raising=False)
+        yield
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from typing import Any, NoReturn
 import click
 
 from idstorm import __version__
+from idstorm.cli import dry_run, profiles
 from idstorm.cli.matrix import matrix
-from idstorm.cli.parameters import Duration, Fraction, GateText, Rate, Setting, Think
+from idstorm.cli.parameters import Duration, Fraction, GateText, Name, Rate, Setting, Think
 from idstorm.cli.reports import Outputs, console, finish, report_options
+from idstorm.cli.sources import Configured, most_explicit, naming_sources
 
 
 class _Exits(click.Group):
@@ -35,10 +37,20 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@click.argument("scenario", nargs=-1, required=True)
+@cli.command(cls=Configured)
+@click.argument("scenario", nargs=-1, required=True, type=Name(), metavar="[SCENARIO]...")
+@click.option(
+    "--profile",
+    is_eager=True,
+    expose_value=False,
+    callback=profiles.load,
+    metavar="NAME",
+    help="Take scenarios and options from [tool.idstorm.profiles.NAME] of the nearest pyproject.toml, or from "
+    "[profiles.NAME] of an idstorm.toml.",
+)
 @click.option(
     "--on",
+    type=Name(),
     multiple=True,
     default=["sqlite"],
     show_default=True,
@@ -137,8 +149,14 @@ def cli() -> None:
     show_default=True,
     help="Where the run's folder is made.",
 )
+@click.option(
+    "--dry-run", "only_show", is_flag=True, help="Show what would run, and where each value comes from; touch nothing."
+)
 @report_options
+@click.pass_context
 def run(
+    ctx: click.Context,
+    /,
     scenario: tuple[str, ...],
     on: tuple[str, ...],
     processes: int,
@@ -146,6 +164,7 @@ def run(
     inserts: int | None,
     duration: float | None,
     seed: int | None,
+    only_show: bool,
     outputs: Outputs,
     **options: Any,
 ) -> None:
@@ -153,14 +172,17 @@ def run(
 
     SCENARIO is a name of the catalogue (see `idstorm list`), a file (file.py or file.py:name), or a model
     (package.module:Name).
+
+    Each option may also come from a variable, --fail-if from IDSTORM_FAIL_IF, and the scenarios from
+    IDSTORM_SCENARIOS: several are separated by commas, or are a line each. The command line goes before variables,
+    variables before a profile.
     """
-    if inserts is not None and duration is not None:
-        raise click.UsageError("--inserts and --time exclude each other: give one of them")
+    inserts, duration = most_explicit(ctx, "inserts", "duration")
     if processes > clients:
         raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
     import secrets
 
-    from idstorm.commands.run import DEFAULT_SECONDS, Request
+    from idstorm.commands.run import DEFAULT_SECONDS, Request, orders_of
     from idstorm.commands.run import run as storm
     from idstorm.record.plan import Fleet
     from idstorm.report.live import live
@@ -173,8 +195,12 @@ def run(
         seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
     )
     request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
-    with live(console(stderr=True), quiet=outputs.quiet) as watch:
-        report = storm(request, watch)
+    with naming_sources(ctx, "scenario", "on", "settings"):
+        if only_show:
+            dry_run.show(ctx, orders_of(request), duration=fleet.seconds)
+            return
+        with live(console(stderr=True), quiet=outputs.quiet) as watch:
+            report = storm(request, watch)
     finish(report, outputs)
 
 

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Listed:
+    """What one variable of the environment may hold several of: one a line, or in a single line between commas."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        parts = rv.splitlines() if "\n" in rv else rv.split(",")
+        return [part.strip() for part in parts if part.strip()]
+
+
+class Name(_Listed, click.types.StringParamType):
+    """A text that names something: a scenario, a target."""
+
+
 class _Parsed(click.ParamType[T]):
     """What a function of idstorm makes of the text; the sentence of its UsageError is the option's."""
 
@@ -62,7 +74,7 @@ class Rate(_Parsed[float]):
         return parse_rate(text)
 
 
-class GateText(_Parsed["Gate"]):
+class GateText(_Listed, _Parsed["Gate"]):
     """A limit on a figure of the report: gapless.ratio > 0.05."""
 
     name = "gate"
@@ -73,7 +85,7 @@ class GateText(_Parsed["Gate"]):
         return parse_gate(text)
 
 
-class Setting(click.ParamType[tuple[str, str]]):
+class Setting(_Listed, click.ParamType[tuple[str, str]]):
     """A pair: name=value."""
 
     name = "name=value"

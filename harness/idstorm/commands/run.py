@@ -19,7 +19,7 @@ from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.gate import Gate
-from idstorm.record.plan import Fleet
+from idstorm.record.plan import DIALECTS, Fleet
 from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
@@ -60,9 +60,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
     with interruptible() as stop:
-        orders = _orders(request)
-        for order in orders:
-            storming.check_order(order)
+        orders = orders_of(request)
         names = names_of(orders)
         again = repeat_command(request, [order.address.again for order in orders[: len(request.on)]])
         stored = store.create(request.results, again, entries_of(orders), gates=request.gates)
@@ -119,7 +117,8 @@ def _plain(number: float | None) -> str:
     return format(Decimal(repr(number or 0.0)).normalize(), "f")
 
 
-def _orders(request: Request) -> list[Order]:
+def orders_of(request: Request) -> list[Order]:
+    """Return the storms that are asked for, each scenario on all targets. Raises UsageError; touches no database."""
     if not request.path:
         catalogue.current_directory_first()
     found = [
@@ -128,7 +127,12 @@ def _orders(request: Request) -> list[Order]:
     addresses = [one if isinstance(one, Address) else targets.resolve(one) for one in request.on]
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
-    return [order_of(request, one, address) for one in found for address in addresses]
+    if not addresses:
+        raise UsageError(f"name a target with --on: {', '.join(DIALECTS)}, or a SQLAlchemy URL")
+    orders = [order_of(request, one, address) for one in found for address in addresses]
+    for order in orders:
+        storming.check_order(order)
+    return orders
 
 
 def order_of(request: Request, found: catalogue.Found, address: targets.Address) -> Order:

@@ -1,0 +1,54 @@
+"""`--dry-run`: what would run, and where each value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from idstorm.cli.parameters import Duration, Rate, Setting, Think
+from idstorm.cli.profiles import key_of
+from idstorm.cli.sources import source_of
+
+if TYPE_CHECKING:
+    from idstorm.storm.fleet import Order
+
+
+def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
+    """Print the storms that would be, then every value with its source; no secret of a target.
+
+    `instead` has values as they came to be, where that is not as they were given.
+    """
+    for order in orders:
+        fault = f": {order.address.fault}" if order.address.fault else ""
+        click.echo(f"{order.found.name} on {order.address.name}{fault}")
+    click.echo()
+    values = {**ctx.params, "on": tuple(dict.fromkeys(order.address.name for order in orders)), **instead}
+    params = [param for param in ctx.command.params if param.name in values and param.name != "only_show"]
+    rows = [(key_of(param), _shown(param, values[param.name]), source_of(ctx, param)) for param in params]
+    widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
+    for key, value, source in rows:
+        click.echo(f"{key:{widths[0]}}  {value:{widths[1]}}  {source}")
+
+
+def _shown(param: click.Parameter, value: Any) -> str:
+    """Return a parameter's value as a command line would have it; – where there is none."""
+    if value in (None, ()):
+        return "–"
+    if param.multiple or param.nargs == -1:
+        return ", ".join(_word(param, one) for one in value)
+    return _word(param, value)
+
+
+def _word(param: click.Parameter, value: Any) -> str:
+    match param.type:
+        case Duration():
+            return f"{value:g}s"
+        case Think():
+            return f"{value[0]:g}..{value[1]:g}s"
+        case Rate():
+            return f"{value:g}/s"
+        case Setting():
+            return "=".join(value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
