@@ -18,6 +18,7 @@ from servers import SERVERS, database
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = [re.sub(r" +#.*", "", block).splitlines() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]
+(PROFILES,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 """Added to the command that makes the matrix: the whole of it is stormed by the tests of the catalogue's claims."""
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.packaging
 )
 def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[str]) -> None:
     (idstorm.folder / "examples").symlink_to(ROOT / "examples")
-    words = " ".join(block).split()
+    idstorm.write("pyproject.toml", PROFILES)
+    words = [*" ".join(block).split(), *(re.findall(r"\w+", PROFILES) if "--profile" in block[0] else [])]
     environ = {name: url for dialect in SERVERS if dialect in words for name, url in database(dialect).environ.items()}
     for command in block:
         program, *words = shlex.split(command)
