@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from histories import Poll, failed, storm, told
-from idstorm.judge.judge import REGISTRY, judge_claim, judge_storm
+from idstorm.judge.claims import judge_claim
+from idstorm.judge.judge import REGISTRY, judge_storm
 from idstorm.record.capacity import Capacity
 from idstorm.record.gate import NAMES, parse_gate
 from idstorm.record.outcome import Result, Stance

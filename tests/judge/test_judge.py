@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
+from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.judge import REGISTRY, judge_claim, judge_run, judge_storm
+from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
 from idstorm.record import store
 from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim

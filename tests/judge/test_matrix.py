@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from histories import REFUSED, Poll, failed, storm, told
+from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.judge import REGISTRY, judge_claim
+from idstorm.judge.judge import REGISTRY
 from idstorm.judge.matrix import matrix
 from idstorm.record.capacity import Capacity
 from idstorm.record.matrix import Cell

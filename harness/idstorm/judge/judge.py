@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from idstorm.judge.accepted import accepted
+from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
@@ -18,15 +19,15 @@ from idstorm.judge.headroom import headroom
 from idstorm.judge.matrix import matrix
 from idstorm.judge.ordered import ordered
 from idstorm.judge.pressure import pressure
+from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.single_use import single_use
 from idstorm.judge.starts_at import starts_at
 from idstorm.judge.summary import operations
 from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
 from idstorm.record import store
-from idstorm.record.gate import Gate, GateVerdict
-from idstorm.record.outcome import Result, Stance, Status, exit_code, settle, worst
-from idstorm.record.plan import Claim
+from idstorm.record.gate import Gate
+from idstorm.record.outcome import Status, exit_code, worst
 from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
 
 Check = Callable[[Evidence], Finding]
@@ -53,18 +54,36 @@ REGISTRY: dict[str, Check] = {
 assert list(REGISTRY) == list(CHECKS)
 
 
-def judge_run(run: store.Run) -> Report:
-    """Return the report of a stored run, reading one storm at a time. Raises UnreadableRun."""
-    storms, endings = [], set[str]()
-    for entry in run.storms:
-        storm = store.read_storm(run, entry)
-        endings.add(storm.ending.state)
-        storms.append(judge_storm(storm, run.gates))
-        del storm  # before the next is read: a history may fill half of the memory
-    result = worst(storm.result for storm in storms)
-    code = int(exit_code(result, at_fault="at fault" in endings, interrupted="interrupted" in endings))
-    wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(storms)}
-    return Report(run.name, str(run.folder), run.command, result, code, tuple(storms), **wide)
+def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
+    """Return the report of a stored run, reading one storm at a time. Raises UnreadableRun.
+
+    The first storms may have been judged already.
+    """
+    storms = [*judged, *(judge_stored(run, entry) for entry in run.storms[len(judged) :])]
+    series: dict[str, list[StormReport]] = {}
+    for entry, storm in zip(run.storms, storms, strict=True):
+        if "repeats" in entry:
+            series.setdefault(entry["repeats"], []).append(storm)
+    merged = tuple(repeats(one) for one in series.values())
+    result = worst(storm.result for storm in merged or storms)
+    states = {storm.state for storm in storms}
+    wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(merged or storms)}
+    return Report(
+        run.name,
+        str(run.folder),
+        run.command,
+        result,
+        int(exit_code(result, at_fault="at fault" in states, interrupted="interrupted" in states)),
+        tuple(storms),
+        **wide,
+        repeats=merged,
+        until_broken=until_broken(list(series.values()), run.seconds) if run.until_broken else None,
+    )
+
+
+def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
+    """Return the report of one storm of a run. What was read is forgotten: a history may fill half of the memory."""
+    return judge_storm(store.read_storm(run, entry), run.gates)
 
 
 def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:
@@ -84,7 +103,7 @@ def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormRe
     return StormReport(
         storm=storm.name,
         scenario=storm.scenario,
-        result=_result(ending, verdicts, stopped),
+        result=result_of(ending.state, verdicts, stopped),
         target=_target(storm),
         fleet={} if plan is None else _fleet(storm),
         ending=None if ending.state == "finished" else f"{ending.state}: {ending.message or 'no reason is known'}",
@@ -92,28 +111,7 @@ def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormRe
         operations=figures,
         verdicts=verdicts,
         gates=stopped,
-    )
-
-
-def judge_claim(claim: Claim, finding: Finding) -> Verdict:
-    """Return what a finding means for a claim."""
-    return Verdict(
-        status=finding.status,
-        claim=claim.stance,
-        result=settle(claim.stance, finding.status, named=claim.named, crashed=finding.crashed),
-        reason=finding.reason or (_why_inconclusive(claim) if finding.status is Status.HELD else None),
-        why=claim.why,
-        figures=finding.figures,
-        witnesses=finding.witnesses,
-        named=claim.named,
-    )
-
-
-def _why_inconclusive(claim: Claim) -> str | None:
-    return (
-        "it was claimed to break and was not seen to: more pressure is needed"
-        if claim.stance is Stance.BREAKS
-        else None
+        state=ending.state,
     )
 
 
@@ -125,16 +123,6 @@ def _find(name: str, check: Check, evidence: Evidence) -> Finding:
         return check(evidence)
     except Exception:
         return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
-
-
-def _result(ending: store.Ending, verdicts: Mapping[str, Verdict], gates: Sequence[GateVerdict]) -> Result:
-    if ending.state == "not applicable":
-        return Result.NA
-    if not verdicts:
-        return Result.INCONCLUSIVE
-    results = [*(verdict.result for verdict in verdicts.values()), *(gate.result for gate in gates)]
-    cut_short = [Result.INCONCLUSIVE] if ending.state in ("at fault", "failed fast", "unfinished") else []
-    return worst([*results, *cut_short])
 
 
 def _target(storm: store.StoredStorm) -> dict[str, Any]:

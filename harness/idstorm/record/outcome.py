@@ -68,8 +68,11 @@ def settle(stance: Stance, status: Status, *, named: bool = True, crashed: bool 
     """Return what a claim comes to, given what its check found.
 
     `named` tells that the scenario itself made the claim: what it holds must then be answered, so n/a will not do.
-    A check that `crashed` proves nothing, whatever the claim.
+    A check that `crashed` proves nothing, whatever the claim; only where it was repeated can it have broken what was to
+    hold nevertheless.
     """
+    if crashed and (stance, status) == (Stance.HOLDS, Status.BROKEN):
+        return Result.FAILED
     if crashed or (stance is Stance.HOLDS and status is Status.NA and named):
         return Result.INCONCLUSIVE
     return _SETTLED[stance][status]

@@ -1,6 +1,6 @@
 """A run's folder: `results/<run>/`, with a folder for each storm.
 
-    run.json               the command, the idstorm that ran it, and the storms in order
+    run.json               the command, and the storms in order; of repeated ones, which is the first of them
     <storm>/plan.json      the frozen plan
     <storm>/tapes/         one tape for each client; once the storm has ended, they are packed into
     <storm>/history.zip    a file of a few bytes an operation
@@ -22,7 +22,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,11 @@ class Run:
 
     folder: Path
     command: str
-    storms: tuple[Mapping[str, str], ...]  #: name, scenario and target of each
+    storms: tuple[Mapping[str, str], ...]  #: name, scenario and target of each; also which one it `repeats`, if any
     kind: str = "run"  #: the command that made it: run or matrix
     gates: tuple[Gate, ...] = ()
+    until_broken: bool = False  #: storms are added until one breaks
+    seconds: float | None = None  #: how long it took until then
 
     @property
     def name(self) -> str:
@@ -102,6 +104,8 @@ def create(
     storms: Sequence[Mapping[str, str]],
     kind: str = "run",
     gates: Sequence[Gate] = (),
+    *,
+    until_broken: bool = False,
 ) -> Run:
     """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
 
@@ -116,10 +120,27 @@ def create(
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
-        about = {"what": _MARK, "format": FORMAT, "kind": kind, "command": command, "storms": storms}
-        about["gates"] = [str(gate) for gate in gates]
-        write_json(folder / "run.json", about)
-    return Run(folder, command, tuple(storms), kind, tuple(gates))
+    run = Run(folder, command, tuple(storms), kind, tuple(gates), until_broken)
+    write_run(run)
+    return run
+
+
+def write_run(run: Run) -> None:
+    """Write what a run's folder says of itself. Raises EnvironmentFault."""
+    with writing(run.folder):
+        about = {"what": _MARK, "format": FORMAT, "kind": run.kind, "command": run.command, "storms": run.storms}
+        about["gates"] = [str(gate) for gate in run.gates]
+        about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
+        write_json(run.folder / "run.json", about)
+
+
+def added(run: Run, storm: Mapping[str, str]) -> Run:
+    """Return the run with one more storm, if it is not among its storms, and write that down."""
+    if storm in run.storms:
+        return run
+    longer = replace(run, storms=(*run.storms, storm))
+    write_run(longer)
+    return longer
 
 
 @contextmanager
@@ -185,13 +206,25 @@ def open_run(folder: Path) -> Run:
     if data.get("what") != _MARK:
         raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
     try:
-        storms = tuple({key: str(storm[key]) for key in ("name", "scenario", "target")} for storm in data["storms"])
+        storms = tuple(_entry(storm) for storm in data["storms"])
         if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
             raise ValueError("a storm lies outside the run")
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
-        return Run(folder, str(data["command"]), storms, str(data.get("kind", "run")), gates)
+        seconds = None if data.get("seconds") is None else float(data["seconds"])
+        kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
+        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds)
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
+
+
+def _entry(storm: Mapping[str, Any]) -> dict[str, str]:
+    keys = ("name", "scenario", "target", *(["repeats"] if "repeats" in storm else []))
+    return {key: str(storm[key]) for key in keys}
+
+
+def has_ended(run: Run, storm: Mapping[str, str]) -> bool:
+    """Whether it is written down how a storm ended."""
+    return (run.folder / storm["name"] / "ending.json").exists()
 
 
 def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:

@@ -55,6 +55,12 @@ class Verdict:
     figures: Mapping[str, Any]
     witnesses: tuple[Mapping[str, Any], ...]
     named: bool = False  #: the scenario itself made the claim; False: it is the default
+    crashed: bool = False  #: the check itself raised an error
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether something was seen that the claim speaks of: it broke, and not merely as it may."""
+        return self.status is Status.BROKEN and self.claim is not Stance.MAY_BREAK
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,28 @@ class StormReport:
     operations: Mapping[str, Any]
     verdicts: Mapping[str, Verdict]
     gates: tuple[GateVerdict, ...] = ()
+    state: str = "finished"  #: how it ended, in the words of `store.Ending`
+
+
+@dataclass(frozen=True)
+class Repeats(StormReport):
+    """One scenario on one target, stormed several times: its findings are merged before claims are settled.
+
+    The only figure of a verdict is in how many repetitions its check was what; a witness names its repetition, from 1.
+    Operations are added up, latencies are those of the slowest repetition. Of each gate it is the worst that counts.
+    """
+
+    repetitions: tuple[str, ...] = ()  #: the storms, in order
+
+
+@dataclass(frozen=True)
+class UntilBroken:
+    """What became of a run that was to go on until a check broke of which something was claimed."""
+
+    seconds: float | None  #: from the beginning of the run to its end; None: idstorm was ended before that
+    storm: str | None = None  #: the storm in which it broke; None: nothing broke
+    repetition: int | None = None
+    checks: tuple[str, ...] = ()  #: what broke
 
 
 @dataclass(frozen=True)
@@ -97,6 +125,13 @@ class Report:
     storms: tuple[StormReport, ...]
     comparisons: tuple[Comparison, ...] = ()
     matrix: Matrix | None = None  #: for a run that was made for it
+    repeats: tuple[Repeats, ...] = ()  #: for a run that repeats its storms: what they come to
+    until_broken: UntilBroken | None = None  #: for a run that was to go on until something broke
+
+    @property
+    def decisive(self) -> tuple[StormReport, ...]:
+        """What the result of the run comes from: its storms, merged where they are repeated."""
+        return self.repeats or self.storms
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""

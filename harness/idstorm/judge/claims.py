@@ -1,0 +1,45 @@
+"""What findings mean for what was claimed, and what claims and gates come to together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from idstorm.record.gate import GateVerdict
+from idstorm.record.outcome import Result, Stance, Status, settle, worst
+from idstorm.record.plan import Claim
+from idstorm.record.verdict import Finding, Verdict
+
+_CUT_SHORT = ("at fault", "failed fast", "unfinished")
+
+
+def judge_claim(claim: Claim, finding: Finding) -> Verdict:
+    """Return what a finding means for a claim."""
+    return Verdict(
+        status=finding.status,
+        claim=claim.stance,
+        result=settle(claim.stance, finding.status, named=claim.named, crashed=finding.crashed),
+        reason=finding.reason or (_why_inconclusive(claim) if finding.status is Status.HELD else None),
+        why=claim.why,
+        figures=finding.figures,
+        witnesses=finding.witnesses,
+        named=claim.named,
+        crashed=finding.crashed,
+    )
+
+
+def _why_inconclusive(claim: Claim) -> str | None:
+    return (
+        "it was claimed to break and was not seen to: more pressure is needed"
+        if claim.stance is Stance.BREAKS
+        else None
+    )
+
+
+def result_of(state: str, verdicts: Mapping[str, Verdict], gates: Iterable[GateVerdict]) -> Result:
+    """Return what a storm comes to that ended in this state."""
+    if state == "not applicable":
+        return Result.NA
+    if not verdicts:
+        return Result.INCONCLUSIVE
+    results = [*(verdict.result for verdict in verdicts.values()), *(gate.result for gate in gates)]
+    return worst([*results, *([Result.INCONCLUSIVE] if state in _CUT_SHORT else [])])

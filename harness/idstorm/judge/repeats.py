@@ -1,0 +1,135 @@
+"""What repeated storms come to: their findings are merged, and then claims are settled, as if they were one storm.
+
+A race that shows once in ten storms is there: one repetition in which a check broke is enough for *broken*. One in
+which it could not be judged leaves the whole *unknown*, unless it broke elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from idstorm.judge.claims import judge_claim, result_of
+from idstorm.judge.evidence import WITNESSES
+from idstorm.record.gate import GateVerdict
+from idstorm.record.outcome import Result, Status, worst
+from idstorm.record.plan import Claim
+from idstorm.record.verdict import Finding, Repeats, StormReport, UntilBroken, Verdict
+
+_STRONGEST = (Status.BROKEN, Status.UNKNOWN, Status.HELD, Status.NA)
+_COUNTS = ("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted")
+
+
+def merge(findings: Mapping[int, Finding]) -> Finding:
+    """Return what a check found in several repetitions, by their numbers; there has to be one."""
+    counts = Counter(finding.status for finding in findings.values())
+    status = next(status for status in _STRONGEST if counts[status])
+    crashed = any(finding.crashed for finding in findings.values())
+    return Finding(
+        status,
+        figures={"repetitions": {str(one): counts[one] for one in _STRONGEST if counts[one]}},
+        witnesses=_witnesses(findings),
+        reason=None if status is Status.HELD else _reason(findings, status, crashed=crashed),
+        crashed=crashed,
+    )
+
+
+def _reason(findings: Mapping[int, Finding], status: Status, *, crashed: bool) -> str | None:
+    """Return the first reason that tells why, with its repetition, unless every one gives the same."""
+    telling = {
+        number: finding.reason
+        for number, finding in findings.items()
+        if finding.reason is not None and (finding.crashed if crashed else finding.status is status)
+    }
+    if len(telling) == len(findings) and len(set(telling.values())) == 1:
+        return next(iter(telling.values()))
+    return next((f"repetition {number}: {reason}" for number, reason in telling.items()), None)
+
+
+def _witnesses(findings: Mapping[int, Finding]) -> tuple[Mapping[str, Any], ...]:
+    """Return the first witness of each repetition that broke, then the second of each, as many as a finding keeps."""
+    broke = [
+        [{"repetition": number, **witness} for witness in finding.witnesses]
+        for number, finding in findings.items()
+        if finding.status is Status.BROKEN
+    ]
+    return tuple(witness for row in zip_longest(*broke) for witness in row if witness is not None)[:WITNESSES]
+
+
+def repeats(storms: Sequence[StormReport]) -> Repeats:
+    """Return what the repetitions of one storm, in their order, come to."""
+    judged = {number: storm for number, storm in enumerate(storms, start=1) if storm.verdicts}
+    first = next(iter(judged.values()), storms[0])
+    verdicts = {
+        check: judge_claim(
+            Claim(verdict.claim, verdict.why, verdict.named),
+            merge({number: _finding(storm.verdicts[check]) for number, storm in judged.items()}),
+        )
+        for check, verdict in first.verdicts.items()
+    }
+    gates = _gates([storm.gates for storm in judged.values()])
+    results = {result_of(storm.state, verdicts if storm.verdicts else {}, gates) for storm in storms}
+    return Repeats(
+        storm=storms[0].storm,
+        scenario=first.scenario,
+        result=Result.NA if results == {Result.NA} else worst(results),
+        target=first.target,
+        fleet=first.fleet,
+        ending=_ending(storms),
+        notes=first.notes,
+        operations=_operations([storm.operations for storm in judged.values()]),
+        verdicts=verdicts,
+        gates=gates,
+        state=next((storm.state for storm in storms if storm.ending is not None), "finished"),
+        repetitions=tuple(storm.storm for storm in storms),
+    )
+
+
+def until_broken(series: Sequence[Sequence[StormReport]], seconds: float | None) -> UntilBroken:
+    """Return the first repetition in which something broke of which something is claimed.
+
+    `series` has the repetitions of each storm; they were stormed in turn.
+    """
+    rounds = enumerate(zip_longest(*series), start=1)
+    for repetition, storm in ((number, storm) for number, storms in rounds for storm in storms if storm is not None):
+        if checks := tuple(check for check, verdict in storm.verdicts.items() if verdict.is_witness):
+            return UntilBroken(seconds, storm.storm, repetition, checks)
+    return UntilBroken(seconds)
+
+
+def _finding(verdict: Verdict) -> Finding:
+    return Finding(verdict.status, verdict.figures, verdict.witnesses, verdict.reason, verdict.crashed)
+
+
+def _gates(repetitions: Sequence[Sequence[GateVerdict]]) -> tuple[GateVerdict, ...]:
+    """Return for each gate what became of it in the repetition where it came to the worst."""
+    gates = zip(*repetitions, strict=True)
+    worsts = ((one_gate, worst(verdict.result for verdict in one_gate)) for one_gate in gates)
+    return tuple(next(verdict for verdict in one if verdict.result is result) for one, result in worsts)
+
+
+def _ending(storms: Sequence[StormReport]) -> str | None:
+    badly = {number: storm.ending for number, storm in enumerate(storms, start=1) if storm.ending is not None}
+    if not badly:
+        return None
+    number, ending = next(iter(badly.items()))
+    return ending if len(badly) == len(storms) else f"{len(badly)} of {len(storms)}: repetition {number}, {ending}"
+
+
+def _operations(repetitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the operations of all repetitions together."""
+    if not repetitions:
+        return {}
+    seconds = sum(one["seconds"] for one in repetitions)
+    counts = {name: sum(one[name] for one in repetitions) for name in _COUNTS}
+    latencies = repetitions[0]["latency_ms"]
+    by_code: Counter[str] = sum((Counter(one["errors"]["by_code"]) for one in repetitions), Counter())
+    return {
+        **counts,
+        "seconds": round(seconds, 3),
+        "per_second": round(counts["acknowledged"] / seconds, 1) if seconds else 0.0,
+        "latency_ms": {name: max(one["latency_ms"][name] for one in repetitions) for name in latencies},
+        "errors": {"total": by_code.total(), "by_code": dict(by_code.most_common())},
+    }
