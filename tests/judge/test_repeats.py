@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idstorm.judge.claims import judge_claim, result_of
@@ -221,6 +221,7 @@ def repetitions(draw: st.DrawFn) -> list[StormReport]:
     ]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_order_of_repetitions_does_not_matter(data: st.DataObject) -> None:
     storms = data.draw(repetitions())
@@ -235,12 +236,14 @@ def test_the_order_of_repetitions_does_not_matter(data: st.DataObject) -> None:
         assert len(verdict.witnesses) == len(again.witnesses)
 
 
+@settings(deadline=None)
 @given(repetitions())
 def test_a_storm_that_is_repeated_once_comes_to_what_it_comes_to_alone(storms: list[StormReport]) -> None:
     for alone in storms:
         assert repeats([alone]).result is alone.result
 
 
+@settings(deadline=None)
 @given(repetitions(), st.integers(0, 5))
 def test_one_more_repetition_never_takes_back_what_broke(storms: list[StormReport], at: int) -> None:
     broken = storm(found(BROKEN), found(HELD), gates=tuple(gate.result for gate in storms[0].gates))
