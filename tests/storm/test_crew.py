@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from idstorm import catalogue
-from idstorm.commands.run import Request, entries_of, names_of, order_of
+from idstorm.commands.run import Request, order_of
+from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
@@ -68,8 +69,9 @@ def serve(here: Path) -> Serve:
     def one(crew: Crew, name: str) -> StormReport:
         (found,) = catalogue.find(f"mine.py:{name}")
         order = order_of(Request((), fleet=Fleet(inserts=400)), found, targets.resolve("sqlite"))
-        run = store.create(here / "results", "none", entries_of([order]))
-        storm(order, run.name, run.folder / names_of([order])[0], lambda _: None, NeverStop(), crew)
+        (turn,) = turns_of([order])
+        run = store.create(here / "results", "none", [turn.entry])
+        storm(order, run.name, run.folder / turn.name, lambda _: None, NeverStop(), crew)
         (report,) = judge_run(run).storms
         return report
 

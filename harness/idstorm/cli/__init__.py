@@ -150,6 +150,17 @@ def cli() -> None:
     help="Where the run's folder is made.",
 )
 @click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Storm everything N times, and judge the repetitions together: broken once is broken.",
+)
+@click.option(
+    "--until-broken",
+    is_flag=True,
+    help="Repeat until a check breaks that is claimed to hold, or to break: N times at most, else until Ctrl-C.",
+)
+@click.option(
     "--dry-run", "only_show", is_flag=True, help="Show what would run, and where each value comes from; touch nothing."
 )
 @report_options

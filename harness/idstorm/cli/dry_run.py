@@ -20,9 +20,12 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
 
     `instead` has values as they came to be, where that is not as they were given.
     """
+    repeat = ctx.params["repeat"]
+    often = "" if repeat is None else f", {repeat} times"
+    often += ", until something breaks" if ctx.params["until_broken"] else ""
     for order in orders:
         fault = f": {order.address.fault}" if order.address.fault else ""
-        click.echo(f"{order.found.name} on {order.address.name}{fault}")
+        click.echo(f"{order.found.name} on {order.address.name}{often}{fault}")
     click.echo()
     values = {**ctx.params, "on": tuple(dict.fromkeys(order.address.name for order in orders)), **instead}
     params = [param for param in ctx.command.params if param.name in values and param.name != "only_show"]

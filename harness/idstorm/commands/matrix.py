@@ -11,8 +11,9 @@ from pathlib import Path
 
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
-from idstorm.commands.run import Request, entries_of, names_of, order_of
+from idstorm.commands.run import Request, order_of
 from idstorm.commands.signals import Signals, interruptible
+from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.databases.targets import DATABASES, Address
 from idstorm.errors import UsageError
@@ -77,15 +78,17 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
     for order in orders:
         storming.check_order(order)
     with interruptible() as stop:
-        stored = store.create(request.results, _repeat_command(request, preparation), entries_of(orders), "matrix")
+        turns = turns_of(orders)
+        again = _repeat_command(request, preparation)
+        stored = store.create(request.results, again, [turn.entry for turn in turns], "matrix")
         with targets.opened(preparation.addresses) as opened:
             columns = [
                 _Column(
                     stored,
                     [
-                        (name, replace(order, address=address))
-                        for name, order in zip(names_of(orders), orders, strict=True)
-                        if order.address.name == address.name
+                        (turn.name, replace(turn.order, address=address))
+                        for turn in turns
+                        if turn.order.address.name == address.name
                     ],
                     stop,
                     show,

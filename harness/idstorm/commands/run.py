@@ -7,20 +7,24 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
-from idstorm.commands.signals import interruptible
+from idstorm.commands.signals import Signals, interruptible
+from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
-from idstorm.judge.judge import judge_run
+from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.record import store
 from idstorm.record.gate import Gate
 from idstorm.record.plan import DIALECTS, Fleet
-from idstorm.record.verdict import Report
+from idstorm.record.store import Ending
+from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
 from idstorm.storm.progress import Watch
@@ -50,6 +54,8 @@ class Request:
     gates: tuple[Gate, ...] = ()
     keep: bool = False
     results: Path = Path("results")
+    repeat: int | None = None  #: None: nothing is repeated
+    until_broken: bool = False  #: repeat until something breaks of which something is claimed, at most `repeat` times
     path: tuple[str, ...] = ()  #: what comes first on a worker's sys.path, if not the current directory
     notes: tuple[str, ...] = ()  #: what the report has to say of how it was made
 
@@ -59,21 +65,66 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
+    began, judged = monotonic(), list[StormReport]()
     with interruptible() as stop:
         orders = orders_of(request)
-        names = names_of(orders)
-        again = repeat_command(request, [order.address.again for order in orders[: len(request.on)]])
-        stored = store.create(request.results, again, entries_of(orders), gates=request.gates)
-        with targets.opened([order.address for order in orders[: len(request.on)]]) as addresses:
-            for place, (name, order) in enumerate(zip(names, orders, strict=True)):
-                if stop.asked():
-                    store.write_ending(stored.folder / name, store.Ending("interrupted", "before it began"))
-                else:
-                    order = replace(order, address=addresses[place % len(addresses)])
-                    storming.storm(order, stored.name, stored.folder / name, watch, stop)
-        report = judge_run(stored)
+        asked = [order.address for order in orders[: len(request.on)]]
+        coming = rounds(orders, request.repeat, endless=request.until_broken and request.repeat is None)
+        known = [next(coming)] if request.until_broken else list(coming)
+        stored = store.create(
+            request.results,
+            repeat_command(request, [address.again for address in asked]),
+            [turn.entry for turns in known for turn in turns],
+            gates=request.gates,
+            until_broken=request.until_broken,
+        )
+        with targets.opened(asked) as addresses:
+            for turn in (turn for turns in chain(known, coming) for turn in turns):
+                with stop.gently():
+                    stored = store.added(stored, turn.entry)
+                if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
+                    break
+                if request.until_broken:
+                    with stop.gently():
+                        judged.append(judge_stored(stored, turn.entry))
+                    if _is_over(judged, len(orders)):
+                        break
+            stored = _closed(stored, stop, monotonic() - began)
+        report = judge_run(stored, judged)
         store.write_report(stored, report)
     return report
+
+
+def _storm(turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals) -> bool:
+    """Storm, and return whether it may go on: a first Ctrl-C that allows no gentle end is one all the same."""
+    order = replace(turn.order, address=addresses[turn.place % len(addresses)])
+    try:
+        storming.storm(order, stored.name, stored.folder / turn.name, turn.told(watch), stop)
+    except KeyboardInterrupt:
+        if stop.insisted():
+            raise
+        return False
+    return True
+
+
+def _is_over(judged: Sequence[StormReport], each: int) -> bool:
+    """Whether something broke; or a round of `each` storms came to nothing, as every further one would."""
+    if any(verdict.is_witness for verdict in judged[-1].verdicts.values()):
+        return True
+    return len(judged) % each == 0 and all(storm.state != "finished" for storm in judged[-each:])
+
+
+def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
+    """Write down why storms did not begin that were to, and how long it took until something broke."""
+    before = Ending("interrupted", "before it began")
+    unneeded = Ending("not started", "something else had broken by then, and that ended the run")
+    for entry in stored.storms:
+        if not store.has_ended(stored, entry):
+            store.write_ending(stored.folder / entry["name"], before if stop.asked() else unneeded)
+    if stored.until_broken:
+        stored = replace(stored, seconds=round(seconds, 1))
+        store.write_run(stored)
+    return stored
 
 
 def repeat_command(request: Request, on: Sequence[str]) -> str:
@@ -101,6 +152,8 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         )
     words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
     words += ["--keep"] if request.keep else []
+    words += [] if request.repeat is None else ["--repeat", str(request.repeat)]
+    words += ["--until-broken"] if request.until_broken else []
     for gate in request.gates:
         words += ["--fail-if", shlex.quote(str(gate))]
     for name, value in request.settings:
@@ -157,21 +210,3 @@ def order_of(request: Request, found: catalogue.Found, address: targets.Address)
         settings=request.settings,
         keep=request.keep,
     )
-
-
-def names_of(orders: Sequence[Order]) -> list[str]:
-    """Return the names of the storms' folders."""
-    width = max(2, len(str(len(orders))))
-    return [f"{number:0{width}}-{_slug(order)}" for number, order in enumerate(orders, start=1)]
-
-
-def entries_of(orders: Sequence[Order]) -> list[dict[str, str]]:
-    """Return what a run's folder says of its storms."""
-    return [
-        {"name": name, "scenario": order.found.name, "target": order.address.name}
-        for name, order in zip(names_of(orders), orders, strict=True)
-    ]
-
-
-def _slug(order: Order) -> str:
-    return f"{order.found.name.rpartition('.')[2].replace(':', '-')}-{order.address.database.name}"

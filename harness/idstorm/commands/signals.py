@@ -18,6 +18,10 @@ class Signals:
     def asked(self) -> bool:
         return self._asked > 0
 
+    def insisted(self) -> bool:
+        """Whether the user has asked more than once."""
+        return self._asked > 1
+
     @contextmanager
     def gently(self) -> Iterator[None]:
         self._gentle = True

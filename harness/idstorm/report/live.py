@@ -52,13 +52,11 @@ def live(console: Console, *, quiet: bool = False) -> Iterator[Shower]:
 
 
 def _plain(console: Console) -> Shower:
-    last = [0.0]
+    shown = [monotonic()]
 
     def show(progress: Progress) -> None:
-        if progress.elapsed < last[0]:
-            last[0] = 0.0  # another storm
-        if progress.elapsed - last[0] >= _PLAIN_EVERY:
-            last[0] = progress.elapsed
+        if monotonic() - shown[0] >= _PLAIN_EVERY:
+            shown[0] = monotonic()
             console.print(line(progress), soft_wrap=True, highlight=False)
 
     return show

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Report, StormReport, Verdict
+from idstorm.record.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
 from idstorm.report.words import MARKS, STYLES, figure_words, gate_words, stopped, target_words, witness_words
@@ -26,7 +26,7 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
     if not quiet and report.matrix is not None:
         console.print(matrix_table(report.matrix))
     if not quiet and (report.matrix is None or verbose):
-        for storm in report.storms:
+        for storm in (*report.storms, *report.repeats) if verbose else report.decisive:
             console.print(_storm(storm, verbose=verbose))
         for comparison in report.comparisons:
             console.print(side_by_side(comparison))
@@ -42,9 +42,23 @@ def _last_lines(report: Report, *, quiet: bool) -> Text:
     text = Text()
     text.append(report.result.upper(), STYLES[report.result])
     text.append(f"  {report.folder}")
+    if not quiet and report.until_broken is not None:
+        text = Text.assemble(_until_broken(report, report.until_broken), "\n", text)
     if not quiet:
         text.append(f"\nagain  {report.command}", "dim")
     return text
+
+
+def _until_broken(report: Report, until: UntilBroken) -> Text:
+    seconds = "" if until.seconds is None else f"{until.seconds:g} s"
+    broke = next((storm for storm in report.storms if storm.storm == until.storm), None)
+    if broke is None:
+        times = max((len(repeats.repetitions) for repeats in report.repeats), default=0)
+        return Text(
+            ", ".join(filter(None, [f"nothing broke in {_count(times, 'repetition', 'repetitions')}", seconds]))
+        )
+    where = f"in repetition {until.repetition} of {broke.scenario} on {broke.target['name']}: {', '.join(until.checks)}"
+    return Text(f"broken {where}{seconds and f', after {seconds}'}")
 
 
 def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
@@ -79,6 +93,8 @@ def _fleet(storm: StormReport) -> str:
         _count(fleet["batch"], "row an operation", "rows an operation"),
         f"seed {fleet['seed']}",
     ]
+    if isinstance(storm, Repeats):
+        parts.append(_count(len(storm.repetitions), "repetition", "repetitions"))
     if fleet.get("isolation"):
         parts.append(fleet["isolation"])
     parts += [f"{name}={value}" for name, value in fleet["settings"].items()]
@@ -115,7 +131,18 @@ def _status(verdict: Verdict) -> str:
 
 
 def _details(name: str, verdict: Verdict) -> Text:
-    text = Text(figure_words(name, verdict))
+    if "repetitions" in verdict.figures:
+        return _with_reason(Text(_times(verdict)), verdict)
+    return _with_reason(Text(figure_words(name, verdict)), verdict)
+
+
+def _times(verdict: Verdict) -> str:
+    """In how many of its repetitions it was what it is."""
+    times = verdict.figures["repetitions"]
+    return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
+
+
+def _with_reason(text: Text, verdict: Verdict) -> Text:
     if verdict.reason:
         text.append(("; " if len(text) else "") + verdict.reason, "yellow" if verdict.result != Result.NA else "dim")
     elif verdict.status is Status.BROKEN and verdict.why:
