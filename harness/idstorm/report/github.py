@@ -37,7 +37,7 @@ def workflow_commands(report: Report) -> list[str]:
 def _annotation(report: Report, level: str, found: Sequence[tuple[StormReport, Point]]) -> str:
     point = found[0][1]
     became = "failed" if point.result is Result.FAILED else "is inconclusive"
-    where = f" in {len(found)} of {len(report.storms)} storms" if len(report.storms) > 1 else ""
+    where = f" in {len(found)} of {len(report.decisive)} storms" if len(report.decisive) > 1 else ""
     lines = [f"{point.name} ({point.meaning}) {became}{where}"]
     lines += [
         "; ".join((f"{storm.scenario} on {target_words(storm)}: {point.brief}", *point.witnesses[:1]))

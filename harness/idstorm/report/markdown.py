@@ -24,7 +24,7 @@ def markdown(report: Report) -> str:
 def pieces(report: Report) -> Iterator[str]:
     """Yield the summary in pieces that each end where it may be cut: a line of the table, a section."""
     yield f"## idstorm: {report.result.upper()}\n\n"
-    yield from _statuses(report.storms) if report.matrix is None else matrix_lines(report.matrix)
+    yield from _statuses(report.decisive) if report.matrix is None else matrix_lines(report.matrix)
     yield f"\n{LEGEND}\n\nThe run is {gfm.code(report.run)}, and again:\n\n{gfm.block(report.command, 'sh')}"
     for storm, points in points_of(report):
         wrong = [point for point in points if point.result in _WRONG]

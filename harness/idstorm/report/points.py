@@ -33,7 +33,7 @@ def points_of(report: Report) -> Iterator[tuple[StormReport, list[Point]]]:
     One of them failed if the report did; one of them failed or is inconclusive if the report did not pass.
     """
     troubled = stopped(report)
-    for storm in report.storms:
+    for storm in report.decisive:
         points = [_check(name, verdict) for name, verdict in storm.verdicts.items()]
         points += [_gate(gate) for gate in storm.gates]
         if storm.ending is not None or not points:

@@ -131,18 +131,7 @@ def _status(verdict: Verdict) -> str:
 
 
 def _details(name: str, verdict: Verdict) -> Text:
-    if "repetitions" in verdict.figures:
-        return _with_reason(Text(_times(verdict)), verdict)
-    return _with_reason(Text(figure_words(name, verdict)), verdict)
-
-
-def _times(verdict: Verdict) -> str:
-    """In how many of its repetitions it was what it is."""
-    times = verdict.figures["repetitions"]
-    return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
-
-
-def _with_reason(text: Text, verdict: Verdict) -> Text:
+    text = Text(figure_words(name, verdict))
     if verdict.reason:
         text.append(("; " if len(text) else "") + verdict.reason, "yellow" if verdict.result != Result.NA else "dim")
     elif verdict.status is Status.BROKEN and verdict.why:

@@ -32,7 +32,13 @@ def target_words(storm: StormReport) -> str:
 
 
 def figure_words(name: str, verdict: Verdict) -> str:
-    """Return the figures of a check in short, or its meaning where it held and there is nothing to count."""
+    """Return the figures of a check in short, or its meaning where it held and there is nothing to count.
+
+    Of repeated storms, it is in how many of them the check came out as it did.
+    """
+    if "repetitions" in verdict.figures:
+        times = verdict.figures["repetitions"]
+        return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
     shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
     figures = ", ".join(
         f"{key.replace('_', ' ')} {number_words(value)}"
@@ -71,8 +77,8 @@ def stopped(report: Report) -> list[StormReport]:
 
     That one means nothing on its target is worth a word only where no other storm means anything either.
     """
-    ended = [storm for storm in report.storms if storm.ending is not None]
-    if any(storm.result is not Result.NA for storm in report.storms):
+    ended = [storm for storm in report.decisive if storm.ending is not None]
+    if any(storm.result is not Result.NA for storm in report.decisive):
         ended = [storm for storm in ended if storm.result is not Result.NA]
     return ended
 
