@@ -64,4 +64,4 @@ def _doubled(evidence: Evidence, rows: Ints) -> Ints:
     """Return the rows that the census holds more than once."""
     if evidence.kinds_of_entries[0] == np.count_nonzero(evidence.found):
         return np.zeros(0, np.int64)
-    return np.flatnonzero(np.bincount(rows[rows >= 0], minlength=len(evidence.found)) > 1)
+    return np.flatnonzero(np.bincount(rows[rows >= 0]) > 1)

@@ -23,7 +23,7 @@ def faithful(evidence: Evidence) -> Finding:
     told = evidence.owned[rows] & (evidence.row_outcome[rows] != Outcome.FAILED)
     wrong, rows = differs[told], rows[told]
     if len(wrong):  # of a token with several rows, one may have the id after all
-        same = np.setdiff1d(np.flatnonzero(np.isin(evidence.row_of_entry, rows)), differs, assume_unique=True)
+        same = np.setdiff1d(np.flatnonzero(np.isin(evidence.row_of_entry, rows)), differs)
         wrong = wrong[~np.isin(rows, evidence.row_of_entry[same])]
         wrong = wrong[np.unique(evidence.row_of_entry[wrong], return_index=True)[1]]
     witnesses = tuple(
@@ -45,7 +45,7 @@ def _differing(evidence: Evidence) -> Ints:
     for piece in pieces(len(census)):
         rows = evidence.row_of_entry[piece]
         known = rows >= 0
-        same = keys.take(np.where(known, rows, 0)).equal(census.ids.take(piece)) if len(keys) else ~known
+        same = keys.take(np.where(known, rows, 0)).equal(census.ids.take(piece)) if len(keys) else known
         if census.null_ids is not None:
             same &= ~census.null_ids[piece]
         found.append(np.flatnonzero(known & ~same) + piece.start)

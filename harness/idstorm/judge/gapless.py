@@ -26,5 +26,5 @@ def gapless(evidence: Evidence) -> Finding:
         "ledger": causes,
     }
     witness = {"largest_gap_between": [int(span.before[largest]), int(span.after[largest])]}
-    held = span.missing == causes.get("off_grid", 0)
+    held = span.missing == causes.get("off_grid")
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))

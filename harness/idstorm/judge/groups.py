@@ -58,7 +58,7 @@ def repeated(keys: Keys, among: Ints | Bools | None = None) -> Ints:
     order = np.lexsort(columns.T)
     same = (columns[order][1:] == columns[order][:-1]).all(axis=1)
     kept = np.zeros(len(order), np.bool_)
-    kept[1:] |= same
+    kept[1:] = same
     kept[:-1] |= same
     places = candidates[order[kept]]
     if among is None:
@@ -109,7 +109,7 @@ def _ranks(group: Ints) -> Ints:
     """Return for each place how many places of the same group stand before it."""
     order = np.argsort(group, kind="stable")
     ordered = group[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(group) else order
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     ranks = np.empty(len(group), np.int64)
     ranks[order] = np.arange(len(group)) - np.repeat(starts, np.diff([*starts, len(group)]))
     return ranks

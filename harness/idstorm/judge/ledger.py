@@ -68,7 +68,7 @@ class _Gaps:
 
     @property
     def total(self) -> int:
-        return int(self.open.sum(dtype=np.uint64))
+        return int(self.open.sum())
 
     def widest(self) -> tuple[int, int]:
         """Return between which ids most is still to be charged."""
@@ -79,7 +79,7 @@ class _Gaps:
         """Take at most this many from each gap. Returns how many that were."""
         taken = np.minimum(self.open, number)
         self.open = self.open - taken
-        return int(taken.sum(dtype=np.uint64))
+        return int(taken.sum())
 
     def charge_all(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
         """Take all of these gaps. Returns how many that were."""
@@ -91,7 +91,7 @@ def ledger(evidence: Evidence) -> Ledger:
     span, causes = evidence.span, dict[str, int]()
     charged = np.zeros(0, np.int64)
     for cause, ids in _known(evidence):
-        more = np.setdiff1d(span.without(ids), charged, assume_unique=True)
+        more = np.setdiff1d(span.without(ids), charged)
         charged = np.concatenate([charged, more])
         causes[cause] = len(more)
     generator = evidence.plan.ids.generator
@@ -128,15 +128,13 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
     edges = np.unique(np.concatenate([span.before, span.after, charged]))
     low, high = edges[:-1], edges[1:]
     within = np.searchsorted(span.before, low, side="right") - 1
-    inside = (within >= 0) & (high <= span.after[within]) if len(span.after) else np.zeros(len(low), np.bool_)
+    inside = (within >= 0) & (high <= span.after[within])
     low, high = low[inside], high[inside]
     widths = (high - low).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
-    if step > 1:
-        next_one = step - (low % step - span.low % step) % step - 1  # values before the next on the grid
-        ahead = next_one.astype(np.uint64)
-        widths = np.where(widths > ahead, (widths - np.minimum(ahead, widths) - 1) // np.uint64(step) + 1, 0)
-        widths = widths.astype(np.uint64)
-    return _Gaps(low, high, widths)
+    next_one = step - (low % step - span.low % step) % step - 1  # values before the next on the grid
+    ahead = next_one.astype(np.uint64)
+    missing = np.where(widths > ahead, (widths - np.minimum(ahead, widths) - 1) // np.uint64(step) + 1, np.uint64(0))
+    return _Gaps(low, high, missing)
 
 
 def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
@@ -151,10 +149,10 @@ def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
         yield "stride", gaps.charge_all(gaps.open < 2 * stride)
     if evidence.span.high == _LARGEST and "rowid_reuse" in plan.target.capabilities:
-        yield "at_random", gaps.charge_all(gaps.open > 0)
+        yield "at_random", gaps.charge(gaps.open)
     if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:
         yield "bulk", _bulk(evidence, gaps)
-    if "session_sequence_cache" in plan.target.capabilities and evidence.cache > 1:
+    if "session_sequence_cache" in plan.target.capabilities:
         yield "cached", _cached(evidence, gaps)
 
 
@@ -167,7 +165,7 @@ def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
     rows = np.flatnonzero(evidence.owned)
     owner = lookup(history.keys.take(rows), Keys(history.keys.codec, gaps.low))
     together = history.of_rows(history.rows, rows[np.maximum(owner, 0)])
-    return gaps.charge_all((owner >= 0) & (gaps.open < together.astype(np.uint64)))
+    return gaps.charge_all((owner >= 0) & (gaps.open < together))
 
 
 def _cached(evidence: Evidence, gaps: _Gaps) -> int:
@@ -198,7 +196,7 @@ def _by_number(evidence: Evidence) -> dict[str, int]:
     restarted = "started" in evidence.ending.facts and evidence.ending.facts["started"] != (
         evidence.plan.target.facts.get("started")
     )
-    ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 0
+    ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     return {
         "refused": int(np.count_nonzero(never_told)) * (2 if in_blocks else 1),
         "upserted": int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW))),

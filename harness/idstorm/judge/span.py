@@ -33,11 +33,8 @@ class Span:
             return cls(low, high, high - low + 1 - len(used), used[wide], used[wide + 1], None, used)
         present = presence(ids, *dense)
         missing = len(present) - int(np.count_nonzero(present))
-        nothing = np.zeros(0, np.int64)
-        if not missing:
-            return cls(low, high, 0, nothing, nothing, present, nothing)
         turns = np.flatnonzero(present[1:] != present[:-1])  # in use up to here, or missing up to here
-        return cls(low, high, missing, turns[::2] + low, turns[1::2] + low + 1, present, nothing)
+        return cls(low, high, missing, turns[::2] + low, turns[1::2] + low + 1, present, np.zeros(0, np.int64))
 
     @property
     def widths(self) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:

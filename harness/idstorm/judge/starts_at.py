@@ -40,7 +40,7 @@ def starts_at(evidence: Evidence) -> Finding:
     # An insert that failed before it was told its id may have used up the first ones.
     skipped, off = divmod(first - generator.start, generator.increment)
     unseen = int(np.count_nonzero(~evidence.owned))
-    if step == generator.increment and first != generator.start and off == 0 and 0 < skipped <= unseen:
+    if step == generator.increment and off == 0 and 0 < skipped <= unseen:
         return Finding(Status.UNKNOWN, figures, reason=f"{unseen} inserts never saw their id: the first may be theirs")
     held = first == generator.start and step == generator.increment
     witness = {"first": first, "asked": generator.start, "step": step, "asked_step": generator.increment}

@@ -47,7 +47,7 @@ def _latency(evidence: Evidence, ended: np.ndarray[Any, np.dtype[np.bool_]]) -> 
         durations = durations[ended]
     if not len(durations):
         return dict.fromkeys((*_QUANTILES, "max"), 0.0)
-    places = {name: min(int(share * len(durations)), len(durations) - 1) for name, share in _QUANTILES.items()}
-    durations.partition([*places.values(), len(durations) - 1])
-    named = {**places, "max": len(durations) - 1}
-    return {name: round(float(durations[place]) / 1e6, 3) for name, place in named.items()}
+    places = {name: int(share * len(durations)) for name, share in _QUANTILES.items()}
+    places["max"] = len(durations) - 1
+    durations.partition(list(places.values()))
+    return {name: round(float(durations[place]) / 1e6, 3) for name, place in places.items()}

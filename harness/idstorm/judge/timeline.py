@@ -66,12 +66,12 @@ def stretches(*lines: Sequence[Track]) -> Iterator[list[tuple[Ints, Ints]]]:
 
 def _cuts(every: Sequence[Track]) -> Ints:
     total = sum(len(track.moments) for track in every)
-    step = max(1, STRETCH // max(len(every), 1))
-    samples = np.sort(np.concatenate([track.moments[::step] for track in every] or [np.zeros(0, np.int64)]))
-    inner = np.unique(samples[:: max(1, len(samples) * STRETCH // max(total, 1))])
-    return np.concatenate([[np.iinfo(np.int64).min], inner[inner < NEVER], [NEVER]])
+    step = max(1, STRETCH // len(every))
+    samples = np.sort(np.concatenate([track.moments[::step] for track in every]))
+    inner = samples[:: max(1, len(samples) * STRETCH // max(total, 1))]
+    return np.unique(np.concatenate([[np.iinfo(np.int64).min], inner, [NEVER]]))
 
 
 def _together(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    moments, places = zip(*parts, strict=True) if parts else ((np.zeros(0, np.int64),), (np.zeros(0, np.int64),))
+    moments, places = zip(*parts, strict=True)
     return np.concatenate(moments), np.concatenate(places)
