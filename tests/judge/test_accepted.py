@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from histories import LOCKED, NOTHING, REFUSED, failed, not_deleted, storm, told
 from idstorm.judge.accepted import accepted
 from idstorm.record.outcome import Outcome, Status
@@ -19,6 +21,15 @@ def test_an_insert_that_the_ids_own_constraint_refused_is_a_collision() -> None:
 def test_other_errors_are_no_collisions() -> None:
     assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=LOCKED))).status is Status.HELD
     assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=REFUSED))).figures == {"collisions": 1}
+
+
+def test_each_collision_is_told_by_the_error_and_the_client_that_had_it() -> None:
+    taken = replace(REFUSED, name="sqlite:2067 UNIQUE constraint failed")
+    operations = [failed(NOTHING, error=REFUSED), failed(NOTHING, error=LOCKED), failed(1, client=1, error=taken)]
+    assert accepted(storm(*operations)).witnesses == (
+        {"client": 0, "operation": 0, "error": REFUSED.name},
+        {"client": 1, "operation": 0, "error": taken.name},
+    )
 
 
 def test_a_refused_batch_is_one_collision() -> None:

@@ -7,6 +7,7 @@ import pytest
 from histories import (
     NOTHING,
     STRANGER,
+    TOKENS,
     Token,
     deleted,
     failed,
@@ -57,7 +58,9 @@ def test_a_row_that_failed_need_not_be_there() -> None:
 
 @pytest.mark.parametrize("id_", [2, NOTHING])
 def test_a_row_that_failed_and_is_there_is_revived(id_: object) -> None:
-    assert figures(storm(told(1), failed(id_), census=[(1, 0), (2, 1)])) == {"revived": 1}
+    evidence = storm(told(1), failed(id_), census=[(1, 0), (2, 1)])
+    assert figures(evidence) == {"revived": 1}
+    assert durable(evidence).witnesses[0]["id"] == (None if id_ is NOTHING else id_)
 
 
 def test_a_row_of_unknown_outcome_may_be_there_or_not() -> None:
@@ -111,8 +114,9 @@ def test_the_token_after_the_last_one_that_was_used_is_unexpected() -> None:
 
 
 def test_rows_without_a_token_of_this_storm_are_foreign_and_not_judged() -> None:
-    evidence = storm(told(1), before=[8], census=[(1, 0), (8, None), (9, None), (10, STRANGER), (11, unused(2))])
-    assert figures(evidence) == {"foreign": 4}
+    next_clients = Token(TOKENS.first(2))  # there are two
+    others = [(8, None), (9, None), (10, STRANGER), (11, next_clients), (12, unused(2))]
+    assert figures(storm(told(1), before=[8], census=[(1, 0), *others])) == {"foreign": 5}
 
 
 def test_an_id_that_came_back_belongs_to_the_row_with_the_token() -> None:
@@ -129,7 +133,7 @@ def test_without_a_census_it_is_unknown() -> None:
 def test_while_sessions_are_still_at_work_it_is_unknown() -> None:
     finding = durable(storm(told(1), census=[], ending=Ending("finished", quiet=False)))
     assert finding.status is Status.UNKNOWN
-    assert finding.reason is not None
+    assert finding.reason == "sessions of the storm may still have been at work during the census"
 
 
 def test_each_fault_has_witnesses_of_its_own() -> None:
@@ -137,3 +141,6 @@ def test_each_fault_has_witnesses_of_its_own() -> None:
     finding = durable(storm(*many, failed(99), census=[(99, 40), (98, unused())]))
     assert finding.figures["lost"] == 40
     assert [witness["fault"] for witness in finding.witnesses] == ["lost"] * 8 + ["revived", "unexpected"]
+    strange = [(number, Token(1900 + number)) for number in range(20)]
+    finding = durable(storm(told(50), census=[(50, 0), *strange]))
+    assert (finding.figures["unexpected"], len(finding.witnesses)) == (20, 8)

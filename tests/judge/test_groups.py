@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histories import INTEGER, TEXT, UUIDS, WIDE
-from idstorm.judge.groups import dense_range, lookup, presence, repeated, starts_of_groups
+from idstorm.judge.groups import dense_range, lookup, pair_up, presence, repeated, starts_of_groups
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
 
@@ -62,6 +62,30 @@ def test_lookup_finds_the_last_place_of_each_key(values: list[int], wanted: list
     assert places == [last.get(value, -1) for value in wanted]
 
 
+@settings(max_examples=200, deadline=None)
+@given(columns, columns, codecs)
+def test_pair_up_gives_each_of_several_equal_keys_a_place_of_its_own(
+    values: list[int], wanted: list[int], codec: Codec
+) -> None:
+    left: dict[int, list[int]] = {value: [] for value in wanted}
+    for place, value in enumerate(values):
+        left.setdefault(value, []).append(place)
+    expected = [left[value].pop(0) if left[value] else -1 for value in wanted]
+    assert pair_up(keys_of(codec, values), keys_of(codec, wanted)).tolist() == expected
+
+
+@pytest.mark.parametrize("codec", [INTEGER, UUIDS])
+def test_where_nothing_is_wanted_there_are_no_places(codec: Codec) -> None:
+    places = lookup(keys_of(codec, [1, 2]), Keys.of_words(codec, np.zeros(0, np.int64)))
+    assert (len(places), places.dtype) == (0, np.int64)
+
+
+def test_pair_up_goes_from_the_first_place_to_the_last() -> None:
+    keys, wanted = keys_of(INTEGER, [7, 5, 7, 9, 5, 7]), keys_of(INTEGER, [5, 7, 8, 7, 5, 5])
+    assert pair_up(keys, wanted).tolist() == [1, 0, -1, 2, 4, -1]
+    assert pair_up(keys_of(INTEGER, []), wanted).tolist() == [-1] * 6
+
+
 def test_keys_whose_digests_agree_are_still_told_apart() -> None:
     first, second = np.int64(-7046029254386353131), np.int64(1)
     words = np.array([[0, first], [second, 0], [0, first]], np.int64)
@@ -79,6 +103,8 @@ def test_keys_whose_digests_agree_are_still_told_apart() -> None:
         ([0, 1 << 16], None),
         ([0, (1 << 16) - 1], (0, 1 << 16)),
         ([-(2**63), 2**63 - 1], None),
+        (list(range(0, 80_000, 8)), (0, 79_993)),
+        (list(range(0, 90_000, 9)), None),
     ],
 )
 def test_a_bitmap_is_worth_it_where_values_are_dense(values: list[int], expected: tuple[int, int] | None) -> None:

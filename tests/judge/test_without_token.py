@@ -30,7 +30,7 @@ def test_rows_with_wide_ids_are_matched_too() -> None:
 def test_whose_row_an_id_names_is_not_judged() -> None:
     finding = faithful(storm(told(1), token=False, census=[(1, None)]))
     assert finding.status is Status.NA
-    assert finding.reason is not None
+    assert finding.reason == "no column of the table can carry a token, so a row's own id is not known"
 
 
 def test_a_row_of_unknown_outcome_may_be_there_or_not() -> None:
@@ -65,6 +65,14 @@ def test_a_row_that_must_be_there_comes_before_one_that_may_be() -> None:
 def test_an_id_that_two_rows_were_acknowledged_is_a_duplicate_and_one_of_them_lost() -> None:
     evidence = storm(told(1), told(1, client=1), token=False, census=[(1, None)])
     assert faults(evidence) == {"duplicated": 1, "lost": 1}
+    assert durable(evidence).witnesses[0]["client"] == 0  # the entry is taken for the row that was told last
+    assert faults(storm(told(1), told(1), token=False, census=[(1, None), (1, None)])) == {"duplicated": 1}
+
+
+def test_of_two_rows_with_one_id_the_one_that_nobody_deleted_is_there() -> None:
+    for delete in (deleted, perhaps_deleted):
+        evidence = storm(told(1), told(1), delete(1), token=False, census=[(1, None)])
+        assert faults(evidence) == {"duplicated": 1}
 
 
 def test_a_null_id_names_no_row() -> None:
