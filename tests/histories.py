@@ -76,7 +76,7 @@ class Poll:
     """What a reader got at a time, which took it two nanoseconds: rows of the history, or tokens that are none's."""
 
     at: int
-    rows: tuple[int, ...] = ()
+    rows: tuple[int | Token, ...] = ()
     high: int = 0  #: the furthest id that it had seen by then
 
 
@@ -208,7 +208,7 @@ def _reading(polls: Sequence[Poll], tokens: list[int], complete: bool) -> Readin
         ended=column(poll.at + 2 for poll in polls),
         counts=column(len(poll.rows) for poll in polls),
         high=column(poll.high for poll in polls),
-        tokens=column(tokens[row] for poll in polls for row in poll.rows),
+        tokens=column(row.number if isinstance(row, Token) else tokens[row] for poll in polls for row in poll.rows),
         complete=complete,
     )
 

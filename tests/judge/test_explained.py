@@ -69,13 +69,21 @@ def test_what_explains_a_gap_does_not_close_it() -> None:
 def test_ids_that_the_application_makes_are_its_own_affair() -> None:
     evidence = storm(told(1), failed(2), told(9), generator=None)
     assert causes(evidence) == {"rolled_back": 1, "application": 6}
-    assert explained(evidence).status is Status.NA
+    finding = explained(evidence)
+    assert finding.status is Status.NA
+    assert finding.reason == "the ids, or some of them, do not come from the database's generator"
 
 
 def test_below_rows_that_were_there_before_the_generator_never_was() -> None:
     there = [(3, None), (20, None)]
     assert causes(storm(told(21), told(22), before=[3, 20], census=[*there, (21, 0), (22, 1)])) == {"foreign": 16}
     assert causes(storm(told(4), told(22), before=[3, 20], census=[*there, (4, 0), (22, 1)])) == {"unexplained": 16}
+    assert causes(storm(told(20), told(22), before=[3, 20], census=[*there, (20, 0), (22, 1)])) == {"unexplained": 17}
+
+
+def test_a_foreign_row_that_is_gone_and_what_lies_below_such_rows_are_one_cause() -> None:
+    evidence = storm(told(21), before=[3, 5, 20], census=[(3, None), (20, None), (21, 0)])
+    assert causes(evidence) == {"foreign": 1 + 15}
 
 
 class TestACachedSequence:
@@ -122,6 +130,23 @@ class TestACachedSequence:
     def test_that_all_sessions_share_leaves_nothing(self) -> None:
         assert causes(on(told(1), told(21), cache=20)) == {"unexplained": 19}
 
+    def test_that_keeps_no_values_leaves_nothing(self) -> None:
+        assert causes(on(told(1), told(3), capabilities=self.SESSIONS, cache=1)) == {"unexplained": 1}
+
+    def test_may_keep_only_two(self) -> None:
+        assert causes(on(told(1), told(3), capabilities=self.SESSIONS, cache=2)) == {"cached": 1}
+
+    def test_explains_not_one_more_than_its_sessions_can_leave(self) -> None:
+        operations = [told(1), told(21), told(41), told(*range(61, 79)), told(81)]
+        assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 3 * 19 + 2}
+
+    def test_has_blocks_as_far_as_the_type_goes(self) -> None:
+        block = 20 << 56
+        far = [told(block + 1), told(block + 2), told(block + 21, client=1)]
+        assert causes(on(*far, capabilities=self.SESSIONS, cache=20)) == {"cached": 18}
+        wide = [told(1), told((1 << 60) + 1)]
+        assert causes(on(*wide, capabilities=self.SESSIONS, cache=1 << 60)) == {"cached": (1 << 60) - 1}
+
 
 class TestABlockForABulkInsert:
     def test_leaves_less_than_the_statement_had_rows(self) -> None:
@@ -142,16 +167,24 @@ class TestABlockForABulkInsert:
     def test_is_not_drawn_in_the_traditional_mode(self) -> None:
         operations = [told(1, 2, 3, 4), told(8, 9, client=1)]
         assert causes(on(*operations, facts={"innodb_autoinc_lock_mode": 0}, batch=4)) == {"unexplained": 3}
+        assert causes(on(*operations, batch=4)) == {"unexplained": 3}  # nor where nobody knows of modes
+
+    def test_may_be_one_of_two_rows(self) -> None:
+        assert causes(on(told(1, 2), told(4, 5, client=1), facts=IN_BLOCKS, batch=2)) == {"bulk": 1}
 
     def test_is_lost_whole_with_a_statement_that_was_refused(self) -> None:
-        operations = [told(1), failed(NOTHING, NOTHING), told(5)]
-        assert causes(on(*operations, facts=IN_BLOCKS, batch=2)) == {"refused": 3}
+        operations = [told(1), failed(NOTHING, NOTHING), told(7)]
+        assert causes(on(*operations, facts=IN_BLOCKS, batch=2)) == {"refused": 4, "unexplained": 1}
+        assert causes(on(*operations, batch=2)) == {"refused": 2, "unexplained": 3}
+        single = [told(1), failed(NOTHING), told(4)]
+        assert causes(on(*single, facts=IN_BLOCKS)) == {"refused": 1, "unexplained": 1}
 
 
 def test_servers_that_take_turns_step_over_each_others_values() -> None:
     facts = {"auto_increment_increment": 10}
     assert causes(on(told(1), told(11), told(12), told(31), facts=facts)) == {"stride": 9 + 18}
     assert causes(on(told(1), told(22), facts=facts)) == {"unexplained": 20}
+    assert causes(on(told(1), told(3), facts={"auto_increment_increment": 2})) == {"stride": 1}
 
 
 def test_past_the_largest_rowid_they_are_drawn_at_random() -> None:
@@ -172,6 +205,12 @@ def test_a_server_that_was_started_again_may_skip_what_it_had_logged_ahead(
         facts_after={"started": after},
     )
     assert causes(evidence) == {ledger: 28}
+
+
+def test_where_nothing_is_logged_ahead_a_server_that_was_started_again_may_skip_what_it_had_cached() -> None:
+    started: dict[str, Any] = {"facts": {"started": "a"}, "facts_after": {"started": "b"}}
+    assert causes(on(told(1), told(30), **started)) == {"crash": 1, "unexplained": 27}
+    assert causes(on(told(1), told(30), cache=10, **started)) == {"crash": 10, "unexplained": 18}
 
 
 def test_it_means_nothing_for_ids_that_are_no_numbers_and_is_unknown_without_a_census() -> None:

@@ -54,7 +54,9 @@ def test_ids_that_are_missing_are_counted_by_gap() -> None:
 def test_gaps_may_be_as_wide_as_the_type(far: int) -> None:
     finding = gapless(storm(told(-far), told(far), told(far - 1)))
     assert finding.figures["missing"] == finding.figures["largest"] == 2 * far - 2
+    assert finding.figures["gaps"] == 1
     assert finding.witnesses == ({"largest_gap_between": [-far, far - 1]},)
+    assert gapless(storm(told(-far), told(far), told(far - 2))).figures["gaps"] == 2
 
 
 def test_an_id_that_is_stored_twice_closes_no_gap() -> None:
@@ -127,6 +129,18 @@ def test_the_grid_reaches_as_far_as_the_type() -> None:
 def test_ids_off_the_grid_that_are_in_use_or_known_are_not_charged_again() -> None:
     evidence = storm(told(1), told(11), told(3), failed(4), generator=Generator(1, 10))
     assert ledger(evidence) == {"rolled_back": 1, "off_grid": 7}
+
+
+def test_an_id_off_the_grid_does_not_move_it() -> None:
+    by_tens = Generator(1, 10)
+    assert ledger(storm(told(1), told(9), told(16), generator=by_tens)) == {"off_grid": 12, "unexplained": 1}
+    assert ledger(storm(told(1), told(9), told(12), generator=by_tens)) == {"off_grid": 8, "unexplained": 1}
+    assert ledger(storm(told(1), told(9), told(11), generator=by_tens)) == {"off_grid": 8}
+
+
+def test_known_causes_are_found_in_wide_gaps_as_well() -> None:
+    operations = [told(1), failed(500_000), unknown(600_000), told(10**6), failed(10**6)]
+    assert ledger(storm(*operations)) == {"rolled_back": 1, "unknown": 1, "unexplained": 10**6 - 4}
 
 
 def test_each_missing_id_is_charged_once_and_to_the_first_cause() -> None:

@@ -78,6 +78,7 @@ def test_a_generator_that_descends_is_followed_in_its_direction() -> None:
 
 def test_an_overtake_may_be_as_wide_as_the_type() -> None:
     assert figures(told(2**63 - 1), told(-(2**63), client=1)) == (1, 0, 2**64 - 1)
+    assert figures(told(2**62), told(-(2**62), client=1)) == (1, 0, 2**63)
 
 
 def test_the_witnesses_are_pairs() -> None:
@@ -85,6 +86,20 @@ def test_the_witnesses_are_pairs() -> None:
     (witness,) = finding.witnesses
     assert (witness["id"], witness["overtaken_by"]) == (2, 21)
     assert [(row["client"], row["operation"]) for row in witness["rows"]] == [(1, 0), (0, 1)]
+
+
+def test_a_witness_tells_by_how_much_it_came_too_late() -> None:
+    ended, began = 1_000_000, 5_002_234_567
+    first = [told(4, begin=10, ended=20), told(21, begin=30, ended=ended)]
+    late = told(2, client=1, begin=began, ended=began + 10)
+    after = told(99, client=2, begin=began - 5, ended=began + 5)  # which it had not to wait for
+    (witness,) = ordered(storm(*first, late, after)).witnesses
+    assert witness == {
+        "id": 2,
+        "overtaken_by": 21,
+        "which_was_acknowledged_ms_before": 5001.235,
+        "rows": witness["rows"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -96,7 +111,8 @@ def test_the_witnesses_are_pairs() -> None:
     ],
 )
 def test_ids_that_are_no_small_numbers_have_an_order_where_that_is_meant(codec: Codec, ids: list[object]) -> None:
-    assert ordered(storm(*map(told, ids), codec=codec)).status is Status.NA
+    finding = ordered(storm(*map(told, ids), codec=codec))
+    assert (finding.status, finding.reason) == (Status.NA, "the ids are not meant to be in any order")
     assert figures(*map(told, ids), codec=codec, ids=sorting(codec)) == (0, 0, 0)
     assert figures(*map(told, reversed(ids)), codec=codec, ids=sorting(codec))[0] == len(ids) - 1
 
@@ -124,11 +140,12 @@ def test_a_long_history_is_cut_into_stretches_that_come_to_the_same(monkeypatch:
     operations = [
         told(int(id_), client=place % 7, begin=place * 10, ended=place * 10 + 61) for place, id_ in enumerate(ids)
     ]
-    whole = figures(*operations)
-    assert whole[0] > 20
+    whole = ordered(storm(*operations))
+    assert whole.figures["inversions"] > 24 == len(whole.witnesses)
     for stretch in (1, 8, 40):
         monkeypatch.setattr(timeline, "STRETCH", stretch)
-        assert figures(*operations) == whole
+        cut = ordered(storm(*operations))
+        assert (cut.figures, len(cut.witnesses)) == (whole.figures, 24)
 
 
 def test_a_clock_that_goes_back_within_a_client_is_no_obstacle() -> None:
