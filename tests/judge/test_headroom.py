@@ -24,18 +24,37 @@ def after(capacity: Capacity | None, **more: Any) -> Evidence:
 
 def test_little_used_holds_and_says_how_much() -> None:
     finding = headroom(after(SMALL, ids=range(1, 11)))
-    assert finding.status is Status.HELD
-    assert finding.figures["position"] == 10
-    assert finding.figures["limit"] == finding.figures["column_limit"] == 32_767
-    assert finding.figures["used"] == pytest.approx(10 / 32_767)
-    assert finding.figures["rows_left"] == 32_757
-    assert finding.figures["burned_per_row"] == 0
+    assert (finding.status, finding.witnesses) == (Status.HELD, ())
+    assert finding.figures == {
+        "used": 10 / 32_767,
+        "position": 10,
+        "limit": 32_767,
+        "column": "smallint",
+        "column_limit": 32_767,
+        "generator": "sequence thing_id_seq",
+        "generator_limit": 2**63 - 1,
+        "burned_per_row": 0,
+        "rows_left": 32_757,
+    }
+
+
+def test_ids_that_come_from_no_generator_follow_one_another() -> None:
+    finding = headroom(after(replace(SMALL, position=None), ids=range(1, 11), generator=None))
+    assert (finding.status, finding.figures["rows_left"]) == (Status.HELD, 32_757)
 
 
 @pytest.mark.parametrize(("fraction", "status"), [(0.5, Status.BROKEN), (0.51, Status.HELD)])
 def test_it_breaks_at_the_fraction_that_is_stated(fraction: float, status: Status) -> None:
     capacity = Capacity("tinyint", 20, "AUTO_INCREMENT", 20)
-    assert headroom(after(capacity, headroom=fraction)).status is status
+    finding = headroom(after(capacity, headroom=fraction))
+    assert finding.status is status
+    witness = {"position": 10, "limit": 20, "rows_left": 6}  # one id was burned for two rows
+    assert finding.witnesses == ((witness,) if status is Status.BROKEN else ())
+
+
+def test_a_generator_that_has_nowhere_to_go_is_used_up() -> None:
+    finding = headroom(after(Capacity("integer", 0, "a sequence", 0), ids=[-1, 0]))
+    assert (finding.status, finding.figures["used"]) == (Status.BROKEN, 1.0)
 
 
 def test_whichever_ends_first_is_the_limit() -> None:
@@ -52,6 +71,8 @@ def test_ids_that_were_burned_will_be_burned_again() -> None:
     finding = headroom(after(capacity, ids=[1, 5, 9, 13], operations=[failed(17)], headroom=0.9))
     assert finding.figures["burned_per_row"] == 4  # twenty were drawn for four rows
     assert finding.figures["rows_left"] == 16
+    finding = headroom(after(capacity, ids=[1, 2, 3, 4, 5, 6, 7], operations=[failed(8)]))
+    assert finding.figures["burned_per_row"] == 1.857  # thirteen for seven
 
 
 def test_a_generator_that_descends_burns_ids_as_well() -> None:
@@ -70,6 +91,8 @@ def test_a_storm_that_kept_nothing_tells_nothing_of_what_is_burned() -> None:
 def test_ids_are_burned_in_whole_steps_of_the_generator() -> None:
     capacity = Capacity("integer", 10_000, "a sequence", 10_000, position=47)
     assert headroom(after(capacity, ids=[1, 11], generator=Generator(1, 10))).figures["burned_per_row"] == 1.5
+    none = replace(capacity, position=None)
+    assert headroom(after(none, ids=[1, 11], generator=Generator(1, 10))).figures["rows_left"] == 998
 
 
 def test_a_date_is_given_only_with_a_forecast() -> None:
@@ -91,17 +114,34 @@ def test_a_generator_that_descends_has_its_limit_below() -> None:
     assert (
         headroom(after(replace(capacity, position=-2), ids=[-1, -2], generator=Generator(-1, -1))).status is Status.HELD
     )
+    alone = replace(capacity, position=None)
+    assert headroom(after(alone, ids=[-1, -2], generator=Generator(-1, -1))).figures["position"] == -2
 
 
 def test_past_its_end_nothing_is_left() -> None:
     assert headroom(after(replace(SMALL, position=40_000))).figures["rows_left"] == 0
+    last = Capacity("tiny", 10, "a sequence", 10)
+    assert headroom(after(last, ids=range(1, 11))).figures["rows_left"] == 0
+
+
+def test_the_rows_that_are_left_are_counted_to_the_last() -> None:
+    large = Capacity("bigint", 2**63 - 1, "a generator", 2**63 - 1)
+    assert headroom(after(large, ids=range(1, 11))).figures["rows_left"] == 2**63 - 11
 
 
 def test_where_nobody_says_how_far_it_goes_it_means_nothing() -> None:
-    assert headroom(after(None)).status is Status.NA
-    assert headroom(storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS)).status is Status.NA
+    reasons = {
+        "the database does not say how far the column can go": after(None),
+        "it was not recorded": storm(told(1), told(2)),
+        "the ids are no numbers": storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS),
+    }
+    for reason, evidence in reasons.items():
+        assert (headroom(evidence).status, headroom(evidence).reason) == (Status.NA, reason)
 
 
 @pytest.mark.parametrize("census", [None, []])
 def test_without_ids_in_the_table_it_is_unknown(census: Any) -> None:
-    assert headroom(after(SMALL, census=census)).status is Status.UNKNOWN
+    finding = headroom(after(SMALL, census=census))
+    assert (finding.status, finding.reason) == (Status.UNKNOWN, "the table is empty")
+    unread = replace(after(SMALL, census=census), ending=Ending("finished", capacity=SMALL, census="it is gone"))
+    assert headroom(unread).reason == "it is gone"

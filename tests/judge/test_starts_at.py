@@ -63,8 +63,10 @@ def test_ids_that_were_only_handed_count() -> None:
 def test_an_insert_that_never_saw_its_id_may_have_had_the_first() -> None:
     finding = judged(range(102, 140), failed(NOTHING), unknown(NOTHING))
     assert finding.status is Status.UNKNOWN
-    assert finding.reason is not None
+    assert finding.reason == "2 inserts never saw their id: the first may be theirs"
     assert finding.figures["first"] == 102
+    assert judged(range(101, 140), failed(NOTHING)).status is Status.UNKNOWN
+    assert judged(range(100, 140), failed(NOTHING)).status is Status.HELD
 
 
 def test_more_ids_than_inserts_that_never_saw_theirs_are_no_coincidence() -> None:
@@ -78,7 +80,8 @@ def test_inserts_that_never_saw_their_id_excuse_no_wrong_grid() -> None:
 
 
 def test_few_ids_prove_nothing() -> None:
-    assert judged(range(100, 129)).status is Status.UNKNOWN
+    finding = judged(range(100, 129))
+    assert (finding.status, finding.reason) == (Status.UNKNOWN, "29 ids were handed, 30 are needed")
     assert judged(range(100, 130)).status is Status.HELD
 
 
@@ -88,11 +91,14 @@ def test_one_id_over_and_over_is_no_step() -> None:
 
 
 def test_it_means_nothing_where_rows_were_there_before() -> None:
-    assert judged(range(100, 140), before=[1]).status is Status.NA
+    finding = judged(range(100, 140), before=[1])
+    assert (finding.status, finding.reason) == (Status.NA, "the table was not empty")
 
 
 def test_it_means_nothing_without_a_generator() -> None:
-    assert starts_at(storm(*map(told, range(100, 140)), generator=None)).status is Status.NA
+    finding = starts_at(storm(*map(told, range(100, 140)), generator=None))
+    assert finding.status is Status.NA
+    assert finding.reason == "the ids do not come from a generator with a start and an increment"
     evidence = storm(told(UUID(int=1)), codec=UUIDS, generator=Generator(1, 1))
     assert starts_at(evidence).status is Status.NA
 
