@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from idstorm.judge.compare import compare
@@ -38,7 +39,8 @@ def test_checks_that_came_out_differently_are_named() -> None:
             report("mysql", gapless=verdict(Status.BROKEN), unique=verdict(Status.HELD)),
         ]
     )
-    assert comparison.targets == ("sqlite 1", "mysql 1")
+    assert (comparison.scenario, comparison.targets) == ("one", ("sqlite 1", "mysql 1"))
+    assert comparison.results == (Result.PASSED, Result.PASSED)
     assert comparison.differs == ("gapless",)
 
 
@@ -59,6 +61,26 @@ def test_figures_stand_in_the_order_of_the_targets_and_zeros_are_left_out() -> N
     assert comparison.figures["gapless.missing"] == (0, 3)
     assert "gapless.gaps" not in comparison.figures
     assert comparison.figures["errors.sqlite:5"] == (1, 1)
+
+
+def test_each_storms_operations_are_figures_once() -> None:
+    storms = [
+        replace(
+            report(name, pressure=verdict(Status.HELD, failed=2), gapless=verdict(Status.HELD, missing=3)),
+            operations={**OPERATIONS, "failed": 2, "unknown": 1},
+        )
+        for name in ("sqlite", "mysql")
+    ]
+    (comparison,) = compare(storms)
+    assert comparison.figures == {
+        "operations.per_second": (10.0, 10.0),
+        "operations.acknowledged": (5, 5),
+        "operations.failed": (2, 2),
+        "operations.unknown": (1, 1),
+        "operations.latency_ms.p50": (1.0, 1.0),
+        "errors.sqlite:5": (1, 1),
+        "gapless.missing": (3, 3),
+    }
 
 
 def test_a_storm_that_did_not_start_has_empty_cells() -> None:

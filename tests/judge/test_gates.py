@@ -12,7 +12,7 @@ from idstorm.judge.claims import judge_claim
 from idstorm.judge.judge import REGISTRY, judge_storm
 from idstorm.record.capacity import Capacity
 from idstorm.record.gate import NAMES, parse_gate
-from idstorm.record.outcome import Result, Stance
+from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim
 from idstorm.record.store import Ending, StoredStorm
 from idstorm.record.verdict import CHECKS, StormReport
@@ -66,6 +66,13 @@ def test_a_figure_of_a_check_that_could_not_be_judged_lets_nothing_pass() -> Non
     assert (
         judged("pressure.acknowledged < 1").result is Result.PASSED
     )  # a count is what it is, if it was much or little
+
+
+def test_a_figure_that_a_check_did_not_measure_lets_nothing_pass() -> None:
+    report = judged("visible.overtake > 0", "gapless.ledger.deleted > 0", polls=[Poll(90, (0,), 1)])
+    assert report.verdicts["visible"].status is Status.BROKEN
+    assert "overtake" not in report.verdicts["visible"].figures  # nobody passed by what was skipped
+    assert [gate.result for gate in report.gates] == [Result.INCONCLUSIVE, Result.PASSED]
 
 
 def test_failed_beats_inconclusive() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
 from idstorm.record import store
+from idstorm.record.gate import parse_gate
 from idstorm.record.outcome import Result, Stance, Status
-from idstorm.record.plan import Claim
+from idstorm.record.plan import Claim, Target
 from idstorm.record.store import Ending, StoredStorm
 from idstorm.record.verdict import CHECKS, Finding
 
@@ -60,7 +62,8 @@ def test_a_verdict_is_the_finding_and_the_claim() -> None:
 
 
 def test_what_was_to_break_and_did_not_asks_for_more_pressure() -> None:
-    assert "more pressure" in str(judge_claim(BREAKS, Finding(Status.HELD)).reason)
+    reason = "it was claimed to break and was not seen to: more pressure is needed"
+    assert judge_claim(BREAKS, Finding(Status.HELD)).reason == reason
     assert judge_claim(BREAKS, Finding(Status.BROKEN)).reason is None
     assert judge_claim(BREAKS, Finding(Status.UNKNOWN, reason="no census")).reason == "no census"
     assert judge_claim(HOLDS, Finding(Status.HELD)).reason is None
@@ -140,17 +143,65 @@ def test_a_storm_that_was_cut_short_does_not_pass_but_may_fail(state: str) -> No
 
 def test_what_a_reader_must_know_is_noted() -> None:
     assert judge_storm(PASSED).notes == ()
-    (note,) = judge_storm(stored(storm(told(1), token=False))).notes
-    assert "matched by id" in note
-    failing = storm(failed(NOTHING, error=LOCKED), ending=Ending("failed fast"))
-    assert judge_storm(stored(failing)).notes == (LOCKED.shown,)
+    assert judge_storm(stored(storm(told(1), token=False))).notes == (
+        "no column can carry a token: rows are matched by id, and whose row an id names is not judged",
+    )
+    autonomous = replace(storm().plan.ids, autonomous=True)
+    ending = Ending("finished", notes=("the server was slow",), kept="thing.db")
+    evidence = storm(told(1), ids=autonomous, notes=("seven of them",), ending=ending)
+    assert judge_storm(stored(evidence)).notes == (
+        "seven of them",
+        "the server was slow",
+        "the work commits by itself: an error leaves its operation unknown",
+        "kept: thing.db",
+    )
+
+
+def test_where_everything_failed_the_first_error_is_shown() -> None:
+    other = replace(LOCKED, name="another", shown="another")
+    operations = [failed(NOTHING, error=LOCKED), failed(NOTHING, error=other)]
+    assert judge_storm(stored(storm(*operations, ending=Ending("failed fast")))).notes == (LOCKED.shown,)
+    assert judge_storm(stored(storm(*operations))).notes == ()
 
 
 def test_the_report_names_the_target_and_the_fleet() -> None:
-    report = judge_storm(stored(storm(told(1), clients=3)))
-    assert (report.target["dialect"], report.target["server"]) == ("sqlite", "SQLite 3.45")
-    assert (report.fleet["clients"], report.fleet["inserts"], report.fleet["pool_size"]) == (3, 1, 3)
-    assert report.ending is None
+    target = Target("sqlite", "sqlite", "pysqlite", "SQLite 3.45", "", ("rowid_reuse",), {"a": 1, "b": 1})
+    evidence = storm(told(1), clients=3, target=target, ending=Ending("finished", facts={"b": 2}))
+    report = judge_storm(stored(evidence))
+    assert (report.storm, report.scenario, report.ending) == ("thing-sqlite", "thing", None)
+    assert report.target == {
+        "name": "sqlite",
+        "dialect": "sqlite",
+        "driver": "pysqlite",
+        "server": "SQLite 3.45",
+        "capabilities": ["rowid_reuse"],
+        "facts": {"a": 1, "b": 2},
+    }
+    plan = evidence.plan
+    assert report.fleet == {
+        **{name: value for name, value in asdict(plan.fleet).items() if value not in (None, 0.0)},
+        "think": list(plan.fleet.think),
+        "pool_size": 3,
+        "max_overflow": plan.pool.max_overflow,
+        "pool_timeout": plan.pool.timeout,
+        "isolation": plan.isolation,
+        "settings": plan.settings,
+        "seed": plan.fleet.seed,
+    }
+
+
+def test_rows_that_were_there_before_are_part_of_the_evidence() -> None:
+    assert judge_storm(stored(storm(told(5), before=[5]))).verdicts["unique"].status is Status.BROKEN
+
+
+def test_a_storm_of_which_nothing_was_recorded_is_not_judged_nor_held_against_gates() -> None:
+    nothing = replace(PASSED, history=None, ending=Ending("unfinished"))
+    for lost in (nothing, NOT_APPLICABLE):
+        report = judge_storm(lost, [parse_gate("durable.lost > 0")])
+        assert (report.verdicts, report.operations, report.gates) == ({}, {}, ())
+    report = judge_storm(nothing)
+    assert (report.result, report.ending) == (Result.INCONCLUSIVE, "unfinished: no reason is known")
+    assert report.fleet["clients"] == 2
 
 
 @pytest.mark.parametrize(
@@ -190,6 +241,25 @@ def test_a_run_is_as_good_as_its_worst_storm(
     report = judge_run(run)
     assert (report.run, report.command, len(report.storms)) == ("one", "idstorm run", len(storms))
     assert (report.result, report.exit_code) == (result, code)
+    assert report.folder == str(Path("results/one"))
+
+
+def test_a_run_is_compared_or_laid_out_as_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    entries = ({"name": "0"}, {"name": "1"})
+    compared = judge_run(store.Run(Path("results/one"), "idstorm run", entries))
+    assert (len(compared.comparisons), compared.matrix) == (1, None)
+    laid_out = judge_run(store.Run(Path("results/one"), "idstorm matrix", entries, "matrix"))
+    assert laid_out.comparisons == ()
+    assert laid_out.matrix is not None
+    assert laid_out.matrix.targets == ("sqlite SQLite 3.45",)
+
+
+def test_the_gates_of_a_run_are_held_against_each_storm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    gates = (parse_gate("operations.acknowledged > 0"),)
+    report = judge_run(store.Run(Path("results/one"), "idstorm run", ({"name": "0"}, {"name": "1"}), gates=gates))
+    assert [storm.result for storm in report.storms] == [Result.FAILED, Result.FAILED]
 
 
 def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) -> None:

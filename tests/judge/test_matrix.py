@@ -64,7 +64,27 @@ def test_what_was_not_stormed_keeps_its_place_with_its_reason() -> None:
     assert one.cells[0] == Cell(None, None, Result.NA, "sqlite has no sequences")
     assert two.check is None
     assert two.cells[0] == Cell(None, None, Result.INCONCLUSIVE, "at fault: the table")
-    assert two.cells[1].result is Result.NA
+    assert two.cells[1] == Cell(None, None, Result.NA, "not stormed")
+
+
+def test_what_an_older_plan_did_not_ask_for_was_not_judged() -> None:
+    (line,) = matrix([report("sqlite", "one", gapless=HELD), report("mysql", "one", unique=DEFAULT)]).lines
+    assert line.cells[1].seen == "not judged"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "seen"),
+    [
+        (Status.HELD, "it was claimed to break and was not seen to", "held"),
+        (Status.UNKNOWN, "nobody read", "nobody read"),
+        (Status.UNKNOWN, "the check crashed:\na traceback\nof many lines", "the check crashed:"),
+        (Status.NA, None, "n/a"),
+    ],
+)
+def test_what_did_not_break_is_told_in_one_line(status: Status, reason: str | None, seen: str) -> None:
+    judged = verdict(status, Stance.BREAKS, Result.INCONCLUSIVE, reason=reason)
+    (line,) = matrix([report("sqlite", "one", unique=judged)]).lines
+    assert line.cells[0].seen == seen
 
 
 BROKEN: dict[str, tuple[Evidence, str]] = {
@@ -87,6 +107,20 @@ BROKEN: dict[str, tuple[Evidence, str]] = {
 
 def test_every_check_that_can_break_has_words_for_it() -> None:
     assert set(BROKEN) == set(CHECKS) - {"pressure"}
+
+
+ALSO_BROKEN = [
+    ("durable", storm(told(1), failed(2), census=[(2, 1)]), "1 lost, 1 revived (id 1 lost)"),
+    ("visible", storm(told(1), told(2), polls=[Poll(30, (1,), 1)]), "1 skipped (1, 1 was seen before)"),
+    ("visible", storm(told(2), told(1), polls=[Poll(30, (1,), 1)]), "1 skipped (2)"),
+]
+
+
+@pytest.mark.parametrize(("check", "evidence", "words"), ALSO_BROKEN)
+def test_all_that_broke_is_told_and_nothing_that_is_not_known(check: str, evidence: Evidence, words: str) -> None:
+    judged = judge_claim(Claim(Stance.BREAKS, named=True), REGISTRY[check](evidence))
+    (line,) = matrix([report("sqlite", "one", None, **{check: judged})]).lines
+    assert line.cells[0].seen == words
 
 
 @pytest.mark.parametrize("check", BROKEN)

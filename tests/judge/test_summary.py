@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from histories import LOCKED, NOTHING, REFUSED, deleted, failed, not_deleted, storm, told, unknown
@@ -34,6 +36,22 @@ def test_the_rate_is_that_of_acknowledged_rows() -> None:
     assert (figures["seconds"], figures["per_second"]) == (4.0, 0.8)
 
 
+def test_seconds_have_three_digits_however_long_or_short_the_storm() -> None:
+    hour = 3_600_000_000_000
+    figures = operations(storm(told(1, begin=1, ended=3 * hour + 1_234_567)))
+    assert (figures["seconds"], figures["per_second"]) == (10_800.001, 0.0)
+    figures = operations(storm(told(*range(100), begin=1, ended=500_400_001)))
+    assert (figures["seconds"], figures["per_second"]) == (0.5, 199.8)
+
+
+def test_latencies_have_three_digits_whenever_the_operation_began() -> None:
+    begin = 77_000_000
+    latency = operations(storm(told(1, begin=begin, ended=begin + 5_001_234_567)))["latency_ms"]
+    assert latency == dict.fromkeys(("p50", "p95", "p99", "max"), 5001.235)
+    inserts = [told(number, begin=begin, ended=begin + number * 1_000_000) for number in range(300, 0, -1)]
+    assert operations(storm(*inserts))["latency_ms"] == {"p50": 151.0, "p95": 286.0, "p99": 298.0, "max": 300.0}
+
+
 def test_latencies_are_those_of_operations_that_ended() -> None:
     millisecond = 1_000_000
     inserts = [told(number, begin=1, ended=1 + number * millisecond) for number in range(100, 0, -1)]
@@ -59,9 +77,15 @@ def test_errors_are_counted_by_code_the_most_frequent_first() -> None:
     assert list(errors["by_code"]) == [LOCKED.name, REFUSED.name]
 
 
+def test_an_error_that_no_operation_ended_with_is_none() -> None:
+    evidence = storm(told(1), failed(NOTHING, error=REFUSED))
+    known = replace(evidence, history=replace(evidence.history, codes=(REFUSED, LOCKED)))
+    assert operations(known)["errors"] == {"total": 1, "by_code": {REFUSED.name: 1}}
+
+
 @pytest.mark.parametrize("evidence", [storm(census=[]), storm(unknown(NOTHING, ended=0), census=None)])
 def test_nothing_that_ended_has_no_rate_and_no_latency(evidence: Evidence) -> None:
     figures = operations(evidence)
     assert (figures["acknowledged"], figures["seconds"], figures["per_second"]) == (0, 0.0, 0.0)
-    assert set(figures["latency_ms"].values()) == {0.0}
+    assert figures["latency_ms"] == {"p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0}
     assert figures["errors"] == {"total": 0, "by_code": {}}

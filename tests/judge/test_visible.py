@@ -108,7 +108,7 @@ def test_each_row_has_the_lag_of_the_poll_that_returned_it_whoever_else_was_in_i
     polls = [Poll(9 * ms, (0, STRANGER, 1), 2), Poll(50 * ms, (STRANGER, 2, 0, 3), 4), Poll(70 * ms, (4, STRANGER), 5)]
     lags = judged(*rows, polls=polls).figures["lag_ms"]
     assert lags == {"p50": 50.0, "p95": 70.0, "p99": 70.0, "max": 70.0}
-    lags = judged(*rows[:3], polls=polls[:1] + [Poll(50 * ms, (STRANGER, 0, 2, 1), 4)]).figures["lag_ms"]
+    lags = judged(*rows[:3], polls=[*polls[:1], Poll(50 * ms, (STRANGER, 0, 2, 1), 4)]).figures["lag_ms"]
     assert (lags["p50"], lags["max"]) == (9.0, 50.0)
 
 
