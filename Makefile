@@ -6,7 +6,7 @@ OLD := .venv-sqlalchemy-2.0
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test check check-old format lint types layers bench clean
+.PHONY: help storm test check check-old format lint types layers bench mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,9 @@ layers: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census and versus; takes a while
 	$(BIN)/python -m bench
+
+mutants: $(VENV)/installed-dev  ## put faults into the judge, to see that its tests notice each; takes half an hour
+	$(BIN)/python tests/mutants.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

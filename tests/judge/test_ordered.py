@@ -90,7 +90,7 @@ def test_the_witnesses_are_pairs() -> None:
 
 def test_a_witness_tells_by_how_much_it_came_too_late() -> None:
     ended, began = 1_000_000, 5_002_234_567
-    first = [told(4, begin=10, ended=20), told(21, begin=30, ended=ended)]
+    first = [told(4, begin=10, ended=20), told(5, begin=21, ended=29), told(21, begin=30, ended=ended)]
     late = told(2, client=1, begin=began, ended=began + 10)
     after = told(99, client=2, begin=began - 5, ended=began + 5)  # which it had not to wait for
     (witness,) = ordered(storm(*first, late, after)).witnesses
