@@ -33,6 +33,11 @@ class Asked:
     plain: bool  #: the id is one integer, which is sent to the database as it is
     names: tuple[str, ...] = field(default=())  #: of the constraints on the id
 
+    @property
+    def name(self) -> tuple[type, tuple[str, ...]]:
+        """What tells it from others: the class and the attributes of its id."""
+        return self.model, self.keys
+
     @classmethod
     def of(cls, asked: type | Scenario) -> Asked:
         """Return what a mapped class, or a scenario of one, asks for. Raises ScenarioError for anything else."""
@@ -82,7 +87,7 @@ class Asked:
         if private:
             connection.info.setdefault(_PRIVATE, secrets.token_hex(8))
         return {
-            "model": self.model.__name__,
+            "model": self.model.__name__ + "".join(f".{key}" for key in self.keys if self.scenario.id is not None),
             "target": asdict(target),
             "url": url.render_as_string(hide_password=False),
             "table": table.name,

@@ -25,6 +25,9 @@ from idstorm.join.asked import Asked, is_autocommit, proves_rollback
 from idstorm.join.journal import Journal
 from idstorm.record.outcome import Outcome
 
+Name = tuple[type, tuple[str, ...]]
+"""Of what is asked for: a mapped class and the attributes of its id."""
+
 _KEY = "idstorm"
 _OK, _FAILED, _UNKNOWN = int(Outcome.OK), int(Outcome.FAILED), int(Outcome.UNKNOWN)
 
@@ -64,9 +67,9 @@ class Listener:
 
     def __init__(self, journal: Journal, target: Any) -> None:
         self._journal = journal
-        self._asked: dict[type, Asked] = {}
+        self._asked: dict[Name, Asked] = {}
         self._outer: WeakKeyDictionary[sa.Connection, list[int]] = WeakKeyDictionary()
-        self._tables: dict[type, _Table] = {}  # those that were seen last
+        self._tables: dict[Name, _Table] = {}  # those that were seen last
         self._fault = False
         self.origin: int | None = None
         for name in (
@@ -97,7 +100,7 @@ class Listener:
 
     def ask(self, asked: Asked) -> None:
         """Listen for the inserts of a mapped class, too."""
-        self._asked.setdefault(asked.model, asked)
+        self._asked.setdefault(asked.name, asked)
 
     def _after_begin(self, session: Session, _: SessionTransaction, connection: sa.Connection) -> None:
         state = _state(session)
@@ -125,7 +128,7 @@ class Listener:
         connection = state.connection
         if connection is None or state.several:
             connection = session.connection(bind_arguments={"mapper": sa.inspect(asked.model)})
-        table = self._tables.get(asked.model)
+        table = self._tables.get(asked.name)
         if table is None or not self._is_current(table, connection):
             table = self._table(connection, asked)
         if table.autocommit:
@@ -224,10 +227,13 @@ class Listener:
     def _refused(self, state: _State, error: BaseException) -> None:
         """Record a flush that failed, and whether the id's own constraint was the reason."""
         connection = state.connection
-        if connection is None or state.several or len(self._asked) != 1:
+        if connection is None or state.several:
             return
-        (asked,) = self._asked.values()
-        table = self._tables.get(asked.model)  # the one seen last: it is too late to look, since all is undone
+        for asked in self._asked.values():
+            self._refused_of(asked, state, connection, error)
+
+    def _refused_of(self, asked: Asked, state: _State, connection: sa.Connection, error: BaseException) -> None:
+        table = self._tables.get(asked.name)  # the one seen last: it is too late to look, since all is undone
         if table is not None and table.engine is connection.engine and table.process == self._journal.process:
             code = asked.refusal(connection, error)
             rows = sum(isinstance(one, asked.model) for one in state.new)
@@ -241,15 +247,15 @@ class Listener:
         known = connection.info.get(_KEY)
         if known is None or known[0] != own:
             known = connection.info[_KEY] = own, {}
-        tables: dict[type, _Table] = known[1]
-        if asked.model not in tables:
+        tables: dict[Name, _Table] = known[1]
+        if asked.name not in tables:
             number, described = self._journal.number(), asked.describe(connection)
             self._journal.write(json.dumps(["table", number, described]) + "\n")
             private = described["private"] is not None
             read, autocommit = asked.reader(connection), is_autocommit(connection)
-            tables[asked.model] = _Table(number, connection.engine, *own, private, autocommit, read)
-        self._tables[asked.model] = tables[asked.model]
-        return tables[asked.model]
+            tables[asked.name] = _Table(number, connection.engine, *own, private, autocommit, read)
+        self._tables[asked.name] = tables[asked.name]
+        return tables[asked.name]
 
 
 def _state(session: Session) -> _State:
