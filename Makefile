@@ -15,12 +15,13 @@ storm: $(VENV)/installed  ## storm SQLite with the first scenario of the catalog
 	$(BIN)/idstorm run autoincrement
 
 test: $(VENV)/installed-dev  ## run the tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: format lint types layers check-old test  ## everything that has to be green before a commit
 
 check-old: $(OLD)/installed-dev  ## SQLite, PostgreSQL and the catalogue on the oldest series of SQLAlchemy supported
-	$(OLD)/bin/pytest -n auto -q -k "not mysql and not mariadb" tests/catalogue tests/storm
+	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not mysql and not mariadb" tests/storm
+	$(OLD)/bin/pytest -n auto --dist worksteal -q -k sqlite tests/catalogue
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
