@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idstorm import cli
+from idstorm.cli.run import run
 from idstorm.cli.sources import variable_of
 from running import GITHUB, Idstorm
 from servers import SERVERS, On, database
@@ -19,7 +19,7 @@ pytest_plugins = ["pytester"]
 def nobodys_options() -> Iterator[None]:
     """No option of `idstorm run` comes from the variables of the shell that the tests are run in."""
     with pytest.MonkeyPatch.context() as patch:
-        for param in cli.run.params:
+        for param in run.params:
             patch.delenv(variable_of(param), raising=False)
         yield
 
