@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from idstorm.cli import run
 from idstorm.cli.profiles import key_of
+from idstorm.cli.run import run
 from idstorm.cli.sources import variable_of
 from running import Idstorm, Ran
 
