@@ -48,6 +48,12 @@ def test_docker_is_asked_for_what_the_compose_file_has() -> None:
     assert (ROOT / "docker-compose.yml").is_file()
 
 
+def test_every_file_that_is_linked_to_is_there() -> None:
+    linked = {path for path in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in path}
+    assert {"examples/github-actions.yml", "examples/gitlab-ci.yml"} <= linked
+    assert all((ROOT / path).exists() for path in linked)
+
+
 def test_every_make_target_that_is_shown_is_there() -> None:
     shown = {command.split()[1] for block in BLOCKS for command in block if command.startswith("make")}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
