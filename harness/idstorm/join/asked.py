@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -79,13 +80,13 @@ class Asked:
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
         schema = schemas.get(table.schema, table.schema)
         url = with_threads(connection.engine.url)
-        target = _look(url)
-        database, generator = _database(connection), generator_of(self.ids) if self.scenario.generated else None
+        database, target = _database(connection), _look(url)
+        generator = generator_of(self.ids) if self.scenario.generated else None
         driver = connection.connection
         physical = database.physical(driver, table.name, schema)
         private = physical is None or physical.private
         if private:
-            connection.info.setdefault(_PRIVATE, secrets.token_hex(8))
+            connection.info.setdefault((_PRIVATE, os.getpid()), secrets.token_hex(8))  # a fork has a copy of the memory
         return {
             "model": self.model.__name__ + "".join(f".{key}" for key in self.keys if self.scenario.id is not None),
             "target": asdict(target),
@@ -93,7 +94,7 @@ class Asked:
             "table": table.name,
             "schema": schema if physical is None else physical.schema,
             "life": "" if physical is None else physical.life,
-            "private": connection.info[_PRIVATE] if private else None,
+            "private": connection.info[_PRIVATE, os.getpid()] if private else None,
             "columns": [column.name for column in self.ids],
             "names": [qualified(column) for column in self.ids],
             "constraints": list(self.names),
@@ -108,8 +109,8 @@ class Asked:
         return code.name if code.refused else None
 
 
-def is_autocommit(connection: sa.Connection) -> bool:
-    """Return whether each statement is a transaction, or may be: a driver does not know of a BEGIN said aloud."""
+def may_autocommit(connection: sa.Connection) -> bool:
+    """Return whether each statement is a transaction, unless somebody says BEGIN aloud."""
     if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         return True
     try:
@@ -117,6 +118,13 @@ def is_autocommit(connection: sa.Connection) -> bool:
         return bool(detect(connection.connection.dbapi_connection))
     except (AttributeError, NotImplementedError):  # an older SQLAlchemy, or a driver that does not tell
         return False
+
+
+def commits_at_once(connection: sa.Connection) -> bool:
+    """Return whether what was just sent was a transaction of its own, or may have been."""
+    if not may_autocommit(connection):
+        return False
+    return not getattr(connection.connection.driver_connection, "in_transaction", False)  # SQLite's drivers know
 
 
 def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:

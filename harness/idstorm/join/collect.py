@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
-from idstorm.errors import EnvironmentFault
+from idstorm.errors import EnvironmentFault, UnreadableRun
 from idstorm.join.journal import entries
 from idstorm.record.outcome import Outcome
 
@@ -45,19 +45,25 @@ class Told:
 
     @property
     def clients(self) -> list[list[Flush]]:
-        """The flushes of each client: those of a process that follow one another. Sessions that overlap are several."""
+        """The flushes of each client: those of a process that follow one another, or are of one transaction.
+
+        Sessions that overlap are several.
+        """
+        transactions: dict[tuple[str, int], list[Flush]] = {}
+        for one in sorted(self.flushes, key=lambda one: one.begin):
+            transactions.setdefault((one.process, one.begin), []).append(one)
         clients: list[list[Flush]] = []
         free: dict[str, list[tuple[int, int]]] = {}  # when each client of a process was done
-        for one in sorted(self.flushes, key=lambda one: one.begin):
-            done = free.setdefault(one.process, [])
-            if done and done[0][0] <= one.begin:
+        for (process, begin), those in transactions.items():
+            done = free.setdefault(process, [])
+            if done and done[0][0] <= begin:
                 _, client = heappop(done)
             else:
                 client = len(clients)
                 clients.append([])
-            clients[client].append(one)
-            if one.ended:
-                heappush(done, (one.ended, client))
+            clients[client] += those
+            if all(one.ended for one in those):
+                heappush(done, (max(one.ended for one in those), client))
         return clients
 
     @property
@@ -78,8 +84,11 @@ def read_journals(folder: Path) -> list[Told]:
     faults: list[str] = []
     for process, entries_of_process in _by_process(folder):
         reading = _Reading(process, tables)
-        for entry in entries_of_process:
-            reading.take(entry)
+        try:
+            for entry in entries_of_process:
+                reading.take(entry)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UnreadableRun(f"the journal {process} is damaged: {error!r}") from error
         reading.finish()
         faults += reading.faults
     if faults and not tables:
@@ -124,9 +133,13 @@ class _Reading:
                 self.faults.append(f"the recording in {self._process} came to its end before its time: {reason}")
             case ["end", flushes, commit, ended, outcome]:
                 for flush in flushes:
+                    if flush not in self._open:  # its parent's: a child that is forked goes on with its sessions
+                        continue
                     table, one = self._open.pop(flush)
                     sent = max(commit, one.handed) if commit else 0
                     self._add(table, replace(one, commit=sent, ended=ended, outcome=Outcome(outcome)))
+            case _:
+                raise ValueError(f"{entry} is no entry")
 
     def finish(self) -> None:
         """Take in the flushes of which no end was heard."""

@@ -26,12 +26,15 @@ import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.tape import allocate
 
 _SEGMENT = 1 << 16  # bytes
+_RESERVE = 1 << 10  # bytes of each segment that are kept for the line that says why there are no more
+_LONGEST_REASON = 150  # characters, of which JSON makes six bytes each at most
 
 
 class Journal:
@@ -48,6 +51,7 @@ class Journal:
         self._map: mmap.mmap | None = None
         self._segment = self._at = self._size = 0
         self.process = os.getpid()  #: whose journal this is
+        self._file = f"{self._name}-{self.process}t{monotonic_ns()}"  # the system gives a number of a process again
 
     def number(self) -> int:
         """Return a number that nothing else in this journal has."""
@@ -59,20 +63,27 @@ class Journal:
         self.write(json.dumps(["origin", number, origin]) + "\n")
         return number
 
+    def fault(self, reason: str) -> None:
+        """Write why the recording comes to its end: also where there is no space, unless there never was any."""
+        self._put(json.dumps(["fault", reason[:_LONGEST_REASON]]) + "\n", 0)
+
     def write(self, line: str) -> None:
         """Write a line. Raises OSError where there is no space."""
+        self._put(line, _RESERVE)
+
+    def _put(self, line: str, reserve: int) -> None:
         data = line.encode()
         with self._lock:
             end = self._at + len(data)
-            if self._map is None or end > self._size:
-                self._grow(len(data))
+            if self._map is None or end > self._size - reserve:
+                self._grow(len(data) + reserve)
                 end = len(data)
             self._map[self._at : end] = data  # type: ignore[index]
             self._at = end
 
     def _grow(self, least: int) -> None:
         size = max(_SEGMENT, least)
-        path = self._folder / f"{self._name}-{self.process}.{self._segment:06}.journal"
+        path = self._folder / f"{self._file}.{self._segment:06}.journal"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             allocate(file, size)
@@ -95,5 +106,5 @@ def entries(folder: Path) -> Iterator[tuple[str, list[Any]]]:
         for line in whole.split(b"\n") if whole else ():
             try:
                 yield path.name.partition(".")[0], list(json.loads(line))
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise UnreadableRun(f"{path.name} is damaged: {error}") from error

@@ -4,6 +4,9 @@ Only a COMMIT that reaches the database acknowledges. SQLAlchemy's `after_commit
 released, and where a session joined a transaction that its caller began and will roll back: the connection is asked
 whether it still is in a transaction. What such an outer transaction comes to is heard from its connection.
 
+Where each statement is a transaction, rows can be seen, deleted, and their ids handed out again before it is heard that
+they were inserted: such inserts stay unknown, whatever is said of them later, and count where the table holds them.
+
 https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites
 """
 
@@ -21,7 +24,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idstorm.join.asked import Asked, is_autocommit, proves_rollback
+from idstorm.join.asked import Asked, commits_at_once, may_autocommit, proves_rollback
 from idstorm.join.journal import Journal
 from idstorm.record.outcome import Outcome
 
@@ -36,14 +39,22 @@ _OK, _FAILED, _UNKNOWN = int(Outcome.OK), int(Outcome.FAILED), int(Outcome.UNKNO
 class _State:
     """What is under way on one session."""
 
-    began: int = 0  #: when its transaction did; 0: there is none
+    began: int = 0  #: when its transaction did, or the one around it; 0: there is none
     connection: sa.Connection | None = None  #: the last one that the transaction was given
     several: bool = False  #: the transaction has several connections
     new: tuple[Any, ...] = ()  #: what the flush under way inserts
-    autocommit: bool = False  #: each of its statements may be a transaction
+    autocommit: bool = False  #: what it inserted was committed statement by statement
     commit: int = 0  #: when COMMIT was about to be sent; 0: it was not
     pending: list[tuple[int, SessionTransaction | None]] = field(default_factory=list)
     #: flushes of which nothing is known yet, each with the savepoint that it is in
+
+
+@dataclass(slots=True)
+class _Outer:
+    """A transaction that goes on around those of sessions."""
+
+    began: int = 0  #: when the first of them did
+    flushes: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class Listener:
     def __init__(self, journal: Journal, target: Any) -> None:
         self._journal = journal
         self._asked: dict[Name, Asked] = {}
-        self._outer: WeakKeyDictionary[sa.Connection, list[int]] = WeakKeyDictionary()
+        self._outer: WeakKeyDictionary[sa.Connection, _Outer] = WeakKeyDictionary()
         self._tables: dict[Name, _Table] = {}  # those that were seen last
         self._fault = False
         self.origin: int | None = None
@@ -93,8 +104,8 @@ class Listener:
                 handler(*args)
             except Exception as error:
                 self._fault = True
-                with suppress(OSError):
-                    self._journal.write(json.dumps(["fault", f"{type(error).__name__}: {error}"]) + "\n")
+                with suppress(Exception):
+                    self._journal.fault(f"{type(error).__name__}: {error}")
 
         return handle
 
@@ -105,7 +116,8 @@ class Listener:
     def _after_begin(self, session: Session, _: SessionTransaction, connection: sa.Connection) -> None:
         state = _state(session)
         if not state.began:
-            state.began = monotonic_ns()
+            outer = self._outer.get(connection) if self._outer else None
+            state.began = outer.began if outer is not None and outer.flushes else monotonic_ns()
             state.connection, state.several = connection, False
         elif connection is not state.connection:
             state.several = True
@@ -117,34 +129,35 @@ class Listener:
     def _after_flush(self, session: Session, _: Any) -> None:
         state, now = _state(session), monotonic_ns()
         new, state.new = state.new, ()
-        if self.origin is None:
+        origin = self.origin  # which another thread may take away at any time
+        if origin is None:
             return
         for asked in self._asked.values():
             made = [one for one in new if isinstance(one, asked.model)]
             if made:
-                self._told(session, state, asked, made, now)
+                self._told(session, state, asked, made, origin, now)
 
-    def _told(self, session: Session, state: _State, asked: Asked, made: list[Any], now: int) -> None:
+    def _told(self, session: Session, state: _State, asked: Asked, made: list[Any], origin: int, now: int) -> None:
         connection = state.connection
         if connection is None or state.several:
             connection = session.connection(bind_arguments={"mapper": sa.inspect(asked.model)})
         table = self._tables.get(asked.name)
-        if table is None or not self._is_current(table, connection):
-            table = self._table(connection, asked)
-        if table.autocommit:
-            state.autocommit = True
+        if table is None or not self._is_current(table, connection, origin):
+            table = self._table(connection, asked, origin)
+        if table.autocommit or "isolation_level" in connection.get_execution_options():
+            state.autocommit |= commits_at_once(connection)
         flush, read = self._journal.number(), table.read
         ids = [read(one) for one in made]
         integers = asked.plain and all(type(id_) is int for id_ in ids)
         shown = str(ids) if integers else json.dumps(ids, default=_jsonable)
-        self._journal.write(f'["told",{flush},{table.number},{self.origin},{state.began},{now},{shown}]\n')
+        self._journal.write(f'["told",{flush},{table.number},{origin},{state.began},{now},{shown}]\n')
         state.pending.append((flush, session.get_nested_transaction()))
 
-    def _is_current(self, table: _Table, connection: sa.Connection) -> bool:
+    def _is_current(self, table: _Table, connection: sa.Connection, origin: int) -> bool:
         """Return whether a table that was seen last is the one that this connection sees, for this origin."""
         return (
             table.engine is connection.engine
-            and table.origin == self.origin
+            and table.origin == origin
             and not table.private
             and table.process == self._journal.process
         )
@@ -157,7 +170,10 @@ class Listener:
         state = _state(session)
         if not state.pending or session.in_nested_transaction():
             return
-        if state.connection is not None and not state.several and not state.connection.in_transaction():
+        if state.autocommit:
+            self._end(state, [flush for flush, _ in state.pending], _UNKNOWN)
+        elif state.connection is not None and not state.several and not state.connection.in_transaction():
+            state.commit = state.commit or state.began  # unheard where `with session.begin()` has left a savepoint open
             self._end(state, [flush for flush, _ in state.pending], _OK)
         else:
             self._settle(state)
@@ -200,25 +216,27 @@ class Listener:
         """Leave flushes to the transaction that goes on around them, if there is one; else they were rolled back."""
         flushes = [flush for flush, _ in state.pending]
         connection = state.connection
-        if connection is None or state.several:
+        if connection is None or state.several or state.autocommit:
             self._end(state, flushes, _UNKNOWN)
         elif connection.in_transaction():
             if connection not in self._outer:
-                self._outer[connection] = []
+                self._outer[connection] = _Outer()
                 sa.event.listen(connection, "rollback", self._harmless(self._outer_rollback))
                 sa.event.listen(connection, "commit", self._harmless(self._outer_commit))
-            self._outer[connection] += flushes
+            outer = self._outer[connection]
+            outer.began = outer.began if outer.flushes else state.began
+            outer.flushes += flushes
         else:
-            self._end(state, flushes, _UNKNOWN if state.autocommit or state.commit else _FAILED)
+            self._end(state, flushes, _UNKNOWN if state.commit else _FAILED)
 
     def _outer_rollback(self, connection: sa.Connection) -> None:
-        self._end(_State(), self._outer.get(connection, []), _FAILED)
-        self._outer[connection] = []
+        self._end(_State(), self._outer[connection].flushes, _FAILED)
+        self._outer[connection] = _Outer()
 
     def _outer_commit(self, connection: sa.Connection) -> None:
         """Called before COMMIT is sent: what becomes of it is not heard."""
-        self._end(_State(commit=monotonic_ns()), self._outer.get(connection, []), _UNKNOWN)
-        self._outer[connection] = []
+        self._end(_State(commit=monotonic_ns()), self._outer[connection].flushes, _UNKNOWN)
+        self._outer[connection] = _Outer()
 
     def _end(self, state: _State, flushes: list[int], outcome: int) -> None:
         if flushes:
@@ -241,9 +259,9 @@ class Listener:
             if rows:
                 self._journal.write(json.dumps(line) + "\n")
 
-    def _table(self, connection: sa.Connection, asked: Asked) -> _Table:
+    def _table(self, connection: sa.Connection, asked: Asked, origin: int) -> _Table:
         """Return the physical table, looked at once for each origin, and for each connection that others cannot see."""
-        own = (self._journal.process, self.origin)
+        own = (self._journal.process, origin)
         known = connection.info.get(_KEY)
         if known is None or known[0] != own:
             known = connection.info[_KEY] = own, {}
@@ -252,7 +270,7 @@ class Listener:
             number, described = self._journal.number(), asked.describe(connection)
             self._journal.write(json.dumps(["table", number, described]) + "\n")
             private = described["private"] is not None
-            read, autocommit = asked.reader(connection), is_autocommit(connection)
+            read, autocommit = asked.reader(connection), may_autocommit(connection)
             tables[asked.name] = _Table(number, connection.engine, *own, private, autocommit, read)
         self._tables[asked.name] = tables[asked.name]
         return tables[asked.name]
