@@ -5,11 +5,14 @@ It is never broken: a storm without pressure proves nothing, neither good nor ba
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Ints
+from idstorm.record.history import History
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Flag
 from idstorm.record.verdict import Finding
@@ -25,8 +28,9 @@ def pressure(evidence: Evidence) -> Finding:
     history, outcome = evidence.history, evidence.row_outcome
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
     everything = bool(held.all())
+    begin = _one_after_the_other(history) if evidence.plan.joined else history.begin
     mean, peak = overlap(
-        history.begin if everything else history.begin[held],
+        begin if everything else begin[held],
         history.ended if everything else history.ended[held],
         history.op_offsets if everything else np.array([0, np.count_nonzero(held)]),
     )
@@ -56,6 +60,19 @@ def _wanting(evidence: Evidence, acknowledged: int, mean: float) -> list[str]:
     elif mean < MIN_OVERLAP and evidence.plan.fleet.clients > 1:
         wanting.append(f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for{more[2]}")
     return wanting
+
+
+def _one_after_the_other(history: History) -> Ints:
+    """Return when operations began that last as long as their transaction, of which one client has several.
+
+    Nobody overlaps with himself: of its time, each takes what those before have left.
+    """
+    begin = history.begin.copy()
+    for first, end in pairwise(history.op_offsets.tolist()):
+        ended = history.ended[first:end]
+        free = np.maximum.accumulate(ended)[:-1]
+        begin[first + 1 : end] = np.minimum(np.maximum(begin[first + 1 : end], free), ended[1:])
+    return begin
 
 
 def overlap(begin: Ints, end: Ints, offsets: Ints) -> tuple[float, int]:
