@@ -24,6 +24,15 @@ _PRIVATE = "idstorm-private"
 
 
 @dataclass(frozen=True)
+class Place:
+    """Which physical table a connection sees."""
+
+    schema: str | None
+    life: str  #: another one as soon as ids may begin anew
+    private: str | None  #: names the connection, if no other sees the same table
+
+
+@dataclass(frozen=True)
 class Asked:
     """A mapped class whose inserts are listened for."""
 
@@ -73,28 +82,30 @@ class Asked:
 
         return read
 
-    def describe(self, connection: sa.Connection) -> dict[str, Any]:
-        """Return what there is to know of the physical table, as JSON can hold it, with the URL's password."""
+    def place(self, connection: sa.Connection) -> Place:
+        """Return which physical table this connection sees: one look, within its transaction."""
         table = self.ids[0].table
         assert isinstance(table, sa.Table)
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
         schema = schemas.get(table.schema, table.schema)
+        physical = _database(connection).physical(connection.connection, table.name, schema)
+        if physical is not None and not physical.private:
+            return Place(physical.schema, physical.life, None)
+        # A fork has a copy of the memory.
+        private = connection.info.setdefault((_PRIVATE, os.getpid()), secrets.token_hex(8))
+        return Place(schema if physical is None else physical.schema, "", private)
+
+    def describe(self, connection: sa.Connection, place: Place) -> dict[str, Any]:
+        """Return what there is to know of the physical table, as JSON can hold it, with the URL's password."""
         url = with_threads(connection.engine.url)
-        database, target = _database(connection), _look(url)
+        target = _look(url)
         generator = generator_of(self.ids) if self.scenario.generated else None
-        driver = connection.connection
-        physical = database.physical(driver, table.name, schema)
-        private = physical is None or physical.private
-        if private:
-            connection.info.setdefault((_PRIVATE, os.getpid()), secrets.token_hex(8))  # a fork has a copy of the memory
         return {
             "model": self.model.__name__ + "".join(f".{key}" for key in self.keys if self.scenario.id is not None),
             "target": asdict(target),
             "url": url.render_as_string(hide_password=False),
-            "table": table.name,
-            "schema": schema if physical is None else physical.schema,
-            "life": "" if physical is None else physical.life,
-            "private": connection.info[_PRIVATE, os.getpid()] if private else None,
+            "table": self.ids[0].table.name,
+            **asdict(place),
             "columns": [column.name for column in self.ids],
             "names": [qualified(column) for column in self.ids],
             "constraints": list(self.names),

@@ -16,7 +16,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic_ns
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction
 
-from idstorm.join.asked import Asked, commits_at_once, may_autocommit, proves_rollback
+from idstorm.join.asked import Asked, Place, commits_at_once, may_autocommit, proves_rollback
 from idstorm.join.journal import Journal
 from idstorm.record.outcome import Outcome
 
@@ -65,7 +65,7 @@ class _Table:
     engine: sa.Engine
     process: int  #: whose journal the number is from
     origin: int | None
-    private: bool  #: another connection sees another table
+    place: Place
     autocommit: bool  #: each statement may be a transaction
     read: Callable[[Any], Any]  #: returns the id that an instance was told
 
@@ -158,7 +158,7 @@ class Listener:
         return (
             table.engine is connection.engine
             and table.origin == origin
-            and not table.private
+            and table.place.private is None
             and table.process == self._journal.process
         )
 
@@ -267,11 +267,15 @@ class Listener:
             known = connection.info[_KEY] = own, {}
         tables: dict[Name, _Table] = known[1]
         if asked.name not in tables:
-            number, described = self._journal.number(), asked.describe(connection)
-            self._journal.write(json.dumps(["table", number, described]) + "\n")
-            private = described["private"] is not None
-            read, autocommit = asked.reader(connection), may_autocommit(connection)
-            tables[asked.name] = _Table(number, connection.engine, *own, private, autocommit, read)
+            place, before = asked.place(connection), self._tables.get(asked.name)
+            seen = (place, own[0], connection.engine)
+            if before is not None and (before.place, before.process, before.engine) == seen:
+                tables[asked.name] = replace(before, origin=origin)
+            else:
+                number = self._journal.number()
+                self._journal.write(json.dumps(["table", number, asked.describe(connection, place)]) + "\n")
+                read, autocommit = asked.reader(connection), may_autocommit(connection)
+                tables[asked.name] = _Table(number, connection.engine, *own, place, autocommit, read)
         self._tables[asked.name] = tables[asked.name]
         return tables[asked.name]
 
