@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 OLD := .venv-sqlalchemy-2.0
 BIN := $(VENV)/bin
+PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help storm test check check-old format lint types layers bench mutants clean
@@ -19,9 +20,10 @@ test: $(VENV)/installed-dev  ## run the tests
 
 check: format lint types layers check-old test  ## everything that has to be green before a commit
 
-check-old: $(OLD)/installed-dev  ## SQLite, PostgreSQL and the catalogue on the oldest series of SQLAlchemy supported
-	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not mysql and not mariadb" tests/storm
+check-old: $(OLD)/installed-dev  ## SQLite, PostgreSQL and the catalogue on the oldest SQLAlchemy and pytest supported
+	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not mysql and not mariadb" tests/storm tests/join
 	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not postgresql and not mysql and not mariadb" tests/catalogue
+	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "$(PLUGIN)" tests/pytest_plugin
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -56,7 +58,7 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 $(OLD)/installed-dev: pyproject.toml | $(OLD)/bin/python
-	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' hypothesis psutil pytest pytest-xdist sqlmodel
+	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' hypothesis psutil 'pytest==8.0.*' 'pytest-xdist==3.5.*' sqlmodel
 	@touch $@
 
 clean:  ## remove what these targets made, but no results
