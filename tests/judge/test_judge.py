@@ -12,10 +12,11 @@ from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
 from idstorm.record import store
 from idstorm.record.gate import parse_gate
+from idstorm.record.origins import Origins
 from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Target
 from idstorm.record.store import Ending, StoredStorm
-from idstorm.record.verdict import CHECKS, Finding
+from idstorm.record.verdict import CHECKS, Finding, UntilBroken
 
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
 INDIFFERENT = dict.fromkeys(CHECKS, MAY_BREAK)
@@ -270,3 +271,39 @@ def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) ->
         reports.append(judge_run(run).to_json())
     assert reports[0] == reports[1]
     assert reports[0]["storms"][0]["result"] == "n/a"
+
+
+def test_repetitions_are_judged_one_by_one_and_merged_by_what_they_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = stored(storm(told(1), claims={**INDIFFERENT, "durable": HOLDS}))
+    storms = {name: replace(one, name=name) for name, one in {"1a": sound, "2b": sound, "3a": FAILED}.items()}
+    monkeypatch.setattr(store, "read_storm", lambda _, entry: storms[entry["name"]])
+    entries = ({"name": "1a", "repeats": "a"}, {"name": "2b", "repeats": "b"}, {"name": "3a", "repeats": "a"})
+    run = store.Run(Path("results/one"), "idstorm run", entries)
+    report = judge_run(run)
+    assert [one.repetitions for one in report.repeats] == [("1a", "3a"), ("2b",)]
+    assert [one.result for one in report.repeats] == [Result.FAILED, Result.PASSED]
+    assert [storm.storm for storm in report.storms] == ["1a", "2b", "3a"]
+    assert (report.result, report.until_broken) == (Result.FAILED, None)
+    hunted = judge_run(replace(run, until_broken=True, seconds=2.5))
+    assert hunted.until_broken == UntilBroken(2.5, "3a", 2, ("durable",))
+
+
+def test_a_storm_that_is_not_repeated_has_no_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    assert judge_run(store.Run(Path("results/one"), "idstorm run", ({"name": "0"},))).repeats == ()
+
+
+def test_a_check_that_means_nothing_for_a_storm_is_not_run_and_says_why() -> None:
+    evidence = storm(told(1), census=[], not_judged={"durable": "the rows are gone"}, claims=INDIFFERENT)
+    verdicts = judge_storm(stored(evidence)).verdicts
+    assert (verdicts["durable"].status, verdicts["durable"].reason) == (Status.NA, "the rows are gone")
+    assert verdicts["unique"].status is Status.HELD
+
+
+def test_witnesses_name_the_origins_of_what_was_told() -> None:
+    evidence = storm(told(1), told(2), told(1, client=1), census=[(1, None), (2, None), (1, None)], token=False)
+    origins = Origins(("a test", "another", "a third"), ((0, 1), (2,)))
+    (witness,) = judge_storm(replace(stored(evidence), origins=origins)).verdicts["unique"].witnesses
+    assert [row["from"] for row in witness["rows"]] == ["a test", "a third"]
+    (witness,) = judge_storm(stored(evidence)).verdicts["unique"].witnesses
+    assert all("from" not in row for row in witness["rows"])

@@ -127,3 +127,12 @@ def test_overlap_leaves_out_the_time_in_which_nothing_was_open(
             found, highest = overlap(begin, end, np.array([0, len(begin)]))
             assert found == pytest.approx(mean)
             assert highest == peak
+
+
+def test_whoever_runs_a_suite_is_told_of_no_options_that_only_a_storm_has() -> None:
+    alone = storm(*(told(number) for number in range(300)), clients=1, joined=True)
+    few = storm(*pairs(99), joined=True)
+    apart = storm(*pairs(100, 10), joined=True)
+    assert pressure(alone).reason == "one client alone cannot collide"
+    assert pressure(few).reason == "198 inserts were acknowledged, at least 200 are asked for"
+    assert str(pressure(apart).reason).endswith("deep on average, 1.5 is asked for")

@@ -259,3 +259,33 @@ def test_one_more_repetition_never_takes_back_what_broke(storms: list[StormRepor
 
 def _finding(verdict: Any) -> Finding:
     return Finding(verdict.status, verdict.figures, verdict.witnesses, verdict.reason, verdict.crashed)
+
+
+def test_what_is_merged_is_named_and_described_as_the_first_that_was_judged() -> None:
+    never = storm(state="not started", storm="01", scenario="thing", fleet={"clients": 1}, notes=("none",))
+    judged = storm(found(HELD), storm="02", scenario="thing:one", fleet={"clients": 2}, notes=("said",))
+    merged = repeats([never, judged])
+    assert (merged.storm, merged.repetitions) == ("01", ("01", "02"))
+    assert (merged.scenario, merged.fleet, merged.notes) == ("thing:one", {"clients": 2}, ("said",))
+    assert merged.state == "not started"
+    assert merged.ending == "1 of 2: repetition 1, not started: for a reason"
+    assert repeats([judged]).state == "finished"
+
+
+def test_storms_that_all_ended_badly_have_the_first_ones_ending() -> None:
+    merged = repeats([storm(state="interrupted"), storm(state="not started")])
+    assert (merged.ending, merged.state) == ("interrupted: for a reason", "interrupted")
+
+
+def test_a_claim_keeps_its_reason_and_its_author() -> None:
+    for named in (True, False):
+        verdict = repeats([storm(found(BROKEN), claim=Claim(Stance.BREAKS, "it is a race", named))]).verdicts["0"]
+        assert (verdict.why, verdict.named) == ("it is a race", named)
+
+
+def test_rates_are_those_of_all_repetitions_together() -> None:
+    merged = repeats(
+        [storm(found(HELD), operations=operations(10, seconds)) for seconds in (1.00012, 2.00011)]
+    ).operations
+    assert (merged["seconds"], merged["per_second"]) == (3.0, 6.7)
+    assert repeats([storm(found(HELD), operations={**operations(0), "seconds": 0.0})]).operations["per_second"] == 0.0
