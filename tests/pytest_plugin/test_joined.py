@@ -112,11 +112,12 @@ def only(result: pytest.RunResult) -> dict[str, Any]:
 
 
 def test_what_test_workers_were_told_is_judged_across_them(shop: pytest.Pytester) -> None:
-    result = run(shop, SOUND, "-n", "2")
+    slow = SOUND.replace("place(db)", "db.add(Order()); db.flush(); time.sleep(0.005); db.commit()")
+    result = run(shop, slow, "-n", "3")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["<idstorm PASSED, in *"])
     storm = only(result)
-    assert (storm["fleet"]["processes"], storm["operations"]["acknowledged"]) == (2, 300)
+    assert (storm["fleet"]["processes"], storm["operations"]["acknowledged"]) == (3, 300)
     assert storm["verdicts"]["durable"]["status"] == "held"
 
 
