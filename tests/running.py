@@ -25,6 +25,23 @@ PATIENCE = 60.0  # seconds after which a test gives up waiting for something tha
 GITHUB = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
 """Variables by which a command learns that GitHub runs it; when GitHub runs the tests, they are not meant for it."""
 
+STRANGERS_IDS = """
+    from sqlalchemy.orm import Mapped, mapped_column
+    from idstorm.scenario import Row, Scenario
+
+    class Thing(Row):
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    def insert(session, tokens):
+        thing = Thing(token=tokens[0])
+        session.add(thing)
+        session.flush()
+        return [thing.id + (thing.id > 100)]
+
+    mine = Scenario(Thing, insert=insert)
+    """
+"""A scenario that fails each time: once there are a hundred rows, clients are told the id of the next one."""
+
 
 @dataclass(frozen=True)
 class Ran:

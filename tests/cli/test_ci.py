@@ -9,25 +9,9 @@ import pytest
 from junitparser import JUnitXml
 
 from idstorm.report.github import SUMMARY_LIMIT
-from running import Idstorm
+from running import STRANGERS_IDS, Idstorm
 
 FEW = ("-n", "400")
-STRANGERS_IDS = """
-    from sqlalchemy.orm import Mapped, mapped_column
-    from idstorm.scenario import Row, Scenario
-
-    class Thing(Row):
-        id: Mapped[int] = mapped_column(primary_key=True)
-
-    def insert(session, tokens):
-        thing = Thing(token=tokens[0])
-        session.add(thing)
-        session.flush()
-        return [thing.id + (thing.id > 100)]
-
-    mine = Scenario(Thing, insert=insert)
-    """
-"""A scenario that fails each time: once there are a hundred rows, clients are told the id of the next one."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from idstorm import __version__
 from idstorm.record.outcome import EXIT_CODES
 from idstorm.record.verdict import CHECKS
-from running import Idstorm
+from running import STRANGERS_IDS, Idstorm
 
 
 def test_the_help_shows_the_commands_and_every_exit_code(idstorm: Idstorm) -> None:
@@ -120,17 +120,7 @@ def test_a_storm_that_proved_nothing_does_not_pass_and_says_what_to_raise(idstor
 
 
 def test_a_broken_claim_fails_with_its_witness(idstorm: Idstorm) -> None:
-    idstorm.write(
-        "mine.py",
-        """
-        from idstorm import catalogue
-        from idstorm.scenario import Scenario
-
-        (found,) = catalogue.find("select_max_after")
-        mine = Scenario(model=found.scenario.model, insert=found.scenario.insert)
-        """,
-    )
-    ran = idstorm("run", "mine.py", "-T", "2s")
+    ran = idstorm("run", idstorm.write("mine.py", STRANGERS_IDS), "-n", "400")
     assert ran.code == 1
     assert "✗  faithful" in ran.out
     assert "stored" in ran.out
