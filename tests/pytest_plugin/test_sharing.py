@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from idstorm.databases.private.programs import find
-from running import eventually
+from running import PATIENCE, eventually
 
 pytestmark = pytest.mark.skipif(
     find("postgresql") is None and "postgresql" not in os.environ.get("IDSTORM_REQUIRE", ""),
@@ -39,6 +39,11 @@ def test_invoices(idstorm, number, request):
     assert report.passed, report
     assert any("shared by 2 test workers" in note for note in storm.notes)
 """
+
+HEARS_CTRL_C = (
+    "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+)
+"""Whoever is started in the background of a script does not hear it by itself."""
 
 
 @pytest.fixture
@@ -90,14 +95,8 @@ def test_the_server_is_gone_after_a_session_that_was_ended(pytester: pytest.Pyte
     pytester.makepyfile(SUITE + "\n    import time; time.sleep(100)\n")
     process = subprocess.Popen(
         [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-n",
-            "2",
-            "--idstorm-on",
-            "postgresql",
-            f"--basetemp={pytester.path / 'base'}",
+            *(sys.executable, "-c", HEARS_CTRL_C),
+            *("-n", "2", "--idstorm-on", "postgresql", f"--basetemp={pytester.path / 'base'}"),
         ],
         cwd=pytester.path,
         stdout=subprocess.DEVNULL,
@@ -110,7 +109,7 @@ def test_the_server_is_gone_after_a_session_that_was_ended(pytester: pytest.Pyte
         os.killpg(process.pid, how)
     else:
         process.kill()
-    process.wait()
+    process.wait(timeout=PATIENCE)
     eventually(lambda: nobody_listens(port))
 
 
