@@ -14,6 +14,8 @@ https://www.sqlite.org/autoinc.html
 """
 
 from collections.abc import Sequence
+from random import random
+from time import sleep
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -35,6 +37,7 @@ class Product(Row):
 
 
 def largest_article_plus_one(session: Session, tokens: Sequence[int]) -> list[int]:
+    sleep(random() / 100)  # people do not come all at once: otherwise hardly anybody gets in
     first = (session.scalar(select(func.max(Article.id))) or 0) + 1
     articles = [Article(id=id_, token=token) for id_, token in enumerate(tokens, start=first)]
     session.add_all(articles)
