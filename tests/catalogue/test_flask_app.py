@@ -20,8 +20,13 @@ FLASK_APP = "flask_app:flask_app"
 
 def servers_of(idstorm: psutil.Process) -> list[psutil.Process]:
     """Return gunicorn's processes, the one that looks after the others first."""
-    found = [child for child in idstorm.children() if any("_flask_server" in word for word in child.cmdline())]
+    found = [child for child in idstorm.children() if _serves(" ".join(child.cmdline()))]
     return [one for server in found for one in (server, *server.children(recursive=True))]
+
+
+def _serves(command: str) -> bool:
+    """Whether it is gunicorn, which calls itself by another name where setproctitle is installed."""
+    return "_flask_server" in command or command.startswith("gunicorn")
 
 
 def gone(processes: list[psutil.Process]) -> bool:
