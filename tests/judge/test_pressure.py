@@ -136,3 +136,12 @@ def test_whoever_runs_a_suite_is_told_of_no_options_that_only_a_storm_has() -> N
     assert pressure(alone).reason == "one client alone cannot collide"
     assert pressure(few).reason == "198 inserts were acknowledged, at least 200 are asked for"
     assert str(pressure(apart).reason).endswith("deep on average, 1.5 is asked for")
+
+
+@pytest.mark.parametrize(("joined", "mean"), [(True, 1.0), (False, 1.93)])
+def test_flushes_of_one_transaction_overlap_nobody_where_its_session_was_joined(joined: bool, mean: float) -> None:
+    flushes = [
+        told(*range(100 * place, 100 * place + 100), begin=1, ended=end) for place, end in enumerate((9, 20, 30))
+    ]
+    figures = pressure(storm(*flushes, joined=joined)).figures
+    assert figures["overlap_mean"] == mean

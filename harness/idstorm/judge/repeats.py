@@ -100,7 +100,7 @@ def until_broken(series: Sequence[Sequence[StormReport]], seconds: float | None)
 
 
 def _finding(verdict: Verdict) -> Finding:
-    return Finding(verdict.status, verdict.figures, verdict.witnesses, verdict.reason, verdict.crashed)
+    return Finding(verdict.status, witnesses=verdict.witnesses, reason=verdict.reason, crashed=verdict.crashed)
 
 
 def _gates(repetitions: Sequence[Sequence[GateVerdict]]) -> tuple[GateVerdict, ...]:
