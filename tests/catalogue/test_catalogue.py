@@ -13,7 +13,8 @@ from idstorm.catalogue import Found, Missing
 from idstorm.errors import LibraryMissing, ScenarioError, UsageError
 from idstorm.record.plan import Target
 from idstorm.report.essay import essay
-from idstorm.scenario import Claims, Scenario, breaks, holds, may_break, resolve_claims
+from idstorm.scenario import Claims, Scenario, breaks, holds, may_break
+from idstorm.scenario.claims import resolve_claims
 from running import Idstorm
 
 ALL = {found.name: found for found in catalogue.all_scenarios() if isinstance(found, Found)}
@@ -123,11 +124,11 @@ def test_each_file_keeps_its_tables_apart() -> None:
 )
 def test_the_more_specific_claim_wins_where_it_applies(claims: list[Claims], stance: str) -> None:
     scenario = Scenario(THING, claims=claims)
-    assert resolve_claims(scenario, target("sqlite", "returning"))["gapless"].stance == stance
+    assert resolve_claims(scenario.claims, target("sqlite", "returning"))["gapless"].stance == stance
 
 
 def test_claims_that_no_scenario_makes_keep_their_default() -> None:
-    claims = resolve_claims(Scenario(THING), target())
+    claims = resolve_claims(Scenario(THING).claims, target())
     held = {check for check, claim in claims.items() if claim.stance == "holds"}
     assert held == {"pressure", "unique", "durable", "faithful"}
     assert not any(claim.named for claim in claims.values())
@@ -138,4 +139,4 @@ def test_two_claims_that_meet_only_on_a_target_are_an_error_there() -> None:
         THING, claims=[holds("gapless", when={"returning"}), breaks("gapless", why="", when={"rowid_reuse"})]
     )
     with pytest.raises(ScenarioError, match="two equally specific claims about gapless apply to sqlite"):
-        resolve_claims(scenario, target("sqlite", "returning", "rowid_reuse"))
+        resolve_claims(scenario.claims, target("sqlite", "returning", "rowid_reuse"))

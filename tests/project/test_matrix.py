@@ -12,7 +12,8 @@ from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.databases.targets import DATABASES
 from idstorm.record.plan import DIALECTS, Target
-from idstorm.scenario import Scenario, resolve_claims
+from idstorm.scenario import Scenario
+from idstorm.scenario.claims import resolve_claims
 from servers import database
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -62,7 +63,7 @@ def _claim(scenario: Scenario, target: Target, check: str) -> str:
     given = set(scenario.needs) if target.dialect in scenario.server else set()  # its own server has what it needs
     if set(scenario.needs) - target.traits - given:
         return "–"
-    return str(resolve_claims(scenario, target)[check].stance).replace("_", " ")
+    return str(resolve_claims(scenario.claims, target)[check].stance).replace("_", " ")
 
 
 def test_the_table_of_the_readme_shows_every_claim_of_the_catalogue() -> None:

@@ -16,7 +16,8 @@ from idstorm.databases.base import Database
 from idstorm.databases.targets import DATABASES, with_threads
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.plan import Target
-from idstorm.scenario import Scenario, resolve_claims
+from idstorm.scenario import Scenario
+from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.rows import qualified
 from idstorm.storm.work import constraints_of, generator_of, id_columns
 
@@ -111,7 +112,7 @@ class Asked:
             "constraints": list(self.names),
             "generator": None if generator is None else asdict(generator),
             "sortable": self.scenario.sortable,
-            "claims": {check: asdict(claim) for check, claim in resolve_claims(self.scenario, target).items()},
+            "claims": {check: asdict(claim) for check, claim in resolve_claims(self.scenario.claims, target).items()},
         }
 
     def refusal(self, connection: sa.Connection, error: BaseException) -> str | None:

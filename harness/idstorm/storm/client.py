@@ -24,7 +24,7 @@ from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Flag, Kind, Tape
-from idstorm.scenario import Inserter, Refused
+from idstorm.scenario.clients import Inserter, Refused
 from idstorm.storm.control import Control
 from idstorm.storm.rehearsal import told_by
 from idstorm.storm.work import Work

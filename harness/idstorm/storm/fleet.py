@@ -25,7 +25,7 @@ from idstorm.record.reading import pack_reading
 from idstorm.record.segments import trim
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
-from idstorm.scenario import resolve_claims
+from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
@@ -139,7 +139,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         pool=order.manner.pool,
         ids=rehearsed.ids,
         tokens=Tokens(1 + secrets.randbelow(1 << 62)),
-        claims=resolve_claims(scenario, rehearsed.target),
+        claims=resolve_claims(scenario.claims, rehearsed.target),
         isolation=order.manner.isolation,
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,

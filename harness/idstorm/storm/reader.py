@@ -20,7 +20,8 @@ from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, redact, show_users_error
 from idstorm.record.plan import Ids
 from idstorm.record.reading import Log
-from idstorm.scenario import Poll, Scenario
+from idstorm.scenario import Scenario
+from idstorm.scenario.clients import Poll
 from idstorm.storm.engine import translated
 from idstorm.storm.work import Work
 

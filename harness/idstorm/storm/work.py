@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
-from idstorm.scenario import Column, Delete, Insert, Scenario
+from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
 from idstorm.storm.filling import plain_type
 from idstorm.storm.rows import Rows, qualified
 

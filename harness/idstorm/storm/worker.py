@@ -36,7 +36,7 @@ from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
-from idstorm.scenario import Inserter
+from idstorm.scenario.clients import Inserter
 from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
 from idstorm.storm.control import Control
 from idstorm.storm.engine import manner_of, open_engine, place_of

@@ -1,0 +1,38 @@
+"""What a scenario may bring besides a model: clients, surroundings and pollers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Connection
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a storm takes place, for what does not go through the harness's own sessions."""
+
+    url: URL = field(repr=False)  #: leads into the storm's own namespace, password included
+    dialect: str
+    capabilities: frozenset[str]
+
+
+class Inserter(Protocol):
+    """A client of a scenario's own."""
+
+    def insert(self, tokens: Sequence[int], /) -> Sequence[Any]:
+        """Insert a row for each token, and return when they are committed, as `Scenario.insert` does.
+
+        Raises Refused where certainly nothing was done; any other exception leaves it unknown.
+        """
+
+
+class Refused(Exception):
+    """Certainly nothing was done. Raised by a client of a scenario's own, with the reason."""
+
+
+Poll = Callable[[Connection, Any, bool], tuple[Collection[Any], Any]]
+Environment = Callable[[Place], AbstractContextManager[Any]]
+Clients = Callable[[Place, Any], AbstractContextManager[Inserter]]

@@ -1,0 +1,131 @@
+"""`Scenario`: a model, the work that inserts into it, and what is claimed to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from sqlalchemy import Column as SqlColumn
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from idstorm.errors import ScenarioError
+from idstorm.record.plan import DIALECTS
+from idstorm.scenario.claims import Claims, known_traits, overlap
+from idstorm.scenario.clients import Clients, Environment, Place, Poll
+
+Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
+Delete = Callable[[Session, Sequence[Any]], object]
+Column = str | InstrumentedAttribute[Any] | SqlColumn[Any]
+Servers = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A model, the work that inserts into it, and the claims that should hold.
+
+    Only the model is required. Raises ScenarioError for what cannot be a scenario.
+    """
+
+    model: type[Any]
+    """The mapped class. The tables that are made are those of its MetaData."""
+    id: Column | Sequence[Column] | None = None
+    """The column, or columns, whose values are judged. Default: the primary key."""
+    sortable: bool = False
+    """The ids are no numbers, but are meant to sort in the order in which they are made, for `ordered`."""
+    generated: bool = True
+    """The ids come from the database's generator alone. False: the work chooses some of them itself."""
+    token: Column | None = None
+    """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
+    insert: Insert | None = None
+    """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
+    or None (certainly no row), `Existing(id)` (another token's row), or `Burned(id)` (a row that was given up inside
+    the transaction). The harness commits; work that commits by itself is allowed, but its errors then leave it unknown
+    what was done. Default: `add_all` and `flush`."""
+    delete: Delete | None = None
+    """`delete(session, ids)`: delete rows that this client was acknowledged. Default: one DELETE by id."""
+    batch: int = 1
+    """Tokens for each call of `insert`."""
+    deletes: float = 0.0
+    """The fraction of the operations that delete."""
+    rollback: float = 0.0
+    """The fraction of the inserting operations that are rolled back after their ids were seen."""
+    engine: Callable[..., Engine] | None = None
+    """`engine(url, **pool)`: how a worker builds its engine. Default: `create_engine`."""
+    session: Callable[[Engine], Session] | None = None
+    """How a client opens the session of each operation. Default: `Session`."""
+    isolation: str | None = None
+    """The isolation level of the sessions. Default: the database's."""
+    connections: int = 1
+    """Connections that one client needs at once."""
+    think: tuple[float, float] = (0.0, 0.0)
+    """Seconds, least and most, for which a transaction is held open between its insert and its COMMIT."""
+    reader: bool | Poll = False
+    """Whether somebody polls the table for newer rows all the while, for `visible`. True: for ids beyond the furthest
+    seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and what it is to be
+    told as `last` the next time; it is None the first time. `final`: all is quiet, nothing more will come."""
+    client: Clients | None = None
+    """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
+    not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
+    environment: Environment | None = None
+    """`environment(place)`: a context manager around the whole storm, in the parent (an application server, say).
+    What it yields goes to `client` as JSON; the strings in its list `notes`, if it has one, go into the report."""
+    interlude: Callable[[Place], object] | None = None
+    """`interlude(place)`: called once in the middle of the storm, while all clients stand still between two
+    operations."""
+    local: bool = False
+    """The database lives in a process: its one worker makes the tables and takes the census, by the same engine."""
+    server: Servers = field(default_factory=dict)
+    """By dialect, what a server must have been started with, name by name. A private one is started with it."""
+    setup: Callable[[Connection], object] | None = None
+    """Called once, after the tables are made and before the clients start; what it does is committed."""
+    headroom: float = 0.5
+    """The fraction of the ids that may be used up, of the column's range and of the generator's."""
+    needs: Collection[str] = ()
+    """Capabilities without which the scenario means nothing."""
+    claims: Sequence[Claims] = ()
+    """What is claimed. A check that no claim mentions keeps its default."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, type) or not hasattr(self.model, "__mapper__"):
+            raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
+        if self.batch < 1 or self.connections < 1:
+            raise ScenarioError("batch and connections of a scenario are at least 1")
+        if not 0 <= self.think[0] <= self.think[1]:
+            raise ScenarioError("think of a scenario is a range of seconds: the least first")
+        if not 0 < self.headroom <= 1:
+            raise ScenarioError("headroom of a scenario is a fraction: more than 0 and at most 1")
+        if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
+            raise ScenarioError("deletes and rollback of a scenario are fractions: at least 0 and less than 1")
+        self._check_who_works()
+        if isinstance(self.needs, str):
+            raise ScenarioError(f"needs={self.needs!r} is a string: write needs={{{self.needs!r}}}")
+        known_traits(self.needs, "needs")
+        for one, other in combinations(self.claims, 2):
+            both = set(one.checks) & set(other.checks)
+            if both and one.specificity == other.specificity and overlap(one, other):
+                raise ScenarioError(f"two equally specific claims are made about {', '.join(sorted(both))}")
+
+    @property
+    def metadata(self) -> MetaData:
+        """What holds all tables that are made."""
+        table = inspect(self.model).local_table
+        assert isinstance(table, Table)
+        return table.metadata
+
+    def _check_who_works(self) -> None:
+        own = ("insert", "delete", "deletes", "rollback", "session")
+        given = [name for name in own if getattr(self, name)] + (["think"] if self.think[1] else [])
+        if self.client is not None and given:
+            raise ScenarioError(f"a scenario with a client of its own has no use for {', '.join(given)}")
+        if self.environment is not None and self.client is None:
+            raise ScenarioError("the environment of a scenario is for its client, which it has not")
+        if self.local and (self.client is not None or self.interlude is not None or self.reader):
+            raise ScenarioError(
+                "nothing outside its process can reach a local scenario: no client, interlude or reader"
+            )
+        for dialect in self.server:
+            if dialect not in DIALECTS:
+                raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(DIALECTS)}")
