@@ -18,7 +18,8 @@ from idstorm.record.keys import Codec
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading
-from idstorm.record.store import Ending, StoredStorm
+from idstorm.record.store import Ending
+from idstorm.record.stored import StoredStorm
 from idstorm.record.tape import Told
 
 _APART = 1_000  # nanoseconds from one beginning to the next

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Flush, Told
-from idstorm.join.stored import store_table
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.outcome import Outcome, Stance

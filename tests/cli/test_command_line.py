@@ -182,7 +182,7 @@ def test_what_is_recorded_and_judged_never_reaches_sqlalchemy(idstorm: Idstorm) 
         import idstorm.report.terminal, idstorm.report.live, idstorm.report.essay
         import idstorm.report.junit, idstorm.report.markdown, idstorm.report.github
         from idstorm.judge.judge import judge_run
-        from idstorm.record.store import open_run
+        from idstorm.record.stored import open_run
         print(judge_run(open_run(Path({str(idstorm.run_folder)!r}))).result)
         assert "sqlalchemy" not in sys.modules
         """,

@@ -14,7 +14,8 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.gate import NAMES, parse_gate
 from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim
-from idstorm.record.store import Ending, StoredStorm
+from idstorm.record.store import Ending
+from idstorm.record.stored import StoredStorm
 from idstorm.record.verdict import CHECKS, StormReport
 
 INDIFFERENT = {check: Claim(Stance.MAY_BREAK) for check in CHECKS}

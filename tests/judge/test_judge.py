@@ -11,11 +11,13 @@ from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
 from idstorm.record import store
+from idstorm.record import stored as readback
 from idstorm.record.gate import parse_gate
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Target
-from idstorm.record.store import Ending, StoredStorm
+from idstorm.record.store import Ending
+from idstorm.record.stored import StoredStorm
 from idstorm.record.verdict import CHECKS, Finding, UntilBroken
 
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
@@ -237,7 +239,7 @@ def test_no_check_crashes_on_next_to_nothing(evidence: Evidence) -> None:
 def test_a_run_is_as_good_as_its_worst_storm(
     storms: list[StoredStorm], result: Result, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "read_storm", lambda _, entry: storms[int(entry["name"])])
+    monkeypatch.setattr(readback, "read_storm", lambda _, entry: storms[int(entry["name"])])
     run = store.Run(Path("results/one"), "idstorm run", tuple({"name": str(place)} for place in range(len(storms))))
     report = judge_run(run)
     assert (report.run, report.command, len(report.storms)) == ("one", "idstorm run", len(storms))
@@ -246,7 +248,7 @@ def test_a_run_is_as_good_as_its_worst_storm(
 
 
 def test_a_run_is_compared_or_laid_out_as_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    monkeypatch.setattr(readback, "read_storm", lambda *_: PASSED)
     entries = ({"name": "0"}, {"name": "1"})
     compared = judge_run(store.Run(Path("results/one"), "idstorm run", entries))
     assert (len(compared.comparisons), compared.matrix) == (1, None)
@@ -257,7 +259,7 @@ def test_a_run_is_compared_or_laid_out_as_it_was_made(monkeypatch: pytest.Monkey
 
 
 def test_the_gates_of_a_run_are_held_against_each_storm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    monkeypatch.setattr(readback, "read_storm", lambda *_: PASSED)
     gates = (parse_gate("operations.acknowledged > 0"),)
     report = judge_run(store.Run(Path("results/one"), "idstorm run", ({"name": "0"}, {"name": "1"}), gates=gates))
     assert [storm.result for storm in report.storms] == [Result.FAILED, Result.FAILED]
@@ -276,7 +278,7 @@ def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) ->
 def test_repetitions_are_judged_one_by_one_and_merged_by_what_they_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = stored(storm(told(1), claims={**INDIFFERENT, "durable": HOLDS}))
     storms = {name: replace(one, name=name) for name, one in {"1a": sound, "2b": sound, "3a": FAILED}.items()}
-    monkeypatch.setattr(store, "read_storm", lambda _, entry: storms[entry["name"]])
+    monkeypatch.setattr(readback, "read_storm", lambda _, entry: storms[entry["name"]])
     entries = ({"name": "1a", "repeats": "a"}, {"name": "2b", "repeats": "b"}, {"name": "3a", "repeats": "a"})
     run = store.Run(Path("results/one"), "idstorm run", entries)
     report = judge_run(run)
@@ -289,7 +291,7 @@ def test_repetitions_are_judged_one_by_one_and_merged_by_what_they_repeat(monkey
 
 
 def test_a_storm_that_is_not_repeated_has_no_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "read_storm", lambda *_: PASSED)
+    monkeypatch.setattr(readback, "read_storm", lambda *_: PASSED)
     assert judge_run(store.Run(Path("results/one"), "idstorm run", ({"name": "0"},))).repeats == ()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from idstorm.record import store
+from idstorm.record import stored
 from idstorm.record.history import History
 from running import Idstorm, eventually
 
@@ -38,9 +38,9 @@ mine = Scenario(model=Thing, interlude=rest, deletes={deletes})
 
 
 def history(idstorm: Idstorm) -> History:
-    run = store.open_run(idstorm.run_folder)
+    run = stored.open_run(idstorm.run_folder)
     (entry,) = run.storms
-    recorded = store.read_storm(run, entry).history
+    recorded = stored.read_storm(run, entry).history
     assert recorded is not None
     return recorded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from idstorm.record import store
+from idstorm.record import stored
 from idstorm.record.reading import Reading
 from running import Idstorm
 from servers import On, database
@@ -28,9 +28,9 @@ def storms(idstorm: Idstorm, *words: str, on: On | None = None) -> list[dict[str
 
 
 def reading(idstorm: Idstorm) -> Reading:
-    run = store.open_run(idstorm.run_folder)
+    run = stored.open_run(idstorm.run_folder)
     (entry,) = run.storms
-    recorded = store.read_storm(run, entry).reading
+    recorded = stored.read_storm(run, entry).reading
     assert recorded is not None
     return recorded
 

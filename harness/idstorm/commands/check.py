@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from idstorm.judge.judge import judge_run
-from idstorm.record.store import open_run
+from idstorm.record.stored import open_run
 from idstorm.record.verdict import Report
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from idstorm.errors import EnvironmentFault
+from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Told, read_journals
-from idstorm.join.stored import store_table
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.verdict import Report

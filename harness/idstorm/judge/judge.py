@@ -25,7 +25,7 @@ from idstorm.judge.starts_at import starts_at
 from idstorm.judge.summary import operations
 from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
-from idstorm.record import store
+from idstorm.record import store, stored
 from idstorm.record.gate import Gate
 from idstorm.record.outcome import Status, exit_code, worst
 from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
@@ -83,10 +83,10 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
 
 def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
     """Return the report of one storm of a run. What was read is forgotten: a history may fill half of the memory."""
-    return judge_storm(store.read_storm(run, entry), run.gates)
+    return judge_storm(stored.read_storm(run, entry), run.gates)
 
 
-def judge_storm(storm: store.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:
+def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:
     """Return the report of one storm."""
     plan, ending = storm.plan, storm.ending
     verdicts: dict[str, Verdict] = {}
@@ -125,7 +125,7 @@ def _find(name: str, check: Check, evidence: Evidence) -> Finding:
         return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
 
 
-def _target(storm: store.StoredStorm) -> dict[str, Any]:
+def _target(storm: stored.StoredStorm) -> dict[str, Any]:
     if storm.plan is None:
         return {"name": storm.target}
     target = storm.plan.target
@@ -139,7 +139,7 @@ def _target(storm: store.StoredStorm) -> dict[str, Any]:
     }
 
 
-def _fleet(storm: store.StoredStorm) -> dict[str, Any]:
+def _fleet(storm: stored.StoredStorm) -> dict[str, Any]:
     assert storm.plan is not None
     plan = storm.plan
     fleet = {name: value for name, value in plan.to_json()["fleet"].items() if value not in (None, 0.0)}
@@ -152,7 +152,7 @@ def _fleet(storm: store.StoredStorm) -> dict[str, Any]:
     return {**fleet, **pool, "isolation": plan.isolation, "settings": plan.settings, "seed": plan.fleet.seed}
 
 
-def _notes(storm: store.StoredStorm) -> tuple[str, ...]:
+def _notes(storm: stored.StoredStorm) -> tuple[str, ...]:
     """Return what a reader must know to take the verdicts for what they are."""
     notes = [*(storm.plan.notes if storm.plan is not None else ()), *storm.ending.notes]
     if storm.plan is not None and storm.plan.ids.autonomous:

@@ -27,21 +27,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from idstorm.errors import EnvironmentFault, UnreadableRun, UsageError
+from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
-from idstorm.record.collect import read_packed, read_tapes
-from idstorm.record.compact import HISTORY
-from idstorm.record.gate import Gate, parse_gate
-from idstorm.record.history import History
+from idstorm.record.gate import Gate
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
-from idstorm.record.reading import Reading, read_reading
 from idstorm.record.verdict import Report
 
 FORMAT = 1
 
-_MARK = "idstorm run"
+MARK = "idstorm run"
 
 
 @dataclass(frozen=True)
@@ -62,22 +58,6 @@ class Ending:
     reader: str | None = None  #: why the reader did not come to its end
     capacity: Capacity | None = None  #: how far the ids can go
     at: str | None = None  #: when that was, in UTC
-
-
-@dataclass(frozen=True)
-class StoredStorm:
-    """One storm as it was recorded. Without a plan it never came to one."""
-
-    name: str
-    scenario: str
-    target: str
-    plan: Plan | None
-    ending: Ending
-    history: History | None
-    before: Census | None
-    census: Census | None
-    reading: Reading | None = None
-    origins: Origins | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +108,7 @@ def create(
 def write_run(run: Run) -> None:
     """Write what a run's folder says of itself. Raises EnvironmentFault."""
     with writing(run.folder):
-        about = {"what": _MARK, "format": FORMAT, "kind": run.kind, "command": run.command, "storms": run.storms}
+        about = {"what": MARK, "format": FORMAT, "kind": run.kind, "command": run.command, "storms": run.storms}
         about["gates"] = [str(gate) for gate in run.gates]
         about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
         write_json(run.folder / "run.json", about)
@@ -200,115 +180,6 @@ def write_report(run: Run, report: Report) -> None:
         write_json(run.folder / "report.json", report.to_json())
 
 
-def open_run(folder: Path) -> Run:
-    """Return the run in this folder. Raises UnreadableRun where there is none that can be read."""
-    data = _read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    if data.get("what") != _MARK:
-        raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
-    try:
-        storms = tuple(_entry(storm) for storm in data["storms"])
-        if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
-            raise ValueError("a storm lies outside the run")
-        gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
-        seconds = None if data.get("seconds") is None else float(data["seconds"])
-        kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
-        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
-
-
-def _entry(storm: Mapping[str, Any]) -> dict[str, str]:
-    keys = ("name", "scenario", "target", *(["repeats"] if "repeats" in storm else []))
-    return {key: str(storm[key]) for key in keys}
-
-
 def has_ended(run: Run, storm: Mapping[str, str]) -> bool:
     """Whether it is written down how a storm ended."""
     return (run.folder / storm["name"] / "ending.json").exists()
-
-
-def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
-    """Return what was recorded of one storm. Raises UnreadableRun for what is truncated, foreign or newer."""
-    folder = run.folder / storm["name"]
-    try:
-        ending = _ending(folder / "ending.json")
-        plan = _plan(folder / "plan.json")
-        history = before = census = reading = origins = None
-        if plan is None and ending.state in ("finished", "failed fast"):
-            raise UnreadableRun(f"{folder} has lost its plan.json")
-        if plan is not None and _was_stormed(folder) and ending.state not in ("not started", "not applicable"):
-            packed = folder / HISTORY
-            history = read_packed(packed, plan) if packed.exists() else read_tapes(folder / "tapes", plan)
-            counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
-            if ending.operations not in (None, counted):
-                raise UnreadableRun(
-                    f"the history in {folder} is truncated: {ending.operations} operations, not {counted}"
-                )
-            codec = plan.ids.codec
-            if ending.before or (folder / "before.zip").exists():
-                before = Census.read(folder / "before.zip", codec)
-            if ending.census is None:
-                census = Census.read(folder / "census.zip", codec)
-            reading = read_reading(folder)
-            origins = _origins(folder / "origins.json")
-    except OSError as error:
-        raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
-    return StoredStorm(
-        storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading, origins
-    )
-
-
-def _was_stormed(folder: Path) -> bool:
-    return (folder / HISTORY).exists() or (folder / "tapes").is_dir()
-
-
-def _ending(path: Path) -> Ending:
-    if not path.exists():
-        words = "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
-        return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
-    data = _read_json(path)
-    try:
-        counts, capacity = data["operations"], data.get("capacity")
-        return Ending(
-            **{
-                **data,
-                "lost_workers": tuple(data["lost_workers"]),
-                "notes": tuple(data.get("notes", ())),
-                "operations": None if counts is None else tuple(counts),
-                "capacity": None if capacity is None else Capacity(**capacity),
-            }
-        )
-    except (KeyError, TypeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
-
-
-def _plan(path: Path) -> Plan | None:
-    if not path.exists():
-        return None
-    try:
-        return Plan.from_json(_read_json(path))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
-
-
-def _origins(path: Path) -> Origins | None:
-    if not path.exists():
-        return None
-    data = _read_json(path)
-    try:
-        return Origins(tuple(data["names"]), tuple(map(tuple, data["places"])))
-    except (KeyError, TypeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return a file's JSON object without its format, which is looked at first."""
-    try:
-        data = json.loads(path.read_text())
-        written = data.pop("format")
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
-    if not isinstance(written, int) or written > FORMAT:
-        raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
-    result: dict[str, Any] = data
-    return result
