@@ -4,7 +4,6 @@ The search path stands in the URL, as an option of the connection: set by SQL it
 and `ns, public` would let `create_all` find a user's table of the same name.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
-https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-import numpy as np
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
+from idstorm.databases.census.postgresql import packed_census
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
-from idstorm.record.columns import Ints, Keys
 from idstorm.record.keys import Codec
 
 _MARK = "idstorm: the schema of one storm, to be dropped after it"
@@ -37,11 +35,6 @@ _NOT_REACHED = re.compile("connection to server .* failed: |could not connect to
 """What libpq says where there is no connection: the server's own state of that does not get through."""
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
-_PIECE = 8_192  # rows that the server packs into one
-# Bytes of binary COPY: signature, flags, length of the extension; number of fields, length, count; lengths of the
-# field and dimensions of the array before its elements; the end.
-_HEADER, _COUNTED, _ARRAY, _OVER = 19, 14, 24, b"\xff\xff"
-_ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 
 class PostgreSQL(Database):
@@ -236,7 +229,7 @@ class PostgreSQL(Database):
                     "ON l.virtualtransaction = '-1/' || p.transaction JOIN pg_class c ON c.oid = l.relation "
                     f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{name}'"
                 ).scalars():
-                    connection.execute(sa.text("ROLLBACK PREPARED " + _quoted(prepared)))
+                    connection.execute(sa.text("ROLLBACK PREPARED " + literal(prepared)))
                 for attempt in range(100):
                     if not connection.exec_driver_sql(f"SELECT count(*) {ours}").scalar_one():
                         return True
@@ -250,56 +243,10 @@ class PostgreSQL(Database):
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
-        """Let the server pack thousands of rows into arrays, since a driver in Python is slow row by row.
-
-        They come by binary COPY, in which all elements are of one length where nothing is NULL.
-        """
-        if connection.dialect.driver != "psycopg":
-            return None
-        quote = connection.dialect.identifier_preparer.quote
-        one, other = quote(str(id_.name)), quote(str(token.name))
-        table = quote(str(id_.table.name))  # type: ignore[union-attr]
-        query = (
-            f"SELECT count(*), array_agg({one}::bigint), array_agg({other}::bigint) FROM (SELECT {one}, {other}, "
-            f"row_number() OVER () / {_PIECE} AS piece FROM {table}) AS pieces GROUP BY piece"
-        )
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        columns = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        waiting = bytearray()
-        with driver.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
-            for data in copy:
-                waiting += data
-                if not columns[1:] and len(waiting) > _HEADER and waiting.startswith(b"PGCOPY"):
-                    del waiting[:_HEADER]
-                while len(waiting) >= _COUNTED:
-                    count = int.from_bytes(waiting[_COUNTED - 8 : _COUNTED])
-                    whole = _COUNTED + 2 * (_ARRAY + count * _ELEMENT.itemsize)
-                    if len(waiting) < whole:
-                        break
-                    columns.append(
-                        (_elements(waiting, _COUNTED, count), _elements(waiting, (_COUNTED + whole) // 2, count))
-                    )
-                    del waiting[:whole]
-        if waiting != _OVER:
-            raise ValueError("the server's binary COPY is not of the expected form")
-        ids, tokens = (np.concatenate(column) for column in zip(*columns, strict=True))
-        return Census(Keys(codec, ids), tokens)
+        return packed_census(connection, id_, token, codec)
 
 
 def _namespace(url: sa.URL) -> str | None:
     """Return the schema that a storm's URL leads into."""
     found = _SEARCH_PATH.search(str(url.query.get("options", "")))
     return found[1] if found else None
-
-
-def _elements(raw: bytearray, at: int, count: int) -> Ints:
-    """Return the elements of an array that begins here. Raises ValueError where it has not this many, or a NULL."""
-    if int.from_bytes(raw[at : at + 4]) != _ARRAY - 4 + count * _ELEMENT.itemsize:
-        raise ValueError("an array of the server's is not of the expected length")
-    elements: Ints = np.frombuffer(bytes(raw[at + _ARRAY : at + _ARRAY + count * _ELEMENT.itemsize]), _ELEMENT)["value"]
-    return elements.astype(np.int64)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

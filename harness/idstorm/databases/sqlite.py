@@ -20,14 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, literal, look
+from idstorm.databases.census.sqlite import packed_census
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
-from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
 
 _BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN, _CONSTRAINT = 5, 6, 8, 10, 13, 14, 19
@@ -40,7 +39,6 @@ from the sync after the commit frame was written."""
 _LARGEST = (1 << 63) - 1
 _PREFIX = "idstorm-"
 _OURS = re.compile(r"idstorm-\d{8}-\d{6}-[0-9a-f]{4}-\d+r?\.db")
-_PIECE = 8_192  # rows that SQLite packs into one
 
 
 class SQLite(Database):
@@ -220,35 +218,7 @@ class SQLite(Database):
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
-        """Let SQLite pack thousands of rows into one, paging by the rowid, which unlike an id never repeats.
-
-        A column may hold anything in SQLite: what is no integer is left to the slower way, as are tables without rowid.
-        """
-        quote = connection.dialect.identifier_preparer.quote
-        one, other = quote(str(id_.name)), quote(str(token.name))
-        table = quote(str(id_.table.name))  # type: ignore[union-attr]
-        whole, last, after = _PIECE, -(1 << 63), ">="
-        columns = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        while whole == _PIECE:
-            query = (
-                "SELECT count(*), sum(typeof(id) = 'integer' AND typeof(token) = 'integer'), max(place), "
-                f"group_concat(id, ' '), group_concat(token, ' ') FROM (SELECT _rowid_ AS place, {one} AS id, "
-                f"{other} AS token FROM {table} WHERE _rowid_ {after} ? ORDER BY _rowid_ LIMIT {_PIECE})"
-            )
-            try:
-                whole, integers, last, *packed = connection.exec_driver_sql(query, (last,)).one()
-            except sa.exc.OperationalError:
-                return None
-            if whole and integers != whole:
-                return None
-            if whole:
-                ids, tokens = (np.fromstring(text, np.int64, sep=" ") for text in packed)
-                if not len(ids) == len(tokens) == whole:
-                    return None
-                columns.append((ids, tokens))
-            after = ">"
-        ids, tokens = (np.concatenate(column) for column in zip(*columns, strict=True))
-        return Census(Keys(codec, ids), tokens)
+        return packed_census(connection, id_, token, codec)
 
 
 def _is_locked(path: Path) -> bool:

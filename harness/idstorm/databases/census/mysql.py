@@ -1,0 +1,65 @@
+"""MySQL and MariaDB pack rows into text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from idstorm.record.census import Census
+from idstorm.record.columns import Ints, Keys
+from idstorm.record.keys import Codec
+
+_PIECE = 8_192  # rows that the server packs into one
+_RANGE = 65_536  # the same, where it packs by ranges of the id
+_LARGEST = (1 << 63) - 1  # also what numpy makes of larger ones
+_LIMIT = 8 << 20  # bytes of such a row; the shipped max_allowed_packet is no less than twice that
+
+
+def packed_census(
+    connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
+) -> Census | None:
+    """Let the server pack thousands of rows into one, since drivers in Python are slow row by row.
+
+    By ranges of an id that has an index and is spread evenly, else by numbering the rows, which takes three times
+    as long. What GROUP_CONCAT cuts short, at a limit and with no more than a warning, is found out by its end or
+    by the number of its numbers.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    one, other = quote(str(id_.name)), quote(str(token.name))
+    table = quote(str(id_.table.name))  # type: ignore[union-attr]
+    packed = f"COUNT(*), GROUP_CONCAT({one}, ' ', {other}, ' ' SEPARATOR '')"
+    connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {_LIMIT}")
+    numbered = (
+        f"SELECT {packed} FROM (SELECT {one}, {other}, ROW_NUMBER() OVER () DIV {_PIECE} AS piece FROM {table}) "
+        "AS pieces GROUP BY piece"
+    )
+    rows = connection.execution_options(stream_results=True).exec_driver_sql
+    pieces = None
+    if any(index[3] == 1 and index[4] == id_.name for index in rows(f"SHOW INDEX FROM {table}").all()):
+        count, low, high = rows(f"SELECT COUNT(*), MIN({one}), MAX({one}) FROM {table}").one()
+        if count:
+            width = -(-(high - low + 1) // -(-count // _RANGE))
+            ranges = (f"{one} >= {start} AND {one} < {start + width}" for start in range(low, high + 1, width))
+            pieces = _unpacked(rows(f"SELECT {packed} FROM {table} WHERE {ids}").one() for ids in ranges)
+    if pieces is None:
+        pieces = _unpacked(rows(numbered))
+    if pieces is None:
+        return None
+    pairs = np.concatenate(pieces)
+    return Census(Keys(codec, np.ascontiguousarray(pairs[:, 0])), np.ascontiguousarray(pairs[:, 1]))
+
+
+def _unpacked(rows: Iterable[Any]) -> list[Ints] | None:
+    """Return the pairs of numbers in packed rows; None where a row was cut short, or a number is beyond 64 bits."""
+    pieces: list[Ints] = [np.zeros((0, 2), np.int64)]
+    for count, packed in rows:
+        text = packed or ""
+        text = text if isinstance(text, str) else text.decode()
+        numbers = np.fromstring(text, np.int64, sep=" ") if text.endswith(" ") else np.zeros(0, np.int64)
+        if len(numbers) != 2 * count or (count and numbers.max() == _LARGEST):
+            return None
+        pieces.append(numbers.reshape(-1, 2))
+    return pieces
