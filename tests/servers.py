@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -24,6 +26,12 @@ import sqlalchemy as sa
 from idstorm.databases.targets import variable_of
 
 SERVERS = ("postgresql", "mysql", "mariadb")
+
+# pytester forgets what was imported during its test: a dialect that came twice would register its functions twice.
+for _module in ("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql", "psycopg", "pymysql"):
+    with suppress(ModuleNotFoundError):
+        import_module(_module)
+
 _keepers: list[subprocess.Popen[bytes]] = []  # nobody waits for them: they end after us
 _PATIENCE = 600.0  # seconds: a first fetch takes a while
 
