@@ -168,6 +168,12 @@ def test_an_option_of_which_nothing_can_be_made_is_refused_before_any_test(
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
+def test_a_file_that_is_named_as_a_target_is_neither_made_nor_touched(pytester: pytest.Pytester) -> None:
+    result = run(pytester, PASSES, "--idstorm-on", f"sqlite:///{pytester.path}/app.db")
+    result.assert_outcomes(passed=1)
+    assert not (pytester.path / "app.db").exists()
+
+
 NOWHERE = "postgresql+psycopg://somebody:geheim@127.0.0.1:1/nowhere"
 
 

@@ -52,6 +52,8 @@ class Database(ABC):
     """How bare URLs of it begin."""
     drivers: ClassVar[tuple[str, ...]]
     """The drivers that a bare URL may get, the best one first, by SQLAlchemy's names."""
+    serverless: ClassVar[bool] = False
+    """It is a file: no server can be out of reach, and to ask for it is to make it."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
     """What `--set` may change, with the values that it may have; None: anything."""
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode, Physical, literal, look
+from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical, literal, look
 from idstorm.databases.census.sqlite import packed_census
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
@@ -47,6 +47,7 @@ class SQLite(Database):
     name = "sqlite"
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
+    serverless = True
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
         "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),
@@ -214,6 +215,12 @@ class SQLite(Database):
                 yield connection
         finally:
             engine.dispose()
+
+    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]]) -> list[Any]:
+        """A file that is not there would be made, and be empty."""
+        if not Path(url.database or "").exists():
+            raise CensusUnreadable("the file of the database is gone")
+        return super().read_ids(url, columns)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec

@@ -158,6 +158,14 @@ def _parse(text: str, where: str) -> sa.URL:
         raise UsageError(f"{where} is malformed: it should look like dialect://user:password@host:port/name") from None
 
 
+def database_of(connection: sa.Connection) -> Database:
+    """Return the database that a connection leads to, as its dialect found it. Raises UsageError."""
+    name = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else connection.dialect.name
+    if name not in DATABASES:
+        raise UsageError(f"{name} cannot be judged; {', '.join(DATABASES)} can")
+    return DATABASES[name]
+
+
 def with_threads(url: sa.URL) -> sa.URL:
     """Return a URL that works with threads: one of an asyncio driver gets the best other driver that is installed."""
     if not url.get_dialect().is_async:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
-from idstorm.databases.base import Database
-from idstorm.databases.targets import DATABASES, with_threads
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.databases.targets import DATABASES, database_of, with_threads
+from idstorm.errors import EnvironmentFault, ScenarioError
 from idstorm.record.plan import Target
 from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
@@ -42,7 +41,7 @@ class Asked:
     ids: tuple[sa.Column[Any], ...]
     keys: tuple[str, ...]  #: the attributes that hold the id
     plain: bool  #: the id is one integer, which is sent to the database as it is
-    names: tuple[str, ...] = field(default=())  #: of the constraints on the id
+    names: tuple[str, ...]  #: of the constraints on the id
 
     @property
     def name(self) -> tuple[type, tuple[str, ...]]:
@@ -89,7 +88,7 @@ class Asked:
         assert isinstance(table, sa.Table)
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
         schema = schemas.get(table.schema, table.schema)
-        physical = _database(connection).physical(connection.connection, table.name, schema)
+        physical = database_of(connection).physical(connection.connection, table.name, schema)
         if physical is not None and not physical.private:
             return Place(physical.schema, physical.life, None)
         # A fork has a copy of the memory.
@@ -117,7 +116,7 @@ class Asked:
 
     def refusal(self, connection: sa.Connection, error: BaseException) -> str | None:
         """Return the error's code, if a constraint of the id itself refused a row."""
-        code = _database(connection).classify(error, [qualified(column) for column in self.ids], self.names)
+        code = database_of(connection).classify(error, [qualified(column) for column in self.ids], self.names)
         return code.name if code.refused else None
 
 
@@ -141,14 +140,7 @@ def commits_at_once(connection: sa.Connection) -> bool:
 
 def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:
     """Return whether an error is proof that COMMIT took no effect."""
-    return _database(connection).classify(error).rolled_back
-
-
-def _database(connection: sa.Connection) -> Database:
-    name = connection.dialect.name
-    if name not in DATABASES:
-        raise UsageError(f"{name} cannot be judged; {', '.join(DATABASES)} can")
-    return DATABASES["mariadb" if getattr(connection.dialect, "is_mariadb", False) else name]
+    return database_of(connection).classify(error).rolled_back
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from functools import cache
 import pytest
 import sqlalchemy as sa
 
+from idstorm.databases.base import Database
 from idstorm.databases.private.shared import shared_server
 from idstorm.databases.targets import Address, resolve
 from idstorm.errors import EnvironmentFault, UsageError
@@ -48,8 +48,8 @@ def open_target(config: pytest.Config, target: str) -> Address:
         if address.programs is not None:
             url = shared_server(address.database.name, session_of(config))
             address = replace(address, url=sa.make_url(url), programs=None)
-        elif fault is None:
-            fault = _out_of_reach(address.database.name, address.url)
+        elif fault is None and not address.database.serverless:
+            fault = _out_of_reach(address.database, address.url)
     except EnvironmentFault as error:
         fault = str(error)
     if fault is None:
@@ -60,13 +60,10 @@ def open_target(config: pytest.Config, target: str) -> Address:
 
 
 @cache
-def _out_of_reach(dialect: str, url: sa.URL) -> str | None:
-    """Return why a server cannot be reached, asked once a process."""
-    address = resolve(dialect, {**os.environ, f"IDSTORM_{dialect.upper()}_URL": url.render_as_string(False)})
-    if url.database is None and dialect == "sqlite":
-        return None
+def _out_of_reach(database: Database, url: sa.URL) -> str | None:
+    """Return why a database cannot be reached, asked once a process."""
     try:
-        with address.database.administer(url):
+        with database.administer(url):
             return None
     except EnvironmentFault as error:
         return str(error)
