@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import click
 
 from idstorm.cli.parameters import Duration
-from idstorm.cli.reports import Outputs, console, finish, report_options
+from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
 
 
 @click.command()
@@ -36,13 +35,7 @@ from idstorm.cli.reports import Outputs, console, finish, report_options
     help="Let somebody poll each table for newer rows.  [default: where that makes sense]",
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Fixes what is chosen, as in `idstorm run`.")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where the run's folder is made.",
-)
+@results_option
 @report_options
 def matrix(
     on: tuple[str, ...],
@@ -63,23 +56,14 @@ def matrix(
     """
     if sum((quick, inserts is not None, duration is not None)) > 1:
         raise click.UsageError("--quick, --inserts and --time exclude each other: give one of them")
-    if processes > clients:
-        raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
 
     from idstorm.commands.matrix import QUICK_INSERTS, MatrixRequest, prepare
     from idstorm.commands.matrix import matrix as storm
-    from idstorm.commands.run import DEFAULT_SECONDS
-    from idstorm.record.plan import Fleet
+    from idstorm.commands.run import fleet_of
     from idstorm.report.live import live_together
 
     inserts = QUICK_INSERTS if quick else inserts
-    fleet = Fleet(
-        processes=processes,
-        clients=clients,
-        seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        inserts=inserts,
-        seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
-    )
+    fleet = fleet_of(processes, clients, inserts=inserts, seconds=duration, seed=seed)
     request = MatrixRequest(scenarios, on, fleet, results, quick, reader)
     preparation = prepare(request)
     for reason in preparation.left_out:

@@ -36,6 +36,15 @@ class Outputs:
         return "-" in (self.json, self.junit, self.markdown)
 
 
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where the run's folder is made.",
+)
+
+
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every command that ends with a report. It is called with them as `outputs`."""
 

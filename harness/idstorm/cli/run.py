@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from idstorm.cli import dry_run, profiles
 from idstorm.cli.parameters import Duration, Fraction, GateText, Name, Rate, Setting, Think
-from idstorm.cli.reports import Outputs, console, finish, report_options
+from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
 from idstorm.cli.sources import Configured, most_explicit, naming_sources
 
 
@@ -118,13 +117,7 @@ from idstorm.cli.sources import Configured, most_explicit, naming_sources
     metavar="N",
     help="Fixes what is chosen (which inserts to roll back, how long to think), not how clients interleave.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where the run's folder is made.",
-)
+@results_option
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
@@ -165,22 +158,11 @@ def run(
     variables before a profile.
     """
     inserts, duration = most_explicit(ctx, "inserts", "duration")
-    if processes > clients:
-        raise click.UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
-    import secrets
-
-    from idstorm.commands.run import DEFAULT_SECONDS, Request, orders_of
+    from idstorm.commands.run import Request, fleet_of, orders_of
     from idstorm.commands.run import run as storm
-    from idstorm.record.plan import Fleet
     from idstorm.report.live import live
 
-    fleet = Fleet(
-        processes=processes,
-        clients=clients,
-        seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        inserts=inserts,
-        seconds=None if inserts is not None else duration or DEFAULT_SECONDS,
-    )
+    fleet = fleet_of(processes, clients, inserts=inserts, seconds=duration, seed=seed)
     request = Request(scenarios=scenario, on=on, fleet=fleet, **options)
     with naming_sources(ctx, "scenario", "on", "settings"):
         if only_show:

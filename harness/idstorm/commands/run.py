@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,21 @@ from idstorm.storm.fleet import Order
 from idstorm.storm.progress import Watch
 
 DEFAULT_SECONDS = 5.0
+
+
+def fleet_of(
+    processes: int, clients: int, *, inserts: int | None, seconds: float | None, seed: int | None = None
+) -> Fleet:
+    """Return who storms, for how long where no number of inserts is given, with a seed. Raises UsageError."""
+    if processes > clients:
+        raise UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
+    return Fleet(
+        processes=processes,
+        clients=clients,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        inserts=inserts,
+        seconds=None if inserts is not None else seconds or DEFAULT_SECONDS,
+    )
 
 
 @dataclass(frozen=True)

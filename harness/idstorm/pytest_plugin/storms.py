@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from idstorm.commands.run import Request, run
+from idstorm.commands.run import Request, fleet_of, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.pytest_plugin.options import configured, defaults
@@ -22,7 +21,6 @@ from idstorm.pytest_plugin.results import RESULTS, StormResult
 from idstorm.pytest_plugin.targets import open_target
 from idstorm.quantities import parse_duration, parse_range
 from idstorm.record.gate import parse_gate
-from idstorm.record.plan import Fleet
 from idstorm.scenario import Scenario
 
 
@@ -70,14 +68,12 @@ class Storms:
         try:
             given = defaults(self._request.config)
             clients = given.clients if clients is None else clients
-            fleet = Fleet(
+            fleet = fleet_of(
                 processes=min(given.processes, clients) if processes is None else processes,
                 clients=clients,
-                seed=secrets.randbelow(1_000_000) if seed is None else seed,
+                seed=seed,
                 **_extent(inserts, time, given.inserts, given.seconds),
             )
-            if fleet.processes > fleet.clients:
-                raise UsageError(f"{fleet.processes} processes are too many for {fleet.clients} clients")
             request = Request(
                 scenarios=tuple(one for asked in scenarios for one in found_of(asked, self._request.module)),
                 on=(self._address,),
