@@ -202,10 +202,14 @@ def test_without_any_server_program_a_word_is_a_skip_that_says_how_to_get_one(
 
 
 @pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
-def test_a_model_of_the_test_file_itself_is_found_by_the_workers(pytester: pytest.Pytester, mode: str) -> None:
+def test_a_model_of_the_test_file_itself_is_found_by_the_workers(
+    pytester: pytest.Pytester, tmp_path: Path, mode: str
+) -> None:
     body = """
-from models import Base
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
 
 class Parcel(Base):
     __tablename__ = "parcel"
@@ -216,10 +220,10 @@ def test_parcels(idstorm):
     report = idstorm.run(Parcel, inserts=400)
     assert report.passed, report
 """
-    folder = pytester.mkpydir("suite")
+    folder = tmp_path / "elsewhere"  # in no folder that is on the path
+    folder.mkdir()
     (folder / "test_parcels.py").write_text(body)
-    (pytester.path / "conftest.py").write_text("import sys\nsys.path.insert(0, '.')\n")
-    result = pytester.runpytest_subprocess(f"--import-mode={mode}", "suite")
+    result = pytester.runpytest_subprocess(f"--import-mode={mode}", folder)
     result.assert_outcomes(passed=1)
 
 

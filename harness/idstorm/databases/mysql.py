@@ -120,10 +120,10 @@ class MySQL(Database):
         place = "DATABASE()" if schema is None else literal(schema)
         row = look(
             connection,
-            f"SELECT table_schema, create_time FROM information_schema.tables WHERE table_schema = {place} "
+            f"SELECT table_schema, create_time, table_type FROM information_schema.tables WHERE table_schema = {place} "
             f"AND table_name = {literal(table)}",
         )
-        if row is None:  # a temporary table is in no catalogue
+        if row is None or row[2] == "TEMPORARY":  # MySQL's catalogue does not have such a table at all
             return Physical(None, "", private=True)
         try:
             inner = literal(f"{row[0]}/{table}")

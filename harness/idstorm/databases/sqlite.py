@@ -164,7 +164,8 @@ class SQLite(Database):
         version = look(connection, f'PRAGMA "{quoted}".schema_version')
         if file is None or version is None:
             return None
-        if not file[0]:
+        temporary = look(connection, f"SELECT name FROM sqlite_temp_master WHERE name = {literal(table)}")
+        if not file[0] or temporary is not None:
             return Physical(None, "", private=True)
         try:
             there = os.stat(file[0])
