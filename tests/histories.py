@@ -18,8 +18,9 @@ import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.record.census import Census
+from idstorm.record.code import Code
 from idstorm.record.columns import Ints, Keys
-from idstorm.record.history import Code, History
+from idstorm.record.history import History
 from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens

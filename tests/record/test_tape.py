@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from idstorm.errors import UnreadableRun
+from idstorm.record.code import Code
 from idstorm.record.collect import read_tapes
 from idstorm.record.history import History
 from idstorm.record.keys import Codec, Existing
@@ -61,7 +62,7 @@ def test_what_is_recorded_reads_back_exactly(tmp_path: Path) -> None:
     tape.begin(Kind.DELETE, 1, 20)
     tape.aim([BASE], 21)
     tape.commit(22)
-    tape.end(Outcome.UNKNOWN | tape.code("sqlite:5", refused=False, shown="locked") << 16, 23)
+    tape.end(Outcome.UNKNOWN | tape.code(Code("sqlite:5", shown="locked")) << 16, 23)
     tape.reserve()
     tape.begin(Kind.INSERT, 2, 30)
     tape.hand(["8", 10], 31)
@@ -239,12 +240,13 @@ def test_a_code_for_which_there_is_no_space_is_not_there_in_part(tmp_path: Path)
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+from idstorm.record.code import Code
 from idstorm.record.keys import Codec
 from idstorm.record.tape import Tape
 tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"))
-tape.code("one", refused=False, shown="x" * 3_000)
+tape.code(Code("one", shown="x" * 3_000))
 try:
-    tape.code("two", refused=False, shown="x" * 3_000)
+    tape.code(Code("two", shown="x" * 3_000))
 except OSError:
     print("no space")
 """

@@ -28,6 +28,8 @@ class ErrorCode:
     name: str  #: the same for all errors of the same cause
     refused: bool = False  #: a row was refused by the id's own constraint
     rolled_back: bool = False  #: proof that the transaction did not commit, even where COMMIT had been sent
+    raced: bool = False  #: the database itself ended the operation, because of others at the same time
+    recognised: bool = True  #: False: whether the id's own constraint refused the row is not known
     environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
 
 

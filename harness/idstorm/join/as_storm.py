@@ -17,6 +17,7 @@ from idstorm.join.collect import Flush, Told
 from idstorm.join.unseen import codec_of, with_deletions
 from idstorm.record import store
 from idstorm.record.census import Census
+from idstorm.record.code import Code
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
@@ -146,7 +147,7 @@ def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, name
             tape.commit(one.commit)
         code = 0 if one.refused is None else tape.known_code(one.refused)
         if one.refused is not None and not code:
-            code = tape.code(one.refused, refused=True, shown="")
+            code = tape.code(Code(one.refused, refused=True))
         tape.end(one.outcome | code << 16, one.ended)
         origins.append(names[one.origin])
         for moment in sorted({moment for moment in one.deletable if moment}):

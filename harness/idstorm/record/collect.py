@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from idstorm.errors import UnreadableRun
 from idstorm.record import tape
+from idstorm.record.code import Code
 from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.compact import unpack
-from idstorm.record.history import Bytes, Code, History
+from idstorm.record.history import Bytes, History
 from idstorm.record.outcome import Outcome
 from idstorm.record.packed import Packed
 from idstorm.record.plan import Plan
@@ -139,8 +139,7 @@ def _codes(lines: list[str], where: Path) -> tuple[Code, ...]:
     codes = []
     for line in lines:
         try:
-            entry: dict[str, Any] = json.loads(line)
-            codes.append(Code(entry["code"], bool(entry.get("refused")), str(entry.get("shown", ""))))
+            codes.append(Code.from_line(line))
         except (ValueError, KeyError, TypeError) as error:
             raise UnreadableRun(f"the error codes in {where} are damaged: {error}") from error
     return tuple(codes)

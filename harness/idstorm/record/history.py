@@ -9,20 +9,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from idstorm.record.code import Code
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.tape import Kind
 
 Bytes = NDArray[np.uint8]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-
-
-@dataclass(frozen=True)
-class Code:
-    """An error that operations ended with."""
-
-    name: str  #: such as `sqlite:5 database is locked`: the same for all errors of the same cause
-    refused: bool = False  #: the id's own constraint refused the row
-    shown: str = ""  #: the first such error, as the user's own traceback
 
 
 @dataclass(frozen=True)

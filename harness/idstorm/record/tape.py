@@ -28,7 +28,6 @@ The disk space of a segment is allocated before its first operation begins. A fu
 from __future__ import annotations
 
 import errno
-import json
 import mmap
 import os
 from collections.abc import Sequence
@@ -36,6 +35,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from idstorm.record.code import Code
 from idstorm.record.keys import Burned, Codec, Existing
 
 MAGIC = int.from_bytes(b"idstormT", "little")
@@ -68,6 +68,7 @@ class Flag(IntEnum):
 
     DELIBERATE = 1  #: rolled back because the plan said so
     UNCONNECTED = 2  #: no connection was to be had; nothing was begun
+    UNSEEN = 4  #: when its connection was taken was not seen: it began, at the latest, where the tape says so
 
 
 _ID = int(Told.ID)  # looking up a member of an enumeration takes longer than storing it
@@ -176,9 +177,9 @@ class Tape:
         """Return the number of an error's code that was written down before, or 0."""
         return self._codes.get(name, 0)
 
-    def code(self, name: str, *, refused: bool, shown: str) -> int:
+    def code(self, code: Code) -> int:
         """Write down an error's code, which was not seen before, and return its number."""
-        line = json.dumps({"code": name, "refused": refused, "shown": shown}) + "\n"
+        line = code.to_line()
         file = os.open(codes_path(self._folder, self._client), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             before = os.fstat(file).st_size
@@ -187,8 +188,8 @@ class Tape:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
-        self._codes[name] = len(self._codes) + 1
-        return self._codes[name]
+        self._codes[code.name] = len(self._codes) + 1
+        return self._codes[code.name]
 
     def _grow(self) -> None:
         record = self._layout.words * 8

@@ -28,7 +28,7 @@ CHECKS = {
 }
 """The checks, in the order of every report, each with what it means where it holds."""
 
-DEFAULT_HOLDS = ("pressure", "unique", "durable", "faithful")
+DEFAULT_HOLDS = ("pressure", "unique", "accepted", "durable", "faithful")
 """The checks that must hold unless the scenario says otherwise; the others may break."""
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.errors import ScenarioError, redact, show_users_error
+from idstorm.record.code import Code
 from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
@@ -281,12 +282,26 @@ class Client:
         """Return the number of an error's code on the tape."""
         name = redact(code.name, self._secrets)
         try:
-            return self._tape.known_code(name) or self._tape.code(
-                name, refused=code.refused, shown=redact(show_users_error(error), self._secrets)
-            )
+            return self._tape.known_code(name) or self._tape.code(self._code(name, code, error))
         except OSError:
             self.full = True
             return 0
+
+    def _code(self, name: str, code: ErrorCode, error: Exception) -> Code:
+        return Code(
+            name,
+            refused=code.refused,
+            raced=code.raced,
+            recognised=code.recognised,
+            message=redact(_first_line(error), self._secrets),
+            shown=redact(show_users_error(error), self._secrets),
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    """Return what an error says, in a line, without what SQLAlchemy adds to it."""
+    original = getattr(error, "orig", None) or error
+    return next(iter(str(original).strip().splitlines()), type(original).__name__)
 
 
 def _is_own(id_: Any) -> bool:
