@@ -270,7 +270,17 @@ def _history(operations: list[Operation], tokens: list[int], clients: int, codec
         deleted=integers(place_of[tokens[row]] for row, _ in aimed),
         deleted_by=integers(by for _, by in aimed),
         codes=tuple(codes),
+        owners=_owners(ids, tokens),
     )
+
+
+def _owners(ids: list[object], tokens: list[int]) -> Ints | None:
+    """Return the owners that were named: a row of the history by its number, or any other token as such."""
+    named = [id_.token if isinstance(id_, Existing) else None for id_ in ids]
+    if all(token is None for token in named):
+        return None
+    known = [-1 if token is None else tokens[token] if token < len(tokens) else token for token in named]
+    return np.array(known, np.int64)
 
 
 def _key(id_: object) -> object:

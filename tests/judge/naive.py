@@ -11,7 +11,7 @@ from math import gcd
 from typing import Any
 
 from histories import STRANGER, Entry, Operation, Poll, Token, told_state
-from idstorm.record.keys import Burned
+from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
@@ -74,16 +74,16 @@ def judge(
     rows = rows_of(operations, census)
     figures = {
         "pressure": _pressure(operations, rows),
-        "unique": {"duplicated": _duplicated(rows, before or [])},
+        "unique": {"duplicated": _duplicated(rows, before or [], census)},
         "single_use": {"reissued": _reissued(rows)},
-        "accepted": {"collisions": sum(bool(each.ids and each.error and each.error.refused) for each in operations)},
+        "accepted": _accepted(operations),
         "durable": _durable(rows, census),
-        "faithful": {"misattributed": sum(_misattributed(row) for row in rows)},
+        "faithful": _faithful(rows, before or [], [id_ for id_, _ in census]),
     }
-    numbers = [id_ for id_, _ in census if isinstance(id_, int)]
+    numbers = [id_ for id_, known in census if isinstance(id_, int) and known is not None and known != STRANGER]
     if generator is not None:
         figures["starts_at"] = _starts_at(rows, before, generator)
-        figures["gapless"] = _gapless(rows, numbers, before or [], generator)
+        figures["gapless"] = _gapless(rows, numbers, [id_ for id_, _ in census], before or [], generator)
         figures["explained"] = {"unexplained": figures["gapless"].get("ledger", {}).get("unexplained", 0)}
         figures["ordered"] = _ordered(rows, 1 if generator.increment > 0 else -1)
         figures["visible"] = _visible(rows, polls, 1 if generator.increment > 0 else -1)
@@ -93,7 +93,7 @@ def judge(
 
 
 def _pressure(operations: Sequence[Operation], rows: list[Row]) -> dict[str, Any]:
-    held = [each for each in operations if each.ended and not each.flags & Flag.UNCONNECTED]
+    held = [each for each in operations if each.ended and not each.flags & Flag.UNCONNECTED and _overlaps(each)]
     busy = {instant for each in held for instant in range(each.begin, each.ended)}
     depths = [sum(each.begin <= other.begin < each.ended for each in held) for other in held]
     return {
@@ -106,7 +106,27 @@ def _pressure(operations: Sequence[Operation], rows: list[Row]) -> dict[str, Any
     }
 
 
-def _duplicated(rows: list[Row], before: Sequence[object]) -> int:
+def _overlaps(one: Operation) -> bool:
+    return one.outcome is OK or (one.error is not None and (one.error.raced or one.error.refused))
+
+
+def _accepted(operations: Sequence[Operation]) -> dict[str, int]:
+    errors = [each.error for each in operations if each.ids and each.error]
+    return {
+        "collisions": sum(error.refused for error in errors),
+        "unrecognised": sum(not error.refused and not error.recognised for error in errors),
+    }
+
+
+def _faithful(rows: list[Row], before: Sequence[object], there: Sequence[object]) -> dict[str, int]:
+    """Hold what was told of each row, and of rows that others had made: here, nobody names their owners."""
+    ever = [*before, *there, *(row.id for row in rows if row.owned and row.insert.outcome is not FAILED)]
+    existing = [row.id.id for row in rows if isinstance(row.id, Existing) and row.insert.outcome is OK]
+    strange = sum(id_ not in ever for id_ in existing)
+    return {"misattributed": sum(_misattributed(row) for row in rows) + strange, "of_existing": strange}
+
+
+def _duplicated(rows: list[Row], before: Sequence[object], census: Sequence[Entry]) -> int:
     judged = [row for row in rows if row.owned and row.committed]
     duplicated = []
     for one in judged:
@@ -116,7 +136,18 @@ def _duplicated(rows: list[Row], before: Sequence[object]) -> int:
             freed = [each.begin for each in one.deletes if each.outcome is not FAILED]
             if not any(began < other.insert.handed for began in freed) and one.id not in duplicated:
                 duplicated.append(one.id)
-    return len(duplicated) + sum(row.id is not None and row.id in before for row in judged)
+    stored: dict[object, set[object]] = {}
+    for id_, known in census:
+        if id_ is not None and known is not None and known != STRANGER:
+            stored.setdefault(id_, set()).add(known)
+    taken = {row.id for row in judged if row.id in before} | {id_ for id_ in stored if id_ in before}
+    return len({*duplicated, *(id_ for id_, those in stored.items() if len(those) > 1), *taken} - {None})
+
+
+def untried(operations: Sequence[Operation], census: Sequence[Entry]) -> bool:
+    """Return whether nothing could have brought an id back."""
+    deleted = any(each.deletes and each.outcome is OK for each in operations)
+    return not deleted and not _durable(rows_of(operations, census), census)["lost"]
 
 
 def _reissued(rows: list[Row]) -> int:
@@ -145,7 +176,8 @@ def _misattributed(row: Row) -> bool:
 
 def _starts_at(rows: list[Row], before: Sequence[object] | None, generator: Generator) -> dict[str, Any]:
     ids = [row.id for row in rows if row.owned and isinstance(row.id, int)]
-    if before is not None or len(ids) < 30:
+    ids += [row.id.id for row in rows if isinstance(row.id, Burned)]
+    if before is not None or len(set(ids)) < 30:
         return {}
     first = min(ids) if generator.increment > 0 else max(ids)
     step = gcd(*(id_ - first for id_ in ids)) * (1 if generator.increment > 0 else -1)
@@ -213,9 +245,13 @@ def _visible(rows: list[Row], polls: Sequence[Poll], direction: int) -> dict[str
     return figures
 
 
-def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generator: Generator) -> dict[str, Any]:
-    if not ids:
+def _gapless(
+    rows: list[Row], own: list[int], there: Sequence[object], before: Sequence[object], generator: Generator
+) -> dict[str, Any]:
+    if not own:
         return {}
+    beyond = [id_ for id_ in there if isinstance(id_, int)]
+    ids = [id_ for id_ in beyond if min(own) <= id_ <= max(own)]
     widths, width = [], 0
     causes = "rolled_back given_up unknown deleted foreign off_grid refused upserted unexplained"
     ledger = dict.fromkeys(causes.split(), 0)
@@ -246,6 +282,9 @@ def _gapless(rows: list[Row], ids: list[int], before: Sequence[object], generato
             cause = "upserted" if ledger["upserted"] < upserted else "unexplained"
         ledger[cause] += 1
     missing = sum(widths)
+    below, above = [id_ for id_ in beyond if id_ < min(own)], [id_ for id_ in beyond if id_ > max(own)]
+    ledger["foreign"] += min(own) - max(below) - 1 if below else 0
+    ledger["foreign"] += min(above) - max(own) - 1 if above else 0
     return {
         "missing": missing,
         "gaps": sum(width > 0 for width in widths),

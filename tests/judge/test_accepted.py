@@ -4,23 +4,41 @@ from dataclasses import replace
 
 from histories import LOCKED, NOTHING, REFUSED, failed, not_deleted, storm, told
 from idstorm.judge.accepted import accepted
+from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome, Status
 
 
 def test_inserts_without_errors_hold() -> None:
     finding = accepted(storm(told(1), told(2, client=1)))
-    assert (finding.status, finding.figures, finding.witnesses) == (Status.HELD, {"collisions": 0}, ())
+    assert (finding.status, finding.figures, finding.witnesses) == (
+        Status.HELD,
+        {"collisions": 0, "unrecognised": 0},
+        (),
+    )
 
 
 def test_an_insert_that_the_ids_own_constraint_refused_is_a_collision() -> None:
     finding = accepted(storm(told(1), told(2, client=1), failed(NOTHING, client=1, error=REFUSED)))
-    assert (finding.status, finding.figures) == (Status.BROKEN, {"collisions": 1})
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"collisions": 1, "unrecognised": 0})
     assert finding.witnesses == ({"client": 1, "operation": 1, "error": REFUSED.name},)
 
 
 def test_other_errors_are_no_collisions() -> None:
     assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=LOCKED))).status is Status.HELD
-    assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=REFUSED))).figures == {"collisions": 1}
+    assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=REFUSED))).figures == {
+        "collisions": 1,
+        "unrecognised": 0,
+    }
+
+
+def test_an_error_that_no_dialect_recognises_leaves_it_unknown() -> None:
+    strange = Code("mariadb:IntegrityError", recognised=False, message="Duplicate entry '5' for key 'PRIMARY'")
+    finding = accepted(storm(told(1), failed(NOTHING, error=strange), failed(NOTHING, error=LOCKED)))
+    assert (finding.status, finding.figures) == (Status.UNKNOWN, {"collisions": 0, "unrecognised": 1})
+    assert str(finding.reason).endswith(f"most with {strange.name}: {strange.message}")
+    known = accepted(storm(failed(NOTHING, error=strange), failed(NOTHING, error=REFUSED)))
+    assert (known.status, known.figures) == (Status.BROKEN, {"collisions": 1, "unrecognised": 1})
+    assert accepted(storm(told(1), not_deleted(0, error=strange))).status is Status.HELD
 
 
 def test_each_collision_is_told_by_the_error_and_the_client_that_had_it() -> None:
@@ -33,7 +51,10 @@ def test_each_collision_is_told_by_the_error_and_the_client_that_had_it() -> Non
 
 
 def test_a_refused_batch_is_one_collision() -> None:
-    assert accepted(storm(failed(NOTHING, NOTHING, NOTHING, error=REFUSED))).figures == {"collisions": 1}
+    assert accepted(storm(failed(NOTHING, NOTHING, NOTHING, error=REFUSED))).figures == {
+        "collisions": 1,
+        "unrecognised": 0,
+    }
 
 
 def test_a_delete_collides_with_nothing() -> None:
@@ -43,7 +64,7 @@ def test_a_delete_collides_with_nothing() -> None:
 def test_a_refusal_at_commit_is_a_collision_whatever_its_outcome() -> None:
     for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
         refused = failed.func(outcome, 1, error=REFUSED)
-        assert accepted(storm(told(1), refused)).figures == {"collisions": 1}
+        assert accepted(storm(told(1), refused)).figures == {"collisions": 1, "unrecognised": 0}
 
 
 def test_no_census_is_needed() -> None:
@@ -52,5 +73,5 @@ def test_no_census_is_needed() -> None:
 
 def test_there_is_an_end_to_witnesses_but_not_to_counting() -> None:
     finding = accepted(storm(*(failed(NOTHING, error=REFUSED) for _ in range(30))))
-    assert finding.figures == {"collisions": 30}
+    assert finding.figures == {"collisions": 30, "unrecognised": 0}
     assert len(finding.witnesses) == 24

@@ -44,7 +44,7 @@ def causes(evidence: Evidence) -> dict[str, Any]:
     """Return the ledger, of which both checks say the same."""
     figures, finding = gapless(evidence).figures, explained(evidence)
     ledger: dict[str, Any] = figures["ledger"]
-    assert sum(ledger.values()) == figures["missing"]
+    assert sum(ledger.values()) == figures["missing"] + evidence.outside
     if finding.status is not Status.NA:
         assert finding.figures["unexplained"] == ledger.get("unexplained", 0)
         assert finding.status is (Status.BROKEN if finding.figures["unexplained"] else Status.HELD)
@@ -76,14 +76,23 @@ def test_ids_that_the_application_makes_are_its_own_affair() -> None:
 
 def test_below_rows_that_were_there_before_the_generator_never_was() -> None:
     there = [(3, None), (20, None)]
-    assert causes(storm(told(21), told(22), before=[3, 20], census=[*there, (21, 0), (22, 1)])) == {"foreign": 16}
+    assert causes(storm(told(21), told(22), before=[3, 20], census=[*there, (21, 0), (22, 1)])) == {}
     assert causes(storm(told(4), told(22), before=[3, 20], census=[*there, (4, 0), (22, 1)])) == {"unexplained": 16}
-    assert causes(storm(told(20), told(22), before=[3, 20], census=[*there, (20, 0), (22, 1)])) == {"unexplained": 17}
 
 
-def test_a_foreign_row_that_is_gone_and_what_lies_below_such_rows_are_one_cause() -> None:
-    evidence = storm(told(21), before=[3, 5, 20], census=[(3, None), (20, None), (21, 0)])
-    assert causes(evidence) == {"foreign": 1 + 15}
+@pytest.mark.parametrize(("far", "between"), [(100_000, 99_997), (-2, 2), (0, 0)])
+def test_what_lies_between_the_generators_range_and_foreign_rows_is_no_gap_of_it(far: int, between: int) -> None:
+    evidence = storm(told(1), told(2), before=[far], census=[(far, None), (1, 0), (2, 1)])
+    assert causes(evidence) == ({"foreign": between} if between else {})
+    figures = gapless(evidence).figures
+    assert (figures["missing"], figures["ratio"], gapless(evidence).status) == (0, 0.0, Status.HELD)
+    gap = storm(told(1), told(4), before=[far], census=[(far, None), (1, 0), (4, 1)])
+    assert (gapless(gap).figures["missing"], gapless(gap).figures["ratio"]) == (2, 0.5)
+
+
+def test_a_foreign_row_within_the_generators_range_is_in_use_and_one_that_is_gone_is_foreign() -> None:
+    evidence = storm(told(1), told(5), before=[2, 3, 4], census=[(3, None), (1, 0), (5, 1)])
+    assert causes(evidence) == {"foreign": 2}
 
 
 class TestACachedSequence:
@@ -98,7 +107,7 @@ class TestACachedSequence:
         assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 17}
 
     def test_leaves_no_hole_at_the_head_of_a_block(self) -> None:
-        operations = [told(20), told(24)]
+        operations = [told(*range(1, 21)), told(24)]
         assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"unexplained": 3}
 
     def test_leaves_a_block_of_which_the_first_was_refused(self) -> None:
@@ -119,13 +128,30 @@ class TestACachedSequence:
         assert causes(on(*four, unknown(101), **blocks)) == {"cached": 4 * 19}
 
     def test_that_lost_whole_blocks_leaves_the_first_of_each_unexplained(self) -> None:
-        operations = [told(40), told(81)]
+        operations = [told(*range(1, 41)), told(81)]
         assert causes(on(*operations, capabilities=self.SESSIONS, cache=20)) == {"cached": 38, "unexplained": 2}
 
     def test_counts_in_its_own_steps_and_direction(self) -> None:
         down = [told(-1), told(-3), told(-41, client=1), told(-43)]
         evidence = on(*down, capabilities=self.SESSIONS, cache=20, generator=Generator(-1, -2))
         assert causes(evidence) == {"off_grid": 21, "cached": 18}
+
+    def test_that_setup_has_moved_may_leave_a_tail_wherever_its_blocks_begin(self) -> None:
+        blocks: dict[str, Any] = {"capabilities": self.SESSIONS, "cache": 20}
+        assert causes(on(told(1_007), told(1_027, client=1), told(1_028), **blocks)) == {"cached": 19}
+        assert causes(on(told(1_007), told(1_028, client=1), **blocks)) == {"cached": 19, "unexplained": 1}
+
+    def test_goes_on_off_its_grid_from_what_a_server_that_crashed_had_logged(self) -> None:
+        operations = [told(1), told(21, client=1), told(54), told(55), told(74, client=1), told(75)]
+        started: dict[str, Any] = {"facts": {"started": "a"}, "facts_after": {"started": "b"}}
+        evidence = on(*operations, capabilities=self.SESSIONS, cache=20, pool=Pool(2, 1), **started)
+        assert causes(evidence) == {"cached": 19 + 19 + 18, "crash": 13}
+
+    @pytest.mark.parametrize("connections", [8, 9])
+    def test_explains_as_much_as_there_were_connections_where_they_were_counted(self, connections: int) -> None:
+        evidence = on(*(told(1 + 20 * block) for block in range(10)), capabilities=self.SESSIONS, cache=20)
+        evidence = replace(evidence, ending=replace(evidence.ending, connections=connections))
+        assert causes(evidence) == ({"cached": 9 * 19} if connections == 9 else {"unexplained": 9 * 19})
 
     def test_that_all_sessions_share_leaves_nothing(self) -> None:
         assert causes(on(told(1), told(21), cache=20)) == {"unexplained": 19}
@@ -190,6 +216,10 @@ def test_servers_that_take_turns_step_over_each_others_values() -> None:
 def test_past_the_largest_rowid_they_are_drawn_at_random() -> None:
     operations = [told(LARGEST), told(5), told(2**40)]
     assert causes(on(*operations, capabilities=("rowid_reuse",))) == {"at_random": LARGEST - 5 - 2}
+    behind = on(
+        told(5), told(9), before=[LARGEST], census=[(LARGEST, None), (5, 0), (9, 1)], capabilities=("rowid_reuse",)
+    )
+    assert causes(behind) == {"at_random": 3, "foreign": LARGEST - 10}
     assert "unexplained" in causes(on(told(5), told(2**40), capabilities=("rowid_reuse",)))
 
 

@@ -8,7 +8,7 @@ import pytest
 from histories import UUIDS, failed, storm, told
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.headroom import headroom
-from idstorm.record.capacity import Capacity
+from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
@@ -29,6 +29,7 @@ def test_little_used_holds_and_says_how_much() -> None:
         "used": 10 / 32_767,
         "position": 10,
         "limit": 32_767,
+        "of": "column smallint",
         "column": "smallint",
         "column_limit": 32_767,
         "generator": "sequence thing_id_seq",
@@ -48,7 +49,7 @@ def test_it_breaks_at_the_fraction_that_is_stated(fraction: float, status: Statu
     capacity = Capacity("tinyint", 20, "AUTO_INCREMENT", 20)
     finding = headroom(after(capacity, headroom=fraction))
     assert finding.status is status
-    witness = {"position": 10, "limit": 20, "rows_left": 6}  # one id was burned for two rows
+    witness = {"position": 10, "limit": 20, "of": "column tinyint", "rows_left": 6}  # one id was burned for two rows
     assert finding.witnesses == ((witness,) if status is Status.BROKEN else ())
 
 
@@ -93,6 +94,55 @@ def test_ids_are_burned_in_whole_steps_of_the_generator() -> None:
     assert headroom(after(capacity, ids=[1, 11], generator=Generator(1, 10))).figures["burned_per_row"] == 1.5
     none = replace(capacity, position=None)
     assert headroom(after(none, ids=[1, 11], generator=Generator(1, 10))).figures["rows_left"] == 998
+
+
+def test_what_counts_is_the_share_of_the_generators_own_range() -> None:
+    below = Capacity("integer", 2**31 - 1, "sequence s", 400, position=159, generator_first=-400)
+    finding = headroom(after(below, ids=range(-400, 160), generator=Generator(-400)))
+    assert (finding.status, finding.figures["used"]) == (Status.BROKEN, 559 / 800)
+    assert (finding.figures["of"], finding.figures["rows_left"]) == ("sequence s", 241)
+
+
+def test_a_generator_that_counts_down_to_1_is_hardly_used_at_its_start() -> None:
+    countdown = Capacity("integer", -(2**31), "sequence s", 1, position=999_401, generator_first=1_000_000)
+    finding = headroom(after(countdown, ids=range(1_000_000, 999_400, -1), generator=Generator(1_000_000, -1)))
+    assert (finding.status, finding.figures["used"]) == (Status.HELD, 599 / 999_999)
+    assert finding.figures["rows_left"] == 999_400
+
+
+def test_what_the_start_of_a_generator_skipped_counts_as_used() -> None:
+    late = Capacity("bigint", 2**63 - 1, "sequence s", 1_000, position=905, generator_first=1)
+    assert headroom(after(late, ids=range(900, 906), generator=Generator(900))).status is Status.BROKEN
+
+
+def test_a_generator_that_begins_again_is_never_used_up_and_that_is_said() -> None:
+    round_ = Capacity("integer", 2**31 - 1, "sequence s", 10, position=9, generator_first=1, cycles=True)
+    finding = headroom(after(round_, ids=range(1, 10)))
+    assert (finding.status, finding.figures["of"]) == (Status.HELD, "column integer")
+    assert "begins again" in str(finding.reason)
+
+
+def test_a_column_that_refers_to_the_ids_has_to_hold_them_as_well() -> None:
+    narrow = Reference("pet.owner_id", "smallint", 32_767)
+    wide = Capacity("bigint", 2**63 - 1, "sequence s", 2**63 - 1, 30_000, generator_first=1, references=(narrow,))
+    finding = headroom(after(wide, ids=range(29_990, 30_001)))
+    assert (finding.status, finding.figures["rows_left"]) == (Status.BROKEN, 2_767)
+    assert finding.figures["of"] == "pet.owner_id, which refers to it and is smallint"
+
+
+@pytest.mark.parametrize(("position", "used"), [(400, 400), (None, 10)])
+def test_rows_that_were_there_before_are_not_how_far_the_storm_came(position: int | None, used: int) -> None:
+    far = [(2_000_000_000, None), (8, 0), (10, 1)]
+    capacity = Capacity("integer", 2**31 - 1, "sequence s", 2**31 - 1, position=position)
+    finding = headroom(after(capacity, before=[2_000_000_000], census=far))
+    assert (finding.status, finding.figures["position"]) == (Status.HELD, used)
+    collides = "the generator will collide at 2,000,000,000, which a row has that was there before"
+    assert finding.reason == (collides if position else None)
+
+
+def test_how_far_the_ids_can_go_is_unknown_where_it_may_not_be_read() -> None:
+    evidence = replace(after(None), ending=Ending("finished", capacity_unread="permission denied"))
+    assert (headroom(evidence).status, headroom(evidence).reason) == (Status.UNKNOWN, "permission denied")
 
 
 def test_a_date_is_given_only_with_a_forecast() -> None:

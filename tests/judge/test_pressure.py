@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from histories import NOTHING, Operation, deleted, failed, storm, told, unknown
+from histories import NOTHING, REFUSED, Operation, deleted, failed, storm, told, unknown
 from idstorm.judge import timeline
 from idstorm.judge.pressure import overlap, pressure
+from idstorm.record.code import Code
 from idstorm.record.outcome import Status
+from idstorm.record.plan import Fleet
 from idstorm.record.store import Ending
 from idstorm.record.tape import Flag
 
@@ -145,3 +149,79 @@ def test_flushes_of_one_transaction_overlap_nobody_where_its_session_was_joined(
     ]
     figures = pressure(storm(*flushes, joined=joined)).figures
     assert figures["overlap_mean"] == mean
+
+
+CONFLICT = Code("postgresql:40001", raced=True)
+MISSING = Code("postgresql:42703", message="no such feature")
+
+
+def alone(number: int, others: Operation | None = None) -> list[Operation]:
+    """Return acknowledged inserts of one client, each beside something that another did at the same time."""
+    mine = [told(place, begin=1 + 30 * place, ended=11 + 30 * place) for place in range(number)]
+    if others is None:
+        return mine
+    return mine + [replace(others, client=1, begin=1 + 30 * place, ended=11 + 30 * place) for place in range(number)]
+
+
+def test_one_client_whose_inserts_alone_are_acknowledged_cannot_collide() -> None:
+    finding = pressure(storm(*alone(200, failed(NOTHING, error=CONFLICT))))
+    assert (finding.status, finding.figures["overlap_mean"]) == (Status.UNKNOWN, 2.0)
+    assert finding.reason == "all of them were those of one client, which cannot collide alone"
+
+
+def test_what_failed_overlaps_only_where_the_database_ended_it_because_of_a_race() -> None:
+    both = [told(900 + place, client=1, begin=10_000 + place, ended=10_001 + place) for place in range(9)]
+    for error, mean in ((CONFLICT, 2.0), (REFUSED, 2.0), (MISSING, 1.0), (None, 1.0)):
+        finding = pressure(storm(*alone(200, failed(NOTHING, error=error)), *both))
+        assert finding.figures["overlap_mean"] == pytest.approx(mean, abs=0.01)
+
+
+def test_an_unknown_outcome_does_not_overlap() -> None:
+    assert pressure(storm(*alone(3, unknown(NOTHING)))).figures["overlap_mean"] == 1.0
+
+
+def test_an_operation_whose_beginning_was_not_seen_overlaps_from_its_ids_on() -> None:
+    slow = [told(1, begin=1, handed=9, ended=11, flags=Flag.UNSEEN), told(2, client=1, begin=1, handed=2, ended=8)]
+    assert pressure(storm(*slow)).figures["overlap_peak"] == 1
+    seen = [replace(slow[0], flags=0), slow[1]]
+    assert pressure(storm(*seen)).figures["overlap_peak"] == 2
+
+
+def test_where_half_failed_and_no_race_was_the_reason_it_is_unknown() -> None:
+    bad = [failed(NOTHING, client=place % 2, begin=90_000 + place, error=MISSING) for place in range(200)]
+    finding = pressure(storm(*pairs(100), *bad))
+    assert (finding.status, finding.reason) == (
+        Status.UNKNOWN,
+        "50% of the operations failed, most with postgresql:42703: no such feature",
+    )
+    assert pressure(storm(*pairs(100), *bad[1:])).status is Status.HELD
+    assert pressure(storm(*pairs(100), *bad, failing=0.5)).status is Status.HELD
+    assert pressure(storm(*pairs(100), *bad, failing=0.4)).status is Status.UNKNOWN
+    assert pressure(storm(*pairs(100), *bad, joined=True)).status is Status.HELD
+    meant = [replace(one, error=None, flags=Flag.DELIBERATE) for one in bad]
+    assert pressure(storm(*pairs(100), *meant)).status is Status.HELD
+    conflicts = [replace(one, error=CONFLICT) for one in bad]
+    assert pressure(storm(*pairs(100), *conflicts)).status is Status.HELD
+
+
+def test_where_most_failed_nobody_is_told_to_insert_more() -> None:
+    finding = pressure(storm(*pairs(10), *(failed(NOTHING, error=MISSING) for _ in range(300))))
+    assert "raise --inserts" not in str(finding.reason)
+    assert "no such feature" in str(finding.reason)
+
+
+def test_a_client_or_a_worker_that_never_had_a_connection_is_named() -> None:
+    refused = Code("mysql:2003", message="Can't connect")
+    lost = failed(NOTHING, client=2, flags=Flag.UNCONNECTED, error=refused)
+    assert pressure(storm(*pairs(100), lost)).reason == "client 2 never had a connection"
+    some = storm(*pairs(100), lost, told(999, client=2))
+    assert pressure(some).status is Status.HELD
+    fleet = Fleet(processes=2, clients=4, seconds=1.0)
+    both = storm(*pairs(100), lost, replace(lost, client=3), fleet=fleet)
+    assert pressure(both).reason == "worker 1 never had a connection"
+    nothing = storm(*pairs(100), clients=4, fleet=fleet)
+    assert pressure(nothing).reason == "worker 1 never had a connection"
+    idle = storm(*pairs(100), clients=4, fleet=replace(fleet, seconds=None, inserts=2))
+    assert pressure(idle).status is Status.HELD
+    none = storm(lost, clients=3, fleet=replace(fleet, clients=3))
+    assert str(pressure(none).reason).startswith("no client ever had a connection")

@@ -2,15 +2,34 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from histories import UUIDS, deleted, failed, storm, told, unknown
+from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
 from idstorm.judge.single_use import single_use
 from idstorm.record.keys import Existing
 from idstorm.record.outcome import Status
+from idstorm.record.store import Ending
+
+GONE = (told(77, client=1), deleted(0))
+"""A row that came and went, so that its id could have come back."""
 
 
-def test_ids_that_were_acknowledged_once_hold() -> None:
-    finding = single_use(storm(told(1), told(2, 3, client=1)))
+def test_ids_that_were_acknowledged_once_hold_where_one_could_have_come_back() -> None:
+    finding = single_use(storm(*GONE, told(1), told(2, 3, client=1)))
     assert (finding.status, finding.figures) == (Status.HELD, {"reissued": 0})
+
+
+def test_where_nothing_could_have_brought_an_id_back_it_is_unknown() -> None:
+    finding = single_use(storm(told(1), told(2, 3, client=1)))
+    assert (finding.status, finding.figures) == (Status.UNKNOWN, {"reissued": 0})
+    assert "nothing could have brought an id back" in str(finding.reason)
+    assert single_use(storm(told(1), perhaps_deleted(0))).status is Status.UNKNOWN
+
+
+def test_an_interlude_a_restart_or_a_row_that_is_gone_could_have_brought_one_back() -> None:
+    assert single_use(storm(told(1), interlude=True)).status is Status.HELD
+    assert single_use(storm(told(1), interlude=True, ending=Ending("interrupted"))).status is Status.UNKNOWN
+    assert single_use(storm(told(1), ending=Ending("finished", facts={"started": "later"}))).status is Status.HELD
+    assert single_use(storm(told(1), census=[])).status is Status.HELD
+    assert single_use(storm(told(1), census=[], ending=Ending("finished", quiet=False))).status is Status.UNKNOWN
 
 
 def test_an_id_that_came_back_after_its_row_was_deleted_was_used_twice() -> None:
@@ -22,19 +41,19 @@ def test_an_id_that_came_back_after_its_row_was_deleted_was_used_twice() -> None
 
 
 def test_an_id_that_was_only_handed_was_not_used() -> None:
-    assert single_use(storm(failed(1), unknown(1), told(1, client=1))).status is Status.HELD
+    assert single_use(storm(*GONE, failed(1), unknown(1), told(1, client=1))).status is Status.HELD
 
 
 def test_an_unknown_row_was_not_acknowledged_even_if_it_is_there() -> None:
-    assert single_use(storm(unknown(1), told(1), census=[(1, 0), (1, 1)])).status is Status.HELD
+    assert single_use(storm(*GONE, unknown(1), told(1), census=[(1, 1), (1, 2)])).status is Status.HELD
 
 
 def test_no_row_and_another_rows_id_use_up_nothing() -> None:
-    assert single_use(storm(told(1), told(Existing(1)), told(None), told(None))).status is Status.HELD
+    assert single_use(storm(*GONE, told(1), told(Existing(1)), told(None), told(None))).status is Status.HELD
 
 
 def test_no_census_is_needed() -> None:
-    assert single_use(storm(told(1), census=None)).status is Status.HELD
+    assert single_use(storm(*GONE, told(1), census=None)).status is Status.HELD
     assert single_use(storm(told(1), told(1), census=None)).status is Status.BROKEN
 
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from histories import NOTHING, UUIDS, Operation, failed, storm, told, unknown
+from histories import COUNTER, NOTHING, UUIDS, Operation, failed, storm, told, unknown
 from idstorm.judge.starts_at import starts_at
+from idstorm.record.capacity import Capacity
+from idstorm.record.keys import Burned
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
+from idstorm.record.store import Ending
 from idstorm.record.verdict import Finding
 
 
@@ -81,13 +85,51 @@ def test_inserts_that_never_saw_their_id_excuse_no_wrong_grid() -> None:
 
 def test_few_ids_prove_nothing() -> None:
     finding = judged(range(100, 129))
-    assert (finding.status, finding.reason) == (Status.UNKNOWN, "29 ids were handed, 30 are needed")
+    assert (finding.status, finding.reason) == (Status.UNKNOWN, "29 different ids were handed, 30 are needed")
     assert judged(range(100, 130)).status is Status.HELD
 
 
 def test_one_id_over_and_over_is_no_step() -> None:
     finding = judged([100] * 40)
-    assert (finding.status, finding.figures["step"]) == (Status.BROKEN, 0)
+    assert (finding.status, finding.reason) == (Status.UNKNOWN, "1 different ids were handed, 30 are needed")
+    assert judged([*range(100, 140), *[100] * 40]).status is Status.HELD
+
+
+def test_ids_that_were_given_up_are_steps_as_well() -> None:
+    given_up = [told(id_, Burned(id_ + 1)) for id_ in range(100, 180, 2)]
+    assert starts_at(storm(*given_up, generator=Generator(100))).status is Status.HELD
+
+
+def test_the_step_within_a_block_is_not_seen_where_each_session_draws_one_value() -> None:
+    blocks = storm(*map(told, range(1, 801, 20)), generator=COUNTER)
+    target = replace(blocks.plan.target, capabilities=("session_sequence_cache",))
+    capacity = Capacity("integer", 2**31, "sequence s", 2**63, cache=20)
+    cached = replace(blocks, plan=replace(blocks.plan, target=target), ending=Ending("finished", capacity=capacity))
+    assert starts_at(cached).status is Status.UNKNOWN
+    assert "a block of 20" in str(starts_at(cached).reason)
+    assert starts_at(blocks).status is Status.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("facts", "ids", "status"),
+    [
+        ({"auto_increment_increment": 3, "auto_increment_offset": 2}, range(2, 122, 3), Status.HELD),
+        ({"auto_increment_increment": 3, "auto_increment_offset": 1}, range(2, 122, 3), Status.BROKEN),
+        ({"auto_increment_increment": 3, "auto_increment_offset": 2}, range(1, 41), Status.BROKEN),
+        ({"auto_increment_increment": 2, "auto_increment_offset": 5}, range(1, 81, 2), Status.HELD),
+        ({}, range(1, 41), Status.HELD),
+    ],
+)
+def test_a_tables_own_counter_goes_on_as_its_server_is_told_to(
+    facts: dict[str, int], ids: range, status: Status
+) -> None:
+    evidence = storm(*map(told, ids), generator=COUNTER)
+    counter = Capacity("int", 2**31, "AUTO_INCREMENT", 2**31)
+    on_server = replace(evidence, ending=Ending("finished", facts=facts, capacity=counter))
+    assert starts_at(on_server).status is status
+    sequence = replace(on_server.ending, capacity=Capacity("int", 2**31, "sequence s", 2**31))
+    plain = Status.HELD if ids == range(1, 41) else Status.BROKEN
+    assert starts_at(replace(on_server, ending=sequence)).status is plain
 
 
 def test_it_means_nothing_where_rows_were_there_before() -> None:

@@ -19,6 +19,7 @@ from histories import (
     storm,
     told,
     unknown,
+    unused,
 )
 from idstorm.judge.unique import unique
 from idstorm.record.keys import Codec, Existing
@@ -166,3 +167,47 @@ def test_there_is_an_end_to_witnesses_but_not_to_counting() -> None:
 
 def test_nothing_at_all_holds() -> None:
     assert unique(storm(census=[])).status is Status.HELD
+
+
+def test_two_rows_that_are_there_with_one_id_break_it_whatever_anybody_was_told() -> None:
+    """As where clients lose the answer to their COMMIT, so that they are told nothing."""
+    finding = unique(storm(told(1), unknown(NOTHING), unknown(NOTHING, client=1), census=[(1, 0), (2, 1), (2, 2)]))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"duplicated": 1})
+    (witness,) = finding.witnesses
+    assert (witness["id"], witness["times"], witness["stored"]) == (2, 2, True)
+    assert [row["token"] for row in witness["rows"]] == [1001, 2000]
+    assert {row["stored"] for row in witness["rows"]} == {2}
+
+
+def test_a_row_that_is_there_twice_shares_its_id_with_itself_alone() -> None:
+    assert unique(storm(told(1), told(2), census=[(1, 0), (1, 0), (2, 1)])).status is Status.HELD
+
+
+def test_an_id_that_is_told_twice_and_stored_twice_counts_once() -> None:
+    assert unique(storm(told(1), told(1, client=1))).figures == {"duplicated": 1}
+
+
+def test_rows_that_nobody_attempted_share_ids_as_well() -> None:
+    finding = unique(storm(told(1), census=[(1, 0), (1, unused())]))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"duplicated": 1})
+    assert finding.witnesses[0]["rows"][1] == {"token": unused().number, "stored": 1}
+
+
+def test_ids_that_are_null_are_shared_by_nobody() -> None:
+    assert unique(storm(told(1), told(2), census=[(None, 0), (None, 1)])).status is Status.HELD
+
+
+def test_foreign_rows_may_share_what_they_like() -> None:
+    assert unique(storm(told(1), census=[(1, 0), (7, None), (7, None)])).status is Status.HELD
+
+
+def test_a_row_that_is_stored_over_a_foreign_one_breaks_it() -> None:
+    finding = unique(storm(unknown(NOTHING), before=[4], census=[(4, None), (4, 0)]))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"duplicated": 1})
+    assert (finding.witnesses[0]["foreign"], finding.witnesses[0]["stored"]) == (True, 4)
+
+
+def test_ids_of_several_words_are_stored_twice_as_well() -> None:
+    id_ = UUID(int=7 << 64)
+    evidence = storm(unknown(NOTHING), unknown(NOTHING), codec=UUIDS, census=[(id_, 0), (id_, 1)])
+    assert unique(evidence).figures == {"duplicated": 1}

@@ -109,7 +109,8 @@ class World:
         if outcome is not OK and luck & 6 == 0:
             ids = [NOTHING] * rows
         if outcome is OK and luck & 30 == 0:
-            ids[-1] = (None, Existing(ids[-1]), Burned(ids[-1]))[hold % 3]
+            known = [id_ for id_, _ in self.census if id_ is not None]
+            ids[-1] = (None, Existing(known[-1]) if known else None, Burned(ids[-1]))[hold % 3]
         self.run(Operation(outcome, tuple(ids), client=client), hold)
         numbered = [(id_, first + place) for place, id_ in enumerate(ids) if told_state(id_) is Told.ID]
         if outcome is OK or (outcome is UNKNOWN and luck & 8):
@@ -247,6 +248,12 @@ def take(world: World, pick: int) -> bool:
     return True
 
 
+def estrange(world: World, pick: int) -> bool:
+    """A client is told of an existing row, and no row has its id."""
+    world.run(Operation(OK, (Existing(world.next_id(reuse=False)),), client=pick % CLIENTS), pick % 7)
+    return True
+
+
 def collide(world: World, pick: int) -> bool:
     """The id's own constraint refuses a row."""
     world.run(failed(NOTHING, client=pick % CLIENTS, error=REFUSED), pick % 7)
@@ -309,7 +316,7 @@ def intrude(world: World, pick: int) -> bool:
 
 def skip(world: World, pick: int) -> bool:
     """The generator skips values, and nothing says why."""
-    if not any(isinstance(id_, int) for id_, _ in world.census):
+    if not any(isinstance(id_, int) and isinstance(row, int) for id_, row in world.census):
         return False
     row = len(world.rows)
     for _ in range(2 + pick % 20):
@@ -354,6 +361,7 @@ FAULTS: dict[Fault, tuple[str, str]] = {
     undelete: ("durable", "undeleted"),
     appear: ("durable", "unexpected"),
     misattribute: ("faithful", "misattributed"),
+    estrange: ("faithful", "of_existing"),
     skip: ("gapless", "missing"),
     overtake: ("ordered", "inversions"),
     pass_by: ("visible", "skipped"),

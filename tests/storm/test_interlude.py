@@ -89,7 +89,7 @@ mine = Scenario(model=Numbered, interlude=look, deletes=0.3)
     looked, highest = map(int, (idstorm.folder / "looked").read_text().split())
     tapes = history(idstorm)
     handed = tapes.of_rows(tapes.handed)
-    assert max(int(tapes.keys.show(int(row))) for row in np.flatnonzero(handed < looked)) > highest
+    assert max(int(str(tapes.keys.show(int(row)))) for row in np.flatnonzero(handed < looked)) > highest
 
 
 def test_an_interrupt_during_the_interlude_lets_it_end_and_judges_what_there_is(idstorm: Idstorm) -> None:

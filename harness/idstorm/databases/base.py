@@ -129,6 +129,10 @@ class Database(ABC):
         """
         return None
 
+    def last_of(self, type_: str, *, down: bool) -> int | None:
+        """Return the last value of an integer type, in the database's words; None where widths mean nothing."""
+        return None
+
     @abstractmethod
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """Return which table a name leads to on a driver's connection; None where that is not known.

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.mysql import packed_census
 from idstorm.errors import EnvironmentFault
-from idstorm.record.capacity import Capacity
+from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
@@ -31,7 +32,15 @@ its group or cluster rolled back while it was committing."""
 _ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
 _PRIVILEGE = {1044, 1142, 1227}
 
-_BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "bigint": 63}
+_BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
+
+_REFERRING = """
+SELECT concat(k.table_name, '.', k.column_name), c.column_type
+FROM information_schema.key_column_usage k JOIN information_schema.columns c
+ON c.table_schema = k.table_schema AND c.table_name = k.table_name AND c.column_name = k.column_name
+WHERE k.referenced_table_schema = DATABASE() AND k.referenced_table_name = :table AND k.referenced_column_name = :column
+"""
+"""The columns of foreign keys to a column of the namespace, with their types."""
 
 
 class MySQL(Database):
@@ -175,13 +184,17 @@ class MySQL(Database):
             ),
             names,
         ).one()
-        kind = str(type_).partition("(")[0].split()[0]
-        if kind not in _BITS:
+        last = self.last_of(type_, down=down)
+        if last is None:
             return None
-        last = (1 << _BITS[kind] + ("unsigned" in type_)) - 1
-        last = -(1 << _BITS[kind]) if down else last
+        references = tuple(
+            Reference(referring, words, limit)
+            for referring, words in connection.execute(sa.text(_REFERRING), names)
+            if (limit := self.last_of(words, down=down)) is not None
+        )
         if "auto_increment" not in extra:
-            return self.sequence_capacity(connection, type_, last, sequence, down=down)
+            found = self.sequence_capacity(connection, type_, last, sequence, down=down)
+            return replace(found, references=references)
         if self.name == "mysql":
             connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
         following = connection.execute(
@@ -191,7 +204,17 @@ class MySQL(Database):
             ),
             names,
         ).scalar()
-        return Capacity(type_, last, "AUTO_INCREMENT", last, None if following is None else int(following) - 1)
+        position = None if following is None else int(following) - 1
+        return Capacity(type_, last, "AUTO_INCREMENT", last, position, generator_first=1, references=references)
+
+    def last_of(self, type_: str, *, down: bool) -> int | None:
+        """Return the last value of an integer type of any width, unsigned or not."""
+        words = type_.lower()
+        bits = _BITS.get(re.split(r"[\s(]", words)[0])
+        if bits is None:
+            return None
+        unsigned = "unsigned" in words
+        return (0 if unsigned else -(1 << bits)) if down else (1 << bits + unsigned) - 1
 
     def sequence_capacity(
         self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
@@ -265,10 +288,14 @@ class MariaDB(MySQL):
         if sequence is None:
             return super().sequence_capacity(connection, type_, last, sequence, down=down)
         quoted = connection.dialect.identifier_preparer.quote(sequence)
-        least, most, following, step, cache = connection.exec_driver_sql(
-            f"SELECT minimum_value, maximum_value, next_not_cached_value, increment, cache_size FROM {quoted}"
+        least, most, following, step, cache, cycles = connection.exec_driver_sql(
+            "SELECT minimum_value, maximum_value, next_not_cached_value, increment, cache_size, cycle_option "
+            f"FROM {quoted}"
         ).one()
-        return Capacity(type_, last, f"sequence {sequence}", least if down else most, following - step, max(1, cache))
+        first, end = (most, least) if down else (least, most)
+        return Capacity(
+            type_, last, f"sequence {sequence}", end, following - step, max(1, cache), first, cycles=bool(cycles)
+        )
 
 
 def _version(connection: sa.Connection) -> str:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.postgresql import packed_census
 from idstorm.errors import EnvironmentFault
-from idstorm.record.capacity import Capacity
+from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
@@ -35,6 +35,17 @@ _NOT_REACHED = re.compile("connection to server .* failed: |could not connect to
 """What libpq says where there is no connection: the server's own state of that does not get through."""
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+
+_REFERRING = """
+SELECT r.relname || '.' || a.attname, format_type(a.atttypid, NULL)
+FROM pg_constraint k
+JOIN pg_class t ON t.oid = k.confrelid JOIN pg_class r ON r.oid = k.conrelid
+CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair(own, theirs)
+JOIN pg_attribute i ON i.attrelid = t.oid AND i.attnum = pair.theirs
+JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = pair.own
+WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = :table AND i.attname = :column
+"""
+"""The columns of foreign keys to a column of the namespace, with their types."""
 
 
 class PostgreSQL(Database):
@@ -172,29 +183,41 @@ class PostgreSQL(Database):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Ask for the column's type, and for the sequence that it owns or that the model names."""
+        """Ask for the column's type, for the sequence that it owns or that the model names, and who refers to it."""
+        names = {"table": table, "column": column, "sequence": sequence}
         type_ = connection.execute(
             sa.text(
                 "SELECT format_type(atttypid, NULL) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE "
                 "c.relnamespace = current_schema()::regnamespace AND c.relname = :table AND a.attname = :column"
             ),
-            {"table": table, "column": column},
+            names,
         ).scalar_one()
-        if type_ not in _BITS:
+        last = self.last_of(type_, down=down)
+        if last is None:
             return None
-        last = -(1 << _BITS[type_]) if down else (1 << _BITS[type_]) - 1
+        references = tuple(
+            Reference(referring, words, limit)
+            for referring, words in connection.execute(sa.text(_REFERRING), names)
+            if (limit := self.last_of(words, down=down)) is not None
+        )
         found = connection.execute(
             sa.text(
-                "SELECT sequencename, min_value, max_value, last_value, cache_size FROM pg_sequences WHERE "
+                "SELECT sequencename, min_value, max_value, last_value, cache_size, cycle FROM pg_sequences WHERE "
                 "schemaname = current_schema() AND (sequencename = :sequence OR format('%I.%I', schemaname, "
                 "sequencename) = pg_get_serial_sequence(quote_ident(:table), :column))"
             ),
-            {"table": table, "column": column, "sequence": sequence},
+            names,
         ).one_or_none()
         if found is None:
-            return Capacity(type_, last, "the application", last)
-        name, least, most, position, cache = found
-        return Capacity(type_, last, f"sequence {name}", least if down else most, position, cache)
+            return Capacity(type_, last, "the application", last, references=references)
+        name, least, most, position, cache, cycles = found
+        first, end = (most, least) if down else (least, most)
+        return Capacity(type_, last, f"sequence {name}", end, position, cache, first, cycles, references)
+
+    def last_of(self, type_: str, *, down: bool) -> int | None:
+        """Return the last value of smallint, integer or bigint."""
+        bits = _BITS.get(type_.lower())
+        return None if bits is None else -(1 << bits) if down else (1 << bits) - 1
 
     def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: there is no connection."""

@@ -145,13 +145,24 @@ class SQLite(Database):
         """A rowid has 64 bits, whatever its column is called; AUTOINCREMENT remembers the highest.
 
         https://www.sqlite.org/autoinc.html
+        https://www.sqlite.org/lang_createtable.html#rowids_and_the_integer_primary_key
         """
+        last = -_LARGEST - 1 if down else _LARGEST
+        columns = connection.execute(sa.text("SELECT name, type, pk FROM pragma_table_info(:table)"), {"table": table})
+        keys = [(name, str(type_).upper()) for name, type_, place in columns if place]
+        if keys != [(column, "INTEGER")]:  # which alone is another name of the rowid
+            return Capacity("INTEGER", last, "the application", last)
         kept = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'").scalar()
         query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
         highest = connection.exec_driver_sql(query, (table,)).scalar() if kept else None
         generator = "rowid" if highest is None else "AUTOINCREMENT"
-        last = -_LARGEST - 1 if down else _LARGEST
-        return Capacity("INTEGER", last, generator, last, highest)
+        if highest is None:  # it goes on from the largest row that there is
+            quoted = (
+                connection.dialect.identifier_preparer.quote(column),
+                connection.dialect.identifier_preparer.quote(table),
+            )
+            highest = connection.exec_driver_sql("SELECT max({}) FROM {}".format(*quoted)).scalar()
+        return Capacity("INTEGER", _LARGEST, generator, _LARGEST, highest, generator_first=1)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """The file of a schema, and the number that each change of its schema raises.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from idstorm.judge.evidence import UNEXPECTED, Evidence
-from idstorm.record.columns import Bools, Ints
+from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Told
 from idstorm.record.verdict import Finding
@@ -22,13 +22,10 @@ def durable(evidence: Evidence) -> Finding:
     outcome, found, rows = evidence.row_outcome, evidence.found, evidence.row_of_entry
     certain = outcome == Outcome.OK
     deletes = len(evidence.history.deleted) > 0
-    lost = _and_not(certain & evidence.owned, found)
-    if deletes:
-        lost &= ~evidence.deleted(Outcome.OK, Outcome.UNKNOWN)
     absent = outcome == Outcome.FAILED
     absent |= certain & (evidence.history.told != Told.ID)
     faults = {
-        "lost": np.flatnonzero(lost),
+        "lost": np.flatnonzero(evidence.lost),
         "doubled": _doubled(evidence, rows),
         "undeleted": np.flatnonzero(evidence.deleted(Outcome.OK) & found) if deletes else np.zeros(0, np.int64),
         "revived": np.flatnonzero(absent & found),
@@ -53,11 +50,6 @@ def durable(evidence: Evidence) -> Finding:
         "foreign": foreign,
     }
     return Finding(Status.BROKEN if witnesses else Status.HELD, figures, tuple(witnesses))
-
-
-def _and_not(these: Bools, those: Bools) -> Bools:
-    these &= ~those
-    return these
 
 
 def _doubled(evidence: Evidence, rows: Ints) -> Ints:

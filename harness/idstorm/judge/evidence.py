@@ -106,6 +106,13 @@ class Evidence:
         return taken
 
     @cached_property
+    def own_entries(self) -> Bools:
+        """The entries of the census that are of this storm and have an id."""
+        assert self.census is not None
+        own: Bools = self.row_of_entry != FOREIGN
+        return own if self.census.null_ids is None else own & ~self.census.null_ids
+
+    @cached_property
     def kinds_of_entries(self) -> tuple[int, int, int]:
         """How many entries of the census are a row of the history, how many FOREIGN, how many UNEXPECTED."""
         own = foreign = 0
@@ -167,6 +174,30 @@ class Evidence:
         return {**self.plan.target.facts, **self.ending.facts}
 
     @property
+    def restarted(self) -> bool:
+        """Whether the server was started again during the storm, as far as it says when it was."""
+        after = self.ending.facts.get("started")
+        return after is not None and after != self.plan.target.facts.get("started")
+
+    @cached_property
+    def lost(self) -> Bools:
+        """The acknowledged rows that are not there, although no delete of theirs may have taken effect."""
+        lost: Bools = self.row_outcome == Outcome.OK
+        lost &= self.owned
+        lost &= ~self.found
+        if len(self.history.deleted):
+            lost &= ~self.deleted(Outcome.OK, Outcome.UNKNOWN)
+        return lost
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions of the database can have drawn ids, at most."""
+        if self.ending.connections is not None:
+            return self.ending.connections
+        pool, unknown = self.plan.pool, int(np.count_nonzero(self.history.outcome == Outcome.UNKNOWN))
+        return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) + unknown
+
+    @property
     def cache(self) -> int:
         """How many values the generator's cache holds; 1: it has none."""
         return 1 if self.ending.capacity is None else self.ending.capacity.cache
@@ -178,15 +209,31 @@ class Evidence:
             return Finding(Status.NA, reason="the ids are no numbers")
         if self.census is None or not self.ending.quiet:
             return Finding(Status.UNKNOWN, reason=self.ending.census or "there is no census of a quiet table")
-        if not len(self.census.known_ids):
-            return Finding(Status.UNKNOWN, reason="the table is empty")
+        if not self.own_entries.any():
+            return Finding(Status.UNKNOWN, reason="no row of the storm is there")
         return None
 
     @cached_property
     def span(self) -> Span:
-        """The ids that the table holds, from the lowest to the highest, where they are numbers."""
+        """The ids in use from the lowest to the highest row of the storm's own, where they are numbers.
+
+        A row that was there before is in use where it lies between them; what lies beyond is not the generator's range.
+        """
         assert self.census is not None
-        return Span.of(self.census.known_ids.words)
+        own = self.census.ids.words if self.own_entries.all() else self.census.ids.words[self.own_entries]
+        low, high = own.min(), own.max()
+        ids = self.census.known_ids.words
+        return Span.of(ids if ids.min() == low and ids.max() == high else ids[(ids >= low) & (ids <= high)])
+
+    @cached_property
+    def outside(self) -> int:
+        """The values between the range of the storm's own ids and the rows that were there before, below and above."""
+        assert self.census is not None
+        ids = self.census.known_ids.words
+        below, above = ids[ids < self.span.low], ids[ids > self.span.high]
+        gaps = [self.span.low - int(below.max())] if len(below) else []
+        gaps += [int(above.min()) - self.span.high] if len(above) else []
+        return sum(gap - 1 for gap in gaps)
 
     def describe(self, row: int) -> dict[str, Any]:
         """Return what names one row for a reader: enough to find it in the table and on its tape."""

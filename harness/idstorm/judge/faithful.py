@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from idstorm.judge.evidence import WITNESSES, Evidence
+from idstorm.judge.existing import strangers
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
+from idstorm.record.keys import Shown
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
 
 def faithful(evidence: Evidence) -> Finding:
-    """Hold where each row that may have committed, and is found, has the id that its client was told."""
+    """Hold where each row that may have committed, and is found, has the id that its client was told.
+
+    The id of an `Existing` is judged where its operation is ok: some row must have it, and the owner's, where the owner
+    is named. `misattributed` counts both kinds.
+    """
     if evidence.plan.ids.token is None:
         return Finding(Status.NA, reason="no column of the table can carry a token, so a row's own id is not known")
     if evidence.census is None:
         return Finding(Status.UNKNOWN, reason=evidence.ending.census or "there is no census")
-    census = evidence.census
+    wrong, strange = _misattributed(evidence), strangers(evidence)
+    figures = {"misattributed": len(wrong) + len(strange), "of_existing": len(strange)}
+    witnesses = [_witness(evidence, int(entry)) for entry in wrong[:WITNESSES]]
+    witnesses += [_existing(evidence, row, stored) for row, stored in strange[:WITNESSES]]
+    return Finding(Status.BROKEN if witnesses else Status.HELD, figures, tuple(witnesses[:WITNESSES]))
+
+
+def _misattributed(evidence: Evidence) -> Ints:
+    """Return an entry of each row that has another id than its client was told."""
     differs = _differing(evidence)
     rows = evidence.row_of_entry[differs]
     told = evidence.owned[rows] & (evidence.row_outcome[rows] != Outcome.FAILED)
     wrong, rows = differs[told], rows[told]
-    if len(wrong):  # of a token with several rows, one may have the id after all
-        same = np.setdiff1d(np.flatnonzero(np.isin(evidence.row_of_entry, rows)), differs)
-        wrong = wrong[~np.isin(rows, evidence.row_of_entry[same])]
-        wrong = wrong[np.unique(evidence.row_of_entry[wrong], return_index=True)[1]]
-    witnesses = tuple(
-        {
-            "told": (row := evidence.describe(int(evidence.row_of_entry[entry]))).pop("id"),
-            "stored": None if census.null_ids is not None and census.null_ids[entry] else census.ids.show(int(entry)),
-            **row,
-        }
-        for entry in wrong[:WITNESSES]
-    )
-    return Finding(Status.BROKEN if len(wrong) else Status.HELD, {"misattributed": len(wrong)}, witnesses)
+    if not len(wrong):
+        return np.zeros(0, np.int64)
+    # Of a token with several rows, one may have the id after all.
+    same = np.setdiff1d(np.flatnonzero(np.isin(evidence.row_of_entry, rows)), differs)
+    wrong = wrong[~np.isin(rows, evidence.row_of_entry[same])]
+    return np.asarray(wrong[np.unique(evidence.row_of_entry[wrong], return_index=True)[1]])
+
+
+def _witness(evidence: Evidence, entry: int) -> dict[str, Any]:
+    census = evidence.census
+    assert census is not None
+    row = evidence.describe(int(evidence.row_of_entry[entry]))
+    null = census.null_ids is not None and bool(census.null_ids[entry])
+    return {"told": row.pop("id"), "stored": None if null else census.ids.show(entry), **row}
+
+
+def _existing(evidence: Evidence, row: int, stored: Shown | None) -> dict[str, Any]:
+    described = evidence.describe(row)
+    return {"told": described.pop("id"), "stored": stored, "existing": True, **described}
 
 
 def _differing(evidence: Evidence) -> Ints:

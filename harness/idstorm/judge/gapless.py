@@ -9,13 +9,18 @@ from idstorm.record.verdict import Finding
 
 
 def gapless(evidence: Evidence) -> Finding:
-    """Hold where no value of the generator is missing between the lowest and the highest id of the census."""
+    """Hold where no value of the generator is missing between the lowest and the highest id that it gave.
+
+    The ledger charges what is missing; beside that, it charges to `foreign` what lies between this range and rows that
+    were there before, which is in no other figure.
+    """
     wanting = evidence.no_span
     if wanting is not None:
         return wanting
     span = evidence.span
+    foreign = {"foreign": evidence.outside} if evidence.outside else {}
     if not span.missing:
-        return Finding(Status.HELD, {"missing": 0, "gaps": 0, "largest": 0, "ratio": 0.0, "ledger": {}})
+        return Finding(Status.HELD, {"missing": 0, "gaps": 0, "largest": 0, "ratio": 0.0, "ledger": foreign})
     causes, widths = ledger(evidence).causes, span.widths
     largest = int(widths.argmax())
     figures = {
@@ -23,7 +28,7 @@ def gapless(evidence: Evidence) -> Finding:
         "gaps": len(widths),
         "largest": int(widths[largest]),
         "ratio": span.missing / (span.high - span.low + 1),
-        "ledger": causes,
+        "ledger": causes | ({"foreign": causes.get("foreign", 0) + evidence.outside} if foreign else {}),
     }
     witness = {"largest_gap_between": [int(span.before[largest]), int(span.after[largest])]}
     held = span.missing == causes.get("off_grid")

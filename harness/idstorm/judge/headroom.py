@@ -1,46 +1,77 @@
 """`headroom`: how much of the ids is used up, and how long will the rest last?
 
-The column has a limit, and so has the generator, and they fail differently: an Integer column over a bigint sequence
-refuses what the sequence goes on to hand out. What counts is how far the generator has come, not how many rows are
-there: an id that a rollback or an upsert has burned is gone.
+The generator has a limit, so has the column, and so has each column that refers to it, and they fail differently: an
+Integer column over a bigint sequence refuses what the sequence goes on to hand out. What counts is how far the
+generator has come, not how many rows are there: an id that a rollback or an upsert has burned is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from idstorm.judge.evidence import Evidence
+from idstorm.record.capacity import Capacity
 from idstorm.record.outcome import Status
 from idstorm.record.verdict import Finding
 
 
-def headroom(evidence: Evidence) -> Finding:
-    """Hold where less than the stated fraction of the column's range, and of the generator's, is used up.
+@dataclass(frozen=True)
+class _Range:
+    """What ids are drawn from, or must fit into."""
 
-    `rows_left` allows for the ids that this storm burned for each row that it kept.
+    name: str
+    position: int  #: how far the ids have come
+    first: int  #: what counts as used up begins here
+    limit: int
+
+    @property
+    def used(self) -> float:
+        """The share that is used up, in the direction from the first to the last."""
+        width = self.limit - self.first
+        return max(0.0, (self.position - self.first) / width) if width else 1.0
+
+    def left(self, step: int) -> int:
+        """How many more ids there are."""
+        return max(0, (self.limit - self.position) // step)
+
+
+def headroom(evidence: Evidence) -> Finding:
+    """Hold where less than the stated fraction is used up of the generator's own range, and of each column's.
+
+    A generator's range is what lies between its ends, so that what its start skipped counts as used; a column's begins
+    at 0. `rows_left` allows for the ids that this storm burned for each row that it kept.
     """
-    plan, capacity, census = evidence.plan, evidence.ending.capacity, evidence.census
+    plan, ending = evidence.plan, evidence.ending
     if not plan.ids.numeric:
         return Finding(Status.NA, reason="the ids are no numbers")
-    if capacity is None:
-        reason = "the database does not say how far the column can go" if evidence.ending.at else "it was not recorded"
+    if ending.capacity_unread is not None:
+        return Finding(Status.UNKNOWN, reason=ending.capacity_unread)
+    if ending.capacity is None:
+        reason = "the database does not say how far the column can go" if ending.at else "it was not recorded"
         return Finding(Status.NA, reason=reason)
-    if census is None or not len(census.known_ids):
-        return Finding(Status.UNKNOWN, reason=evidence.ending.census or "the table is empty")
+    if evidence.census is None or not len(evidence.census.known_ids):
+        return Finding(Status.UNKNOWN, reason=ending.census or "the table is empty")
+    return _judge(evidence, ending.capacity)
+
+
+def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
+    plan = evidence.plan
     step = 1 if plan.ids.generator is None else plan.ids.generator.increment
-    ids = census.known_ids.words
-    furthest = int(ids.max() if step > 0 else ids.min())
-    known = [furthest, *([] if capacity.position is None else [capacity.position])]
-    position = max(known) if step > 0 else min(known)
-    used = position / capacity.limit if capacity.limit else 1.0
-    burned = _burned(evidence, position, step)
-    left = max(0, (capacity.limit - position) // step)
+    ranges = list(_ranges(evidence, capacity, step))
+    if not ranges:
+        return Finding(Status.UNKNOWN, reason="no row of the storm is there, and the generator was not used")
+    tightest = max(ranges, key=lambda one: one.used)
+    burned = _burned(evidence, ranges[0].position, step)
+    left = min(one.left(step) for one in ranges)
     rows_left = int(left / (1 + burned)) if burned else left
     figures: dict[str, Any] = {
-        "used": used,
-        "position": position,
-        "limit": capacity.limit,
+        "used": tightest.used,
+        "position": tightest.position,
+        "limit": tightest.limit,
+        "of": tightest.name,
         "column": capacity.column,
         "column_limit": capacity.column_limit,
         "generator": capacity.generator,
@@ -50,9 +81,42 @@ def headroom(evidence: Evidence) -> Finding:
     }
     if plan.forecast:
         figures["until"] = _until(evidence.ending.at, rows_left / plan.forecast)
-    witness = {"position": position, "limit": capacity.limit, "rows_left": rows_left}
-    broken = used >= plan.headroom
-    return Finding(Status.BROKEN if broken else Status.HELD, figures, (witness,) if broken else ())
+    reason = "; ".join(_notes(evidence, capacity, step)) or None
+    if tightest.used < plan.headroom:
+        return Finding(Status.HELD, figures, reason=reason)
+    witness = {"position": tightest.position, "limit": tightest.limit, "of": tightest.name, "rows_left": rows_left}
+    return Finding(Status.BROKEN, figures, (witness,), reason=reason)
+
+
+def _ranges(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[_Range]:
+    """Yield the range of the generator, of the column and of each column that refers to it, where ids are known."""
+    first = capacity.generator_first
+    if capacity.position is not None and not capacity.cycles:
+        yield _Range(capacity.generator, capacity.position, first or 0, capacity.generator_limit)
+    reached = [] if capacity.position is None or capacity.cycles else [capacity.position]
+    own = evidence.own_entries
+    if evidence.census is not None and own.any():
+        ids = evidence.census.ids.words[own]
+        reached.append(int(ids.max() if step > 0 else ids.min()))
+    if not reached:
+        return
+    furthest = max(reached) if step > 0 else min(reached)
+    yield _Range(f"column {capacity.column}", furthest, 0, capacity.column_limit)
+    for one in capacity.references:
+        yield _Range(f"{one.column}, which refers to it and is {one.type}", furthest, 0, one.limit)
+
+
+def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
+    """Yield what is not in the share that is used."""
+    if capacity.cycles:
+        yield f"{capacity.generator} begins again at its other end, where its ids are still in use"
+    if evidence.before is None or capacity.position is None:
+        return
+    ids = evidence.before.known_ids.words
+    ahead = ids[ids > capacity.position if step > 0 else ids < capacity.position]
+    if len(ahead):
+        meets = int(ahead.min() if step > 0 else ahead.max())
+        yield f"the generator will collide at {meets:,}, which a row has that was there before"
 
 
 def _burned(evidence: Evidence, position: int, step: int) -> float:

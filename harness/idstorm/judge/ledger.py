@@ -8,7 +8,7 @@ rolled_back    a client was told it, and its transaction failed
 given_up       the work said that it gave it up inside a transaction
 unknown        a client was told it, and what became of its transaction is not known
 deleted        its row was deleted
-foreign        a row had it before the storm, or it lies below such rows, above which the generator began
+foreign        a row had it before the storm
 application    the ids, or some of them, do not come from the generator alone
 off_grid       the generator steps over it
 stride         left to other servers, each of which takes only every n-th value (MySQL, MariaDB)
@@ -17,11 +17,12 @@ bulk           drawn in a block for an INSERT of many rows, of which the rest is
 cached         the rest of a block that a session had drawn from a cached sequence (PostgreSQL)
 refused        one for each insert that reached the database and never saw its id
 upserted       one for each insert that met a row
-crash          what a server may skip that has been started again
+crash          what a server may skip that has been started again: what it had logged ahead
 =============  =====================================================================================================
 
 The first seven are charged by the id, the next four by where a gap lies and how wide it is, the last three by number.
-What is left is unexplained, a lower bound.
+What is left is unexplained, a lower bound. What lies between the range of the storm's own ids and rows that were there
+before is none of the generator's: it is no missing id, and is told as `foreign` beside those that are.
 
 https://www.postgresql.org/docs/current/sql-createsequence.html (cache; up to 32 values are logged ahead)
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html (a bulk insert's block doubles as it goes)
@@ -39,6 +40,7 @@ from idstorm.judge.groups import lookup
 from idstorm.judge.span import Span
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.outcome import Outcome
+from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
 
 _LARGEST = (1 << 63) - 1
@@ -140,15 +142,12 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
 def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
     """Charge what the place of a gap, and its width, give away."""
     plan, facts = evidence.plan, evidence.facts
-    before, told = evidence.before, evidence.history.keys.words[evidence.owned]
-    if before is not None and len(before.known_ids) and len(told):
-        highest = before.known_ids.words.max()
-        if told.min() > highest:
-            yield "foreign", gaps.charge_all(gaps.high <= highest)
     stride = facts.get("auto_increment_increment", 1)
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
         yield "stride", gaps.charge_all(gaps.open < 2 * stride)
-    if evidence.span.high == _LARGEST and "rowid_reuse" in plan.target.capabilities:
+    assert evidence.census is not None
+    largest = int(evidence.census.known_ids.words.max())
+    if largest == _LARGEST and "rowid_reuse" in plan.target.capabilities:
         yield "at_random", gaps.charge(gaps.open)
     if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:
         yield "bulk", _bulk(evidence, gaps)
@@ -169,22 +168,36 @@ def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
 
 
 def _cached(evidence: Evidence, gaps: _Gaps) -> int:
-    """Charge the tails of blocks, of which each session that ends can leave one."""
+    """Charge the tails of blocks, of which each session that ends can leave one.
+
+    Blocks begin at the generator's start and follow one another, so that a gap within one is no tail. Where `setup` has
+    moved the sequence, or a server that was started again goes on from what it had logged, nobody knows where they
+    begin: then each gap can have one tail.
+    """
     generator, size = evidence.plan.ids.generator, evidence.cache
     assert generator is not None
+    drawn = evidence.history.keys.words[evidence.owned | (evidence.history.told == Told.BURNED)]
+    first = int(drawn.min() if generator.increment > 0 else drawn.max()) if len(drawn) else generator.start
+    if evidence.restarted or (first - generator.start) % (size * generator.increment):
+        tails = np.minimum(gaps.open, np.uint64(size - 1))
+    else:
+        tails = _tails(gaps, generator, size)
+    before = gaps.open
+    charged = gaps.charge(tails)
+    if charged > evidence.sessions * (size - 1):
+        gaps.open = before
+        return 0
+    return charged
+
+
+def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Return how much of each gap can be the tails of blocks that begin at the generator's start."""
     low, high = ((ids - generator.start) // generator.increment for ids in (gaps.low, gaps.high))
     if generator.increment < 0:
         low, high = high, low
     blocks = high // size - low // size
     tails = np.where(blocks > 0, size - 1 - low % size + np.maximum(blocks - 1, 0) * (size - 1), 0)
-    pool, unknown = evidence.plan.pool, np.count_nonzero(evidence.history.outcome == Outcome.UNKNOWN)
-    sessions = 1 + evidence.plan.fleet.processes * (pool.size + pool.max_overflow) + int(unknown)
-    before = gaps.open
-    charged = gaps.charge(tails.astype(np.uint64))
-    if charged > sessions * (size - 1):
-        gaps.open = before
-        return 0
-    return charged
+    return tails.astype(np.uint64)
 
 
 def _by_number(evidence: Evidence) -> dict[str, int]:
@@ -193,12 +206,9 @@ def _by_number(evidence: Evidence) -> dict[str, int]:
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached
     in_blocks = facts.get("innodb_autoinc_lock_mode", 0) >= 1 and evidence.plan.fleet.batch > 1
-    restarted = "started" in evidence.ending.facts and evidence.ending.facts["started"] != (
-        evidence.plan.target.facts.get("started")
-    )
     ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     return {
         "refused": int(np.count_nonzero(never_told)) * (2 if in_blocks else 1),
         "upserted": int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW))),
-        "crash": max(ahead, evidence.cache) if restarted else 0,
+        "crash": max(ahead, evidence.cache) if evidence.restarted else 0,
     }

@@ -7,7 +7,8 @@ any order. An insert counts once, however many later ids had been acknowledged b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.timeline import Track, stretches, tracks
 from idstorm.record.columns import Bools, Ints, Keys
+from idstorm.record.keys import components
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
@@ -94,13 +96,35 @@ def _in_direction(evidence: Evidence) -> Ints:
     keys, generator = evidence.history.keys, evidence.plan.ids.generator
     if evidence.plan.ids.numeric:
         return ~keys.words if generator is not None and generator.increment < 0 else keys.words
-    return _ranks(keys)
+    several = len(evidence.plan.ids.columns)
+    ranks = _ranks_of_parts(keys, several) if several > 1 else None
+    return _ranks(keys) if ranks is None else ranks
+
+
+def _ranks_of_parts(keys: Keys, number: int) -> Ints | None:
+    """Return the place of each key of several parts, which are compared one by one, each by its own kind.
+
+    None where some of them were too long to be kept whole. A run that did not record the kinds takes for a number what
+    is one in every key.
+    """
+    _, first, inverse = np.unique(keys.words[:, :2], axis=0, return_index=True, return_inverse=True)
+    texts = [str(replace(keys.codec, parts=()).decode(words)) for words in keys.words[first].tolist()]
+    for kinds in product(("int", "text"), repeat=number) if not keys.codec.parts else [keys.codec.parts]:
+        parts = [components(text, kinds) if text else [] for text in texts]  # nothing where no id was told
+        known = [one for one in parts if one is not None]
+        if len(known) == len(parts):
+            places = {tuple(one): place for place, one in enumerate(sorted(known))}
+            ranks = np.array([places[tuple(one)] for one in known], np.int64)
+            return ranks[inverse.reshape(-1)]
+    return None
 
 
 def _ranks(keys: Keys) -> Ints:
     """Return the place of each key among all, as its bytes sort; equal keys have one place."""
     words = keys.words[:, 2:].byteswap() if keys.codec.kind == "text" else keys.words
     unsigned = words.view(np.uint64)
+    if keys.codec.kind == "int128":  # whose first word has the sign
+        unsigned = unsigned ^ np.array([1 << 63, 0], np.uint64)
     order = np.lexsort(unsigned.T[::-1])
     new = np.ones(len(order), np.bool_)
     new[1:] = (unsigned[order][1:] != unsigned[order][:-1]).any(axis=1)

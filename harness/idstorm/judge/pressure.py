@@ -5,34 +5,42 @@ It is never broken: a storm without pressure proves nothing, neither good nor ba
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.failures import NOTABLE, Failures
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Ints
 from idstorm.record.history import History
 from idstorm.record.outcome import Outcome, Status
-from idstorm.record.tape import Flag
+from idstorm.record.tape import Flag, Told
 from idstorm.record.verdict import Finding
 
 MIN_ACKNOWLEDGED = 200
 MIN_OVERLAP = 1.5
+MOST_FAILED = 0.5
+"""The share of operations that may fail unplanned, short of it, where the scenario does not say more."""
 
 _MORE = (": raise --clients", ": raise --inserts or --time", ": raise --clients or --think")
 
 
 def pressure(evidence: Evidence) -> Finding:
-    """Hold where enough inserts were acknowledged by operations that really overlapped, and nobody was lost."""
-    history, outcome = evidence.history, evidence.row_outcome
+    """Hold where enough inserts of several clients were acknowledged, by operations that really overlapped.
+
+    Those that the database itself ended because of the race count as overlapping, too; no other failure does.
+    """
+    history, outcome, failures = evidence.history, evidence.row_outcome, Failures(evidence)
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
+    held &= (history.outcome == Outcome.OK) | failures.raced
     everything = bool(held.all())
-    begin = _one_after_the_other(history) if evidence.plan.joined else history.begin
+    begin = _begin(evidence)
     mean, peak = overlap(
         begin if everything else begin[held],
         history.ended if everything else history.ended[held],
-        history.op_offsets if everything else np.array([0, np.count_nonzero(held)]),
+        history.op_offsets if everything else np.concatenate([[0], np.cumsum(held)])[history.op_offsets],
     )
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
@@ -43,23 +51,75 @@ def pressure(evidence: Evidence) -> Finding:
         "overlap_mean": round(mean, 2),
         "overlap_peak": peak,
     }
-    wanting = _wanting(evidence, acknowledged, mean)
+    wanting = list(_wanting(evidence, failures, acknowledged, mean))
     return Finding(Status.UNKNOWN if wanting else Status.HELD, figures, reason="; ".join(wanting) or None)
 
 
-def _wanting(evidence: Evidence, acknowledged: int, mean: float) -> list[str]:
-    ending = evidence.ending
-    wanting = [*ending.lost_workers]
+def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: float) -> Iterator[str]:
+    ending, joined = evidence.ending, evidence.plan.joined
+    yield from ending.lost_workers
     if ending.full_clients:
-        wanting.append(f"{ending.full_clients} clients stopped, since the disk of the results is full")
-    more = ("", "", "") if evidence.plan.joined else _MORE
+        yield f"{ending.full_clients} clients stopped, since the disk of the results is full"
+    if not joined and ending.state != "interrupted":
+        yield from _never_connected(evidence)
+    share = 0.0 if joined else failures.share
+    if share >= MOST_FAILED and share > evidence.plan.failing:
+        yield f"{share:.0%} of the operations failed{_most(failures)}"
+    more = ("", "", "") if joined else _MORE
     if evidence.plan.fleet.clients < 2:
-        wanting.append(f"one client alone cannot collide{more[0]}")
+        yield f"one client alone cannot collide{more[0]}"
     if acknowledged < MIN_ACKNOWLEDGED:
-        wanting.append(f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for{more[1]}")
-    elif mean < MIN_OVERLAP and evidence.plan.fleet.clients > 1:
-        wanting.append(f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for{more[2]}")
-    return wanting
+        advice = more[1] if share < NOTABLE else _most(failures)
+        yield f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for{advice}"
+    elif evidence.plan.fleet.clients > 1:
+        if (clients := _acknowledged_clients(evidence)) < 2:
+            yield f"all of them were those of {'one client' if clients else 'no client'}, which cannot collide alone"
+        elif mean < MIN_OVERLAP:
+            yield f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for{more[2]}"
+
+
+def _most(failures: Failures) -> str:
+    most = failures.commonest(failures.unplanned & ~failures.raced)
+    return "" if most is None else f", most with {most[0].name}" + (f": {most[0].message}" if most[0].message else "")
+
+
+def _never_connected(evidence: Evidence) -> Iterator[str]:
+    """Yield which workers and clients, of those that had something to do, never had a connection at all."""
+    history, fleet = evidence.history, evidence.plan.fleet
+    connected = np.concatenate([[0], np.cumsum((history.flags & Flag.UNCONNECTED) == 0)])[history.op_offsets]
+    attempts = np.diff(history.op_offsets).tolist()
+    had_none = {
+        client
+        for client, (number, attempted) in enumerate(zip(np.diff(connected).tolist(), attempts, strict=True))
+        if not number and (attempted or fleet.inserts_of(client) != 0)
+    }
+    if len(had_none) == fleet.clients:
+        yield "no client ever had a connection"
+        return
+    for worker in range(fleet.processes):
+        clients = set(fleet.of_worker(worker))
+        if clients and clients <= had_none:
+            yield f"worker {worker} never had a connection"
+            had_none -= clients
+    if had_none:
+        yield f"client {', '.join(map(str, sorted(had_none)))} never had a connection"
+
+
+def _acknowledged_clients(evidence: Evidence) -> int:
+    """Return of how many clients an insert was acknowledged."""
+    history = evidence.history
+    good = (evidence.row_outcome == Outcome.OK) & np.isin(history.told, (Told.ID, Told.EXISTING))
+    until = np.concatenate([[0], np.cumsum(good)])[history.row_offsets]
+    return int(np.count_nonzero(np.diff(until)))
+
+
+def _begin(evidence: Evidence) -> Ints:
+    """Return from when on each operation certainly held a connection."""
+    history = evidence.history
+    if evidence.plan.joined:
+        return _one_after_the_other(history)
+    unseen = ((history.flags & Flag.UNSEEN) != 0) & (history.handed != 0)
+    return np.where(unseen, history.handed, history.begin) if unseen.any() else history.begin
 
 
 def _one_after_the_other(history: History) -> Ints:

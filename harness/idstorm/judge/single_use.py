@@ -1,6 +1,6 @@
 """`single_use`: was no id acknowledged for a second row, even after the first was deleted?
 
-Stricter than `unique`. Whoever keeps ids elsewhere (a log, a URL, another service) depends on it.
+Stricter than `unique`. Whatever keeps ids elsewhere (a log, a URL, another service) depends on it.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import repeated, starts_of_groups
 from idstorm.record.outcome import Outcome, Status
+from idstorm.record.tape import Kind
 from idstorm.record.verdict import Finding
+
+_UNTRIED = "nothing could have brought an id back: no row was deleted, and the server was left alone; use --deletes"
 
 
 def single_use(evidence: Evidence) -> Finding:
-    """Hold where each acknowledged id was acknowledged once."""
+    """Hold where each acknowledged id was acknowledged once, although something could have brought one back."""
     keys, contested = evidence.history.keys, evidence.contested
     rows = repeated(keys, contested[evidence.row_outcome[contested] == Outcome.OK])
     if not len(rows):
-        return Finding(Status.HELD, {"reissued": 0})
+        tried = _could_come_back(evidence)
+        return Finding(Status.HELD if tried else Status.UNKNOWN, {"reissued": 0}, reason=None if tried else _UNTRIED)
     starts = starts_of_groups(keys.take(rows))
     ends = [*starts[1:].tolist(), len(rows)]
     witnesses = tuple(
@@ -28,3 +32,12 @@ def single_use(evidence: Evidence) -> Finding:
         for start, end in zip(starts[:WITNESSES].tolist(), ends, strict=False)
     )
     return Finding(Status.BROKEN, {"reissued": len(starts)}, witnesses)
+
+
+def _could_come_back(evidence: Evidence) -> bool:
+    """Whether a delete took effect, the server or an interlude came in between, or an acknowledged row is gone."""
+    history = evidence.history
+    deleted = bool(((history.kind == Kind.DELETE) & (history.outcome == Outcome.OK)).any())
+    interlude = evidence.plan.interlude and evidence.ending.state == "finished"
+    gone = evidence.census is not None and evidence.ending.quiet and bool(evidence.lost.any())
+    return deleted or interlude or evidence.restarted or gone

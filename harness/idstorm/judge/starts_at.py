@@ -1,6 +1,10 @@
 """`starts_at`: is the first id the one asked for, and do ids advance by the increment asked for?
 
 SQLAlchemy drops `Sequence(start=100)` without a word on databases that have no sequences; this is where it shows.
+Where the table's own counter makes the ids, the server's settings ask as well: MySQL and MariaDB go on by
+`auto_increment_increment`, from `auto_increment_offset`.
+
+https://dev.mysql.com/doc/refman/9.7/en/replication-options-source.html#sysvar_auto_increment_increment
 """
 
 from __future__ import annotations
@@ -11,37 +15,69 @@ import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
+from idstorm.record.columns import Ints
 from idstorm.record.outcome import Status
+from idstorm.record.plan import Generator
+from idstorm.record.tape import Told
 from idstorm.record.verdict import Finding
 
 _ENOUGH = 30
-"""Ids from which the greatest common divisor of their distances is surely the increment."""
+"""Different ids from which the greatest common divisor of their distances is surely the increment."""
 
 
 def starts_at(evidence: Evidence) -> Finding:
-    """Hold where the lowest id handed (the highest, if they descend) and the distances are as the model asks."""
+    """Hold where the lowest id handed (the highest, if they descend) and the distances are as they are asked for."""
     generator, history = evidence.plan.ids.generator, evidence.history
     if not evidence.plan.ids.numeric or generator is None:
         return Finding(Status.NA, reason="the ids do not come from a generator with a start and an increment")
     if evidence.before is not None:
         return Finding(Status.NA, reason="the table was not empty")
-    ids = history.keys.words if evidence.owned.all() else history.keys.words[evidence.owned]
-    if len(ids) < _ENOUGH:
-        return Finding(Status.UNKNOWN, reason=f"{len(ids)} ids were handed, {_ENOUGH} are needed")
-    first = int(ids.min() if generator.increment > 0 else ids.max())
+    drawn = evidence.owned | (history.told == Told.BURNED)
+    ids = history.keys.words if drawn.all() else history.keys.words[drawn]
+    if (different := _different(ids)) < _ENOUGH:
+        return Finding(Status.UNKNOWN, reason=f"{different} different ids were handed, {_ENOUGH} are needed")
+    asked = _asked(evidence, generator)
+    first = int(ids.min() if asked.increment > 0 else ids.max())
     divisors = [np.gcd.reduce(ids[piece] - first) for piece in pieces(len(ids))]
-    step = int(np.gcd.reduce(divisors)) * (1 if generator.increment > 0 else -1)
+    step = int(np.gcd.reduce(divisors)) * (1 if asked.increment > 0 else -1)
     figures: dict[str, Any] = {
         "first": first,
         "step": step,
-        "asked_first": generator.start,
-        "asked_step": generator.increment,
+        "asked_first": asked.start,
+        "asked_step": asked.increment,
     }
-    # An insert that failed before it was told its id may have used up the first ones.
-    skipped, off = divmod(first - generator.start, generator.increment)
-    unseen = int(np.count_nonzero(~evidence.owned))
-    if step == generator.increment and off == 0 and 0 < skipped <= unseen:
-        return Finding(Status.UNKNOWN, figures, reason=f"{unseen} inserts never saw their id: the first may be theirs")
-    held = first == generator.start and step == generator.increment
-    witness = {"first": first, "asked": generator.start, "step": step, "asked_step": generator.increment}
+    if reason := _unsure(evidence, asked, first, step):
+        return Finding(Status.UNKNOWN, figures, reason=reason)
+    held = first == asked.start and step == asked.increment
+    witness = {"first": first, "asked": asked.start, "step": step, "asked_step": asked.increment}
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
+
+
+def _different(ids: Ints) -> int:
+    """Return how many different ids these are, or that they are enough."""
+    some = len(np.unique(ids[: 4 * _ENOUGH]))
+    return some if some >= _ENOUGH else len(np.unique(ids))
+
+
+def _asked(evidence: Evidence, generator: Generator) -> Generator:
+    """Return what is asked of the generator: by the model, or by the server where the model leaves it to the table."""
+    capacity = evidence.ending.capacity
+    if capacity is None or capacity.generator != "AUTO_INCREMENT":
+        return generator
+    step, offset = (int(evidence.facts.get(f"auto_increment_{name}", 1)) for name in ("increment", "offset"))
+    # An offset that is larger than the increment is ignored by the server.
+    first = offset if offset <= step and generator.start == 1 else generator.start
+    return Generator(first, step if generator.increment == 1 else generator.increment)
+
+
+def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str | None:
+    """Return why neither the first id nor the step is sure to have been seen."""
+    cache = evidence.cache if "session_sequence_cache" in evidence.plan.target.capabilities else 1
+    if cache > 1 and step == asked.increment * cache:
+        return f"each session drew a block of {cache} and used its first value alone: no step within a block was seen"
+    # An insert that failed before it was told its id may have used up the first ones.
+    skipped, off = divmod(first - asked.start, asked.increment)
+    unseen = int(np.count_nonzero(~evidence.owned))
+    if step == asked.increment and off == 0 and 0 < skipped <= unseen * cache:
+        return f"{unseen} inserts never saw their id: the first may be theirs"
+    return None

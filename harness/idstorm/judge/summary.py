@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.failures import failing
 from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
 
@@ -33,6 +34,7 @@ def operations(evidence: Evidence) -> dict[str, Any]:
         "seconds": round(max(seconds, 0.0), 3),
         "per_second": round(acknowledged / seconds, 1) if seconds > 0 else 0.0,
         "latency_ms": _latency(evidence, ended),
+        "failing": failing(evidence),
         "errors": {
             "total": sum(by_code.values()),
             "by_code": dict(sorted(by_code.items(), key=lambda item: -item[1])),

@@ -1,42 +1,69 @@
-"""`unique`: was no id told to two rows that are certainly committed?
+"""`unique`: does no id name two rows that are certainly committed?
 
-An id that was only handed proves nothing: SQLite hands it out again after a rollback, lawfully. Neither does an id
-whose row was deleted in between, if its delete had begun before the second client was handed it.
+What clients were told is held against what others were told, and what the table stores against what it stores.
+Whether a row has the id that was told of it is `faithful`'s question. An id that was only handed proves nothing: SQLite
+hands it out again after a rollback, lawfully. Neither does an id whose row was deleted in between, if its delete had
+begun before the second client was handed it. Two rows that are there at once have no such excuse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import lookup, repeated, starts_of_groups
-from idstorm.record.columns import Ints
+from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Told
 from idstorm.record.verdict import Finding
 
+_NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Ids that several rows share: a place of each id, and all places of the first few."""
+
+    one_each: Ints
+    groups: list[Ints]
+
+    @classmethod
+    def of(cls, places: Ints, group: Ints, shared: Ints) -> _Shared:
+        """Return those of the groups whose numbers are in `shared`; both numbers ascend."""
+        starts, ends = np.searchsorted(group, shared), np.searchsorted(group, shared, side="right")
+        bounds = zip(starts[:WITNESSES].tolist(), ends.tolist(), strict=False)
+        return cls(places[starts], [places[start:end] for start, end in bounds])
+
+
+_NOTHING_SHARED = _Shared(_NONE, [])
+
 
 def unique(evidence: Evidence) -> Finding:
-    """Hold where no two committed rows, and no foreign row that was there before, share an id unlawfully."""
-    contested = evidence.contested
-    rows = repeated(evidence.history.keys, contested[evidence.committed[contested]])
-    starts, groups = _unlawful(evidence, rows)
-    taken = _taken_before(evidence)
-    witnesses: list[Mapping[str, Any]] = [
-        {
-            "id": evidence.history.keys.show(int(group[0])),
-            "times": len(group),
-            "rows": evidence.describe_all(group),
-        }
-        for group in groups[:WITNESSES]
+    """Hold where no two committed rows share an id unlawfully, nor one with a foreign row that was there before."""
+    keys, codec = evidence.history.keys, evidence.plan.ids.codec
+    told, stored = _told_twice(evidence), _stored_twice(evidence)
+    before = Keys.encode(codec, []) if evidence.before is None else evidence.before.known_ids
+    committed = np.flatnonzero(evidence.committed) if len(before) else _NONE
+    taken = committed[lookup(before, keys.take(committed)) >= 0]
+    over = _stored_over(evidence, before)
+    entries = Keys.encode(codec, []) if evidence.census is None else evidence.census.ids
+    found = [
+        keys.take(told.one_each),
+        entries.take(stored.one_each),
+        keys.take(taken),
+        entries.take(over),
     ]
-    witnesses += evidence.describe_all(taken, foreign=True)
-    figures = {"duplicated": starts + len(taken)}
-    if starts or len(taken):
-        return Finding(Status.BROKEN, figures, tuple(witnesses[:WITNESSES]))
+    figures = {"duplicated": len(_distinct(join_keys(codec, found)))}
+    if figures["duplicated"]:
+        witnesses: list[Mapping[str, Any]] = [_witness(evidence, group) for group in told.groups]
+        witnesses += [_witness_stored(evidence, group) for group in stored.groups]
+        witnesses += evidence.describe_all(taken, foreign=True)
+        witnesses += [_entry(evidence, int(entry)) | {"foreign": True} for entry in over[:WITNESSES]]
+        return Finding(Status.BROKEN, figures, tuple(_once_each(witnesses)[:WITNESSES]))
     unsure = evidence.census is None and bool(
         ((evidence.row_outcome == Outcome.UNKNOWN) & (evidence.history.told == Told.ID)).any()
     )
@@ -44,29 +71,89 @@ def unique(evidence: Evidence) -> Finding:
     return Finding(Status.UNKNOWN if unsure else Status.HELD, figures, reason=reason)
 
 
-def _unlawful(evidence: Evidence, rows: Ints) -> tuple[int, list[Ints]]:
-    """Return how many ids were handed out again before a delete of the row before had begun, and those rows.
+def _told_twice(evidence: Evidence) -> _Shared:
+    """Return the committed rows of each id that was handed again before a delete of the row before had begun.
 
-    Only the rows of the first few ids are returned, in the order in which they were handed their id.
+    They are in the order in which they were handed their id.
     """
+    contested = evidence.contested
+    rows = repeated(evidence.history.keys, contested[evidence.committed[contested]])
     if not len(rows):
-        return 0, []
+        return _NOTHING_SHARED
     handed = evidence.history.of_rows(evidence.history.handed, rows)
-    group = np.zeros(len(rows), np.int64)
-    group[starts_of_groups(evidence.history.keys.take(rows))] = 1
-    group = np.cumsum(group)
+    group = _numbered(evidence.history.keys.take(rows))
     order = np.lexsort([handed, group])
     rows, handed, group = rows[order], handed[order], group[order]
     unlawful = group[1:] == group[:-1]
     if evidence.delete_began is not None:
         unlawful &= evidence.delete_began[rows[:-1]] >= handed[1:]
-    broken = np.unique(group[1:][unlawful])
-    return len(broken), [rows[group == number] for number in broken[:WITNESSES]]
+    return _Shared.of(rows, group, np.unique(group[1:][unlawful]))
 
 
-def _taken_before(evidence: Evidence) -> Ints:
-    """Return the committed rows that were told an id which a foreign row had had all along."""
-    if evidence.before is None:
-        return np.zeros(0, np.int64)
-    rows = np.flatnonzero(evidence.committed)
-    return rows[lookup(evidence.before.known_ids, evidence.history.keys.take(rows)) >= 0]
+def _stored_twice(evidence: Evidence) -> _Shared:
+    """Return the entries of each id that the census holds for several rows of this storm."""
+    census = evidence.census
+    if census is None:
+        return _NOTHING_SHARED
+    entries = repeated(census.ids, None if evidence.own_entries.all() else evidence.own_entries)
+    if not len(entries):
+        return _NOTHING_SHARED
+    rows = evidence.row_of_entry[entries]
+    names = np.where(rows >= 0, rows, ~census.tokens[entries])  # a token that nobody used names its row itself
+    group = _numbered(census.ids.take(entries))
+    order = np.lexsort([names, group])
+    entries, names, group = entries[order], names[order], group[order]
+    several = (group[1:] == group[:-1]) & (names[1:] != names[:-1])
+    return _Shared.of(entries, group, np.unique(group[1:][several]))
+
+
+def _stored_over(evidence: Evidence, before: Keys) -> Ints:
+    """Return the entries of this storm that have an id of these."""
+    if evidence.census is None or not len(before):
+        return _NONE
+    own = np.flatnonzero(evidence.own_entries)
+    return own[lookup(before, evidence.census.ids.take(own)) >= 0]
+
+
+def _numbered(keys: Keys) -> Ints:
+    """Return the number of its group for each of these keys, of which equal ones are side by side."""
+    group = np.zeros(len(keys), np.int64)
+    group[starts_of_groups(keys)] = 1
+    return np.cumsum(group)
+
+
+def _distinct(keys: Keys) -> Ints:
+    words = keys.words if keys.words.ndim == 1 else keys.words[:, :2]
+    return np.unique(words, axis=0)
+
+
+def _witness(evidence: Evidence, group: Ints) -> dict[str, Any]:
+    return {
+        "id": evidence.history.keys.show(int(group[0])),
+        "times": len(group),
+        "rows": evidence.describe_all(group),
+    }
+
+
+def _witness_stored(evidence: Evidence, group: Ints) -> dict[str, Any]:
+    assert evidence.census is not None
+    rows = [_entry(evidence, int(entry)) for entry in group[:WITNESSES]]
+    return {"id": evidence.census.ids.show(int(group[0])), "times": len(group), "stored": True, "rows": rows}
+
+
+def _entry(evidence: Evidence, entry: int) -> dict[str, Any]:
+    """Return what names an entry of the census: its row where it is one, else what it holds."""
+    assert evidence.census is not None
+    row, stored = int(evidence.row_of_entry[entry]), evidence.census.ids.show(entry)
+    if row < 0:
+        return {"token": int(evidence.census.tokens[entry]), "stored": stored}
+    return {**evidence.describe(row), "stored": stored}
+
+
+def _once_each(witnesses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the first witness of each id."""
+    first: dict[Any, Mapping[str, Any]] = {}
+    for witness in witnesses:
+        shown = witness["stored"] if witness.get("foreign") and "stored" in witness else witness["id"]
+        first.setdefault(repr(shown), witness)
+    return list(first.values())

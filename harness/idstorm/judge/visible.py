@@ -72,6 +72,8 @@ def _why_nobody_reads(ids: Ids) -> str:
         return "no column of the table can carry a token, so a row that was missed is not known"
     if not ids.numeric and not ids.sortable:
         return "the ids are not meant to be in any order"
+    if len(ids.columns) > 1:
+        return "a reader polls for rows beyond the last id of one column, and the id has several"
     return "there was no reader: ask for one with --reader"
 
 

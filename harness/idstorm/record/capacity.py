@@ -1,8 +1,19 @@
-"""How far the ids of a table can go: the type of their column, and the generator that fills it."""
+"""How far the ids of a table can go: the type of their column, what fills it, and the columns that refer to it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column that refers to the ids, and has to hold them as well."""
+
+    column: str  #: `table.column`
+    type: str  #: in the database's words
+    limit: int  #: the last value that fits, in the generator's direction
 
 
 @dataclass(frozen=True)
@@ -13,10 +24,13 @@ class Capacity:
     column_limit: int
     generator: str  #: what hands the ids out, in the database's words
     generator_limit: int
-    position: int | None = None  #: the last value that was handed out, as far as the server knows it
+    position: int | None = None  #: the last value that was handed out; None: there is no generator, or it was not used
     cache: int = 1  #: values that are drawn at a time and kept in memory
+    generator_first: int | None = None  #: the end from which the generator goes to its limit; None: it was not recorded
+    cycles: bool = False  #: past its limit the generator begins at its other end
+    references: tuple[Reference, ...] = ()
 
-    @property
-    def limit(self) -> int:
-        """Whichever of the two ends first."""
-        return min(self.column_limit, self.generator_limit, key=abs)
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Capacity:
+        """Return the capacity that `asdict` made these of. Raises TypeError for anything else."""
+        return cls(**{**data, "references": tuple(Reference(**one) for one in data.get("references", ()))})

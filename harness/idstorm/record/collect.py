@@ -19,11 +19,11 @@ from idstorm.record.history import Bytes, History
 from idstorm.record.outcome import Outcome
 from idstorm.record.packed import Packed
 from idstorm.record.plan import Plan
-from idstorm.record.segments import records_of
+from idstorm.record.segments import owners_of, records_of
 from idstorm.record.tape import Kind, Told
 
-Records = tuple[Ints, list[str]]
-"""The records of a client's tape, and the lines of its error codes."""
+Records = tuple[Ints, list[str], Ints]
+"""The records of a client's tape, the lines of its error codes, and the owners that it names."""
 
 
 def read_tapes(folder: Path, plan: Plan) -> History:
@@ -32,7 +32,8 @@ def read_tapes(folder: Path, plan: Plan) -> History:
 
     def records(client: int) -> Records:
         codes = tape.codes_path(folder, client)
-        return records_of(folder, client, layout), codes.read_text().splitlines() if codes.exists() else []
+        lines = codes.read_text().splitlines() if codes.exists() else []
+        return records_of(folder, client, layout), lines, owners_of(folder, client)
 
     return _history(plan, records, folder)
 
@@ -56,6 +57,7 @@ class _Part:
 
     columns: dict[str, NDArray[Any]]  #: of operations
     told: Bytes
+    owners: Ints | None  #: of each row the token that its client named as the owner's, or -1; None: of none
     keys: Keys
     deleted: Ints
     deleted_by: Ints
@@ -82,6 +84,7 @@ def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> Hist
         op_offsets=op_offsets,
         row_offsets=row_offsets,
         told=_lean(told),
+        owners=_owners(parts),
         keys=keys,
         deleted=np.concatenate([part.deleted + offset for part, offset in zip(parts, row_offsets, strict=False)]),
         deleted_by=np.concatenate([part.deleted_by + offset for part, offset in zip(parts, op_offsets, strict=False)]),
@@ -93,6 +96,13 @@ def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> Hist
 _COLUMNS = ("kind", "outcome", "flags", "code", "begin", "handed", "ended", "rows")
 
 
+def _owners(parts: list[_Part]) -> Ints | None:
+    """Return the owners of all rows; None where no client named any."""
+    if all(part.owners is None for part in parts):
+        return None
+    return np.concatenate([np.full(len(one.told), -1) if one.owners is None else one.owners for one in parts])
+
+
 def _lean(column: NDArray[Any]) -> NDArray[Any]:
     """Return a column as one element, repeated, if that is what it is."""
     if len(column) and (column == column[0]).all():
@@ -100,7 +110,7 @@ def _lean(column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
-def _part(records: Ints, lines: list[str], client: int, plan: Plan, where: Path) -> _Part:
+def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan, where: Path) -> _Part:
     layout, codes = _layout(plan), _codes(lines, where)
     handed = records[:, tape.HANDED] != 0
     rows, kind = records[:, tape.SHAPE] >> 8, records[:, tape.SHAPE] & 0xFF
@@ -115,6 +125,15 @@ def _part(records: Ints, lines: list[str], client: int, plan: Plan, where: Path)
     inserted = within & (kind == Kind.INSERT)[:, None]
     states = np.ascontiguousarray(records[:, tape.TOLD : layout.keys]).view(np.uint8)[:, : layout.rows]
     keys = records[:, layout.keys :].reshape(len(records), layout.rows, layout.key_words)
+    told = np.where(handed[:, None], states, Told.NOTHING)[inserted].astype(np.uint8)
+    owned = told == Told.OWNED
+    if np.count_nonzero(owned) > len(named):
+        raise UnreadableRun(f"the tape of client {client} in {where} names an owner that was never written down")
+    owners = None
+    if owned.any():
+        owners = np.full(len(told), -1)
+        owners[owned] = named[: np.count_nonzero(owned)]
+        told[owned] = Told.EXISTING
     aimed = within & ((kind == Kind.DELETE) & handed)[:, None]
     return _Part(
         columns={
@@ -127,7 +146,8 @@ def _part(records: Ints, lines: list[str], client: int, plan: Plan, where: Path)
             "ended": records[:, tape.ENDED].copy(),
             "rows": rows.astype(np.int32),
         },
-        told=np.where(handed[:, None], states, Told.NOTHING)[inserted].astype(np.uint8),
+        told=told,
+        owners=owners,
         keys=Keys.of_words(plan.ids.codec, keys[inserted]),
         deleted=keys[aimed][:, 0] - plan.tokens.first(client),
         deleted_by=np.nonzero(aimed)[0],

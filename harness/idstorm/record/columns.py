@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from idstorm.record.keys import Codec
+from idstorm.record.keys import Codec, Shown
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -53,7 +53,7 @@ class Keys:
         mixed: Ints = self.words[:, 0] * np.int64(-7046029254386353131) ^ self.words[:, 1]
         return mixed
 
-    def show(self, place: int) -> int | str:
+    def show(self, place: int) -> Shown:
         """Return the id at this place as JSON can hold it."""
         words: Sequence[int] = self.words[place].reshape(-1).tolist()
         return self.codec.decode(words)

@@ -15,7 +15,7 @@ from idstorm.record import tape
 from idstorm.record.columns import Ints
 from idstorm.record.packed import Packed, Packing
 from idstorm.record.plan import Plan
-from idstorm.record.segments import records_of
+from idstorm.record.segments import owners_of, records_of
 
 HISTORY = "history.zip"
 
@@ -32,6 +32,8 @@ def compact(folder: Path, plan: Plan) -> None:
             codes = tape.codes_path(tapes, client)
             if codes.exists():
                 packing.add_text(f"{client}/codes", codes.read_text())
+            if len(owners := owners_of(tapes, client)):
+                packing.add(f"{client}/owners", owners)
     shutil.rmtree(tapes)
 
 
@@ -46,8 +48,8 @@ def _add(packing: Packing, client: int, records: Ints, layout: tape.Layout) -> N
     packing.add(f"{client}/keys", records[:, layout.keys :])
 
 
-def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list[str]]:
-    """Return the records of a client's tape, and the lines of its error codes."""
+def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list[str], Ints]:
+    """Return the records of a client's tape, the lines of its error codes, and the owners that it names."""
     before = packed.read(f"{client}/begin")
     records = np.empty((len(before), layout.words), np.int64)
     records[:, tape.BEGIN] = before
@@ -57,4 +59,6 @@ def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list
         records[:, word] = packed.read(f"{client}/{name}")
     records[:, tape.TOLD : layout.keys] = packed.read(f"{client}/told").reshape(-1, layout.keys - tape.TOLD)
     records[:, layout.keys :] = packed.read(f"{client}/keys").reshape(-1, layout.words - layout.keys)
-    return records, packed.read_text(f"{client}/codes").splitlines() if f"{client}/codes" in packed else []
+    codes = packed.read_text(f"{client}/codes").splitlines() if f"{client}/codes" in packed else []
+    owners = packed.read(f"{client}/owners") if f"{client}/owners" in packed else np.zeros(0, np.int64)
+    return records, codes, owners

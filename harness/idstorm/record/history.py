@@ -42,6 +42,7 @@ class History:
     deleted: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  #: the rows that were deleted …
     deleted_by: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  #: … and the operation of each
     codes: tuple[Code, ...] = ()
+    owners: Ints | None = None  #: of each row told EXISTING the token of the row that has the id, or -1; None: of none
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -26,12 +26,19 @@ from uuid import UUID
 
 _LONGEST_TEXT = 128
 
+Shown = int | str | list[int | str]
+"""An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
+
 
 @dataclass(frozen=True)
 class Existing:
-    """An id that an upsert was told, of a row that another token had made and that keeps that token."""
+    """An id that an upsert was told, of a row that another token had made and that keeps that token.
+
+    Where the work knows that token, the id is held against the row that has it.
+    """
 
     id: Any
+    token: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Codec:
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
+    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int or text
 
     def __post_init__(self) -> None:
         if self.kind not in ("int64", "int128", "uuid", "text"):
@@ -77,7 +85,7 @@ class Codec:
                     *struct.unpack(f"<{self.text // 8}q", kept),
                 )
 
-    def decode(self, words: Sequence[int]) -> int | str:
+    def decode(self, words: Sequence[int]) -> Shown:
         """Return the id for a reader's eyes, as JSON can hold it."""
         match self.kind:
             case "int64":
@@ -87,7 +95,17 @@ class Codec:
             case "uuid":
                 return str(UUID(bytes=struct.pack(">qq", *words)))
             case _:
-                return struct.pack(f"<{self.text // 8}q", *words[2:]).rstrip(b"\0").decode(errors="replace")
+                text = struct.pack(f"<{self.text // 8}q", *words[2:]).rstrip(b"\0").decode(errors="replace")
+                return (self.parts and components(text, self.parts)) or text
+
+
+def components(text: str, kinds: Sequence[str]) -> list[int | str] | None:
+    """Return the parts of an id of several columns from its text, each of its kind; None where the text was cut."""
+    try:
+        parts = json.loads(text)
+        return [int(part) if kind == "int" else part for part, kind in zip(parts, kinds, strict=True)]
+    except (ValueError, TypeError):
+        return None
 
 
 def codec_for(told: object, stored: object, longest: int | None = None) -> Codec:
@@ -102,7 +120,12 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
     if all(_is_uuid(value) for value in (told, stored)):
         return Codec("uuid")
     length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
-    return Codec("text", -(-min(length, _LONGEST_TEXT) // 8) * 8)
+    parts = tuple(map(_kind, stored)) if isinstance(stored, (tuple, list)) else ()
+    return Codec("text", -(-min(length, _LONGEST_TEXT) // 8) * 8, parts)
+
+
+def _kind(part: object) -> str:
+    return "int" if isinstance(part, int) and not isinstance(part, bool) else "text"
 
 
 def _integer(value: object) -> int:

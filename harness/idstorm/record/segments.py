@@ -49,6 +49,12 @@ def trim(folder: Path, client: int, layout: tape.Layout) -> None:
                 file.truncate(used * 8)
 
 
+def owners_of(folder: Path, client: int) -> Ints:
+    """Return the tokens of other rows that a client was told of, in the order of its tape."""
+    path = tape.owners_path(folder, client)
+    return np.fromfile(path, np.int64) if path.exists() else np.zeros(0, np.int64)
+
+
 def records_of(folder: Path, client: int, layout: tape.Layout) -> Ints:
     """Return all records of a client's tape, shape (operations, words)."""
     parts = [read_segment(path, layout) for path in segments(folder, client)]

@@ -57,6 +57,8 @@ class Ending:
     kept: str | None = None  #: where the namespace is that was not taken away
     reader: str | None = None  #: why the reader did not come to its end
     capacity: Capacity | None = None  #: how far the ids can go
+    capacity_unread: str | None = None  #: why the database did not say how far they can go
+    connections: int | None = None  #: that the clients opened, one after another; None: nobody counted
     at: str | None = None  #: when that was, in UTC
 
 

@@ -107,7 +107,7 @@ def _ending(path: Path) -> Ending:
                 "lost_workers": tuple(data["lost_workers"]),
                 "notes": tuple(data.get("notes", ())),
                 "operations": None if counts is None else tuple(counts),
-                "capacity": None if capacity is None else Capacity(**capacity),
+                "capacity": None if capacity is None else Capacity.from_json(capacity),
             }
         )
     except (KeyError, TypeError) as error:

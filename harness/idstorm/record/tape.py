@@ -30,6 +30,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -61,6 +62,7 @@ class Told(IntEnum):
     NO_ROW = 2  #: certainly no row
     EXISTING = 3  #: the id of another token's row
     BURNED = 4  #: the id of a row that was given up inside the transaction
+    OWNED = 5  #: the id of another token's row, and that token, which stands among the tape's owners
 
 
 class Flag(IntEnum):
@@ -102,6 +104,11 @@ def codes_path(folder: Path, client: int) -> Path:
     return folder / f"client-{client:04}.codes"
 
 
+def owners_path(folder: Path, client: int) -> Path:
+    """Where the tokens of other rows lie that a client was told of: a word each, in the order of the tape's `OWNED`."""
+    return folder / f"client-{client:04}.owners"
+
+
 def allocate(file: int, size: int) -> None:
     """Give a file this many bytes, all of them on disk. Raises OSError where there is no space."""
     if hasattr(os, "posix_fallocate"):
@@ -139,6 +146,7 @@ class Tape:
         words, states, at = self._words, self._bytes, self._at
         told = (at + TOLD) * 8
         key = at + self._keys
+        owners: list[int] = []
         for id_ in ids:
             if self._integers and type(id_) is int:
                 words[key] = id_
@@ -147,6 +155,9 @@ class Tape:
                 state = Told.NO_ROW
             else:
                 state = Told.EXISTING if isinstance(id_, Existing) else Told.BURNED if isinstance(id_, Burned) else _ID
+                if isinstance(id_, Existing) and id_.token is not None:
+                    state = Told.OWNED
+                    owners.append(id_.token)
                 for offset, word in enumerate(
                     self._codec.encode(id_.id if isinstance(id_, Existing | Burned) else id_)
                 ):
@@ -154,6 +165,8 @@ class Tape:
             states[told] = state
             told += 1
             key += self._key_words
+        if owners:  # before they are published: what is left over of a killed client stands at the end
+            self._append(owners_path(self._folder, self._client), struct.pack(f"={len(owners)}q", *owners))
         words[at + HANDED] = now
 
     def aim(self, tokens: Sequence[int], now: int) -> None:
@@ -179,17 +192,21 @@ class Tape:
 
     def code(self, code: Code) -> int:
         """Write down an error's code, which was not seen before, and return its number."""
-        line = code.to_line()
-        file = os.open(codes_path(self._folder, self._client), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._append(codes_path(self._folder, self._client), code.to_line().encode())
+        self._codes[code.name] = len(self._codes) + 1
+        return self._codes[code.name]
+
+    @staticmethod
+    def _append(path: Path, data: bytes) -> None:
+        """Add to a file beside the tape, all of it or nothing. Raises OSError where there is no space."""
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             before = os.fstat(file).st_size
-            if os.write(file, line.encode()) < len(line.encode()):
-                os.ftruncate(file, before)  # a line is there whole or not at all
+            if os.write(file, data) < len(data):
+                os.ftruncate(file, before)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
-        self._codes[code.name] = len(self._codes) + 1
-        return self._codes[code.name]
 
     def _grow(self) -> None:
         record = self._layout.words * 8

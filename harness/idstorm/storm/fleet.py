@@ -17,7 +17,7 @@ from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError, redact
 from idstorm.record import store
-from idstorm.record.capacity import Capacity
+from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.collect import read_tapes
 from idstorm.record.compact import compact
 from idstorm.record.plan import Fleet, Ids, Plan, Pool, Tokens
@@ -32,8 +32,9 @@ from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import NotApplicable, facts_of, rehearse
+from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
-from idstorm.storm.work import Work, work_of
+from idstorm.storm.work import Work, references_of, work_of
 
 _NO_CENSUS = "there is no census: the storm did not come to its end"
 
@@ -211,6 +212,7 @@ def _take_census(
     with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
         compact(folder, plan)
         pack_reading(folder)
+    capacity, capacity_unread = _capacity(order, plan, work, url)
     return replace(
         ending,
         quiet=quiet,
@@ -218,21 +220,33 @@ def _take_census(
         operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
         facts=_facts(order, plan, url),
         reader=missed,
-        capacity=_capacity(order, plan, work, url),
+        capacity=capacity,
+        capacity_unread=capacity_unread,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _capacity(order: Order, plan: Plan, work: Work, url: sa.URL) -> Capacity | None:
-    """Return how far the ids can go, where the database says so."""
+def _capacity(order: Order, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
+    """Return how far the ids can go, where the database says so; or why it does not."""
     if order.found.scenario.local or not plan.ids.numeric or len(work.ids) != 1:
-        return None
-    database, down = DATABASES[plan.target.dialect], work.generator is not None and work.generator.increment < 0
+        return None, None
+    database, (id_,) = DATABASES[plan.target.dialect], work.ids
+    down = work.generator is not None and work.generator.increment < 0
     try:
         with database.snapshot(url) as connection:
-            return database.capacity(connection, work.ids[0].table.name, work.ids[0].name, work.sequence, down=down)
-    except sa.exc.SQLAlchemyError:
-        return None
+            capacity = database.capacity(connection, id_.table.name, id_.name, work.sequence, down=down)
+            if capacity is None:
+                return None, None
+            made = {one.column for one in capacity.references}
+            others = [
+                Reference(qualified(column), type_, limit)
+                for column, type_ in references_of(id_, connection.dialect)
+                if qualified(column) not in made and (limit := database.last_of(type_, down=down)) is not None
+            ]
+            return replace(capacity, references=(*capacity.references, *others)), None
+    except sa.exc.SQLAlchemyError as error:
+        words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+        return None, f"how far the ids can go could not be read: {words}"
 
 
 def _facts(order: Order, plan: Plan, url: sa.URL) -> dict[str, Any]:

@@ -193,6 +193,21 @@ def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Column[Any], str]]:
+    """Return the columns of the model's MetaData that refer to the id, each with its type as the database has it.
+
+    Not all of them have to be made for a storm; in production they have to hold the ids as well.
+    """
+    assert isinstance(id_.table, sa.Table)
+    name = f"{id_.table.fullname}.{id_.key}"
+    return [
+        (column, column.type.compile(dialect=dialect))
+        for table in id_.table.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, sa.Integer) and any(key.target_fullname == name for key in column.foreign_keys)
+    ]
+
+
 def generator_of(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
     """Return what is asked of the database's own generator, or None where the ids come from elsewhere."""
     if len(ids) != 1 or not isinstance(ids[0].table, sa.Table):
