@@ -79,6 +79,12 @@ def test_one_token_in_several_rows_is_doubled() -> None:
     assert figures(storm(unknown(1), census=[(1, 0), (1, 0)])) == {"doubled": 1, "recovered": 1}
 
 
+def test_a_row_that_is_there_twice_is_told_with_both_ids() -> None:
+    finding = durable(storm(told(1), told(2), census=[(1, 0), (2, 1), (9, 1)]))
+    (witness,) = finding.witnesses
+    assert (witness["fault"], witness["id"], witness["stored"]) == ("doubled", 2, [2, 9])
+
+
 def test_a_deleted_row_is_gone() -> None:
     assert figures(storm(told(1), told(2), deleted(0), census=[(2, 1)])) == {}
 

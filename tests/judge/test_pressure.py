@@ -213,8 +213,9 @@ def test_where_most_failed_nobody_is_told_to_insert_more() -> None:
 def test_a_client_or_a_worker_that_never_had_a_connection_is_named() -> None:
     refused = Code("mysql:2003", message="Can't connect")
     lost = failed(NOTHING, client=2, flags=Flag.UNCONNECTED, error=refused)
-    assert pressure(storm(*pairs(100), lost)).reason == "client 2 never had a connection"
-    some = storm(*pairs(100), lost, told(999, client=2))
+    one = Fleet(processes=1, clients=3, seconds=1.0)
+    assert pressure(storm(*pairs(100), lost, fleet=one)).reason == "client 2 never had a connection"
+    some = storm(*pairs(100), lost, told(999, client=2), fleet=one)
     assert pressure(some).status is Status.HELD
     fleet = Fleet(processes=2, clients=4, seconds=1.0)
     both = storm(*pairs(100), lost, replace(lost, client=3), fleet=fleet)

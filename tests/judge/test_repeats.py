@@ -62,6 +62,7 @@ def operations(acknowledged: int = 10, seconds: float = 1.0, p50: float = 1.0, *
         "seconds": seconds,
         "per_second": acknowledged / seconds,
         "latency_ms": {"p50": p50, "max": 2 * p50},
+        "failing": {"share": p50 / 10, "share_raced": 0.0, "expected": 0.0},
         "errors": {"total": sum(by_code.values()), "by_code": by_code},
     }
 
@@ -189,6 +190,7 @@ def test_operations_are_added_up_and_the_slowest_repetition_is_shown() -> None:
     ).operations
     assert (merged["acknowledged"], merged["seconds"], merged["per_second"]) == (60, 3.0, 20.0)
     assert merged["latency_ms"] == {"p50": 1.0, "max": 2.0}
+    assert merged["failing"]["share"] == 0.1
     assert merged["errors"] == {"total": 7, "by_code": {"gone": 4, "locked": 3}}
 
 

@@ -7,6 +7,7 @@ import pytest
 from histories import LOCKED, NOTHING, REFUSED, deleted, failed, not_deleted, storm, told, unknown
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.summary import operations
+from idstorm.record.code import Code
 from idstorm.record.tape import Flag
 
 
@@ -89,3 +90,18 @@ def test_nothing_that_ended_has_no_rate_and_no_latency(evidence: Evidence) -> No
     assert (figures["acknowledged"], figures["seconds"], figures["per_second"]) == (0, 0.0, 0.0)
     assert figures["latency_ms"] == {"p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0}
     assert figures["errors"] == {"total": 0, "by_code": {}}
+
+
+def test_what_failed_unplanned_is_told_with_the_commonest_error() -> None:
+    missing = Code("postgresql:42703", message='column "x" does not exist')
+    bad = [failed(NOTHING, error=missing), failed(NOTHING, error=missing), failed(NOTHING, error=REFUSED)]
+    meant = failed(3, flags=Flag.DELIBERATE)
+    assert operations(storm(told(1), *bad, meant, failing=0.3))["failing"] == {
+        "share": 0.4,
+        "share_raced": 0.2,
+        "expected": 0.3,
+        "commonest": missing.name,
+        "times": 2,
+        "message": missing.message,
+    }
+    assert operations(storm(told(1)))["failing"] == {"share": 0.0, "share_raced": 0.0, "expected": 0.0}

@@ -190,7 +190,7 @@ def test_an_id_that_is_told_twice_and_stored_twice_counts_once() -> None:
 def test_rows_that_nobody_attempted_share_ids_as_well() -> None:
     finding = unique(storm(told(1), census=[(1, 0), (1, unused())]))
     assert (finding.status, finding.figures) == (Status.BROKEN, {"duplicated": 1})
-    assert finding.witnesses[0]["rows"][1] == {"token": unused().number, "stored": 1}
+    assert finding.witnesses[0]["rows"][0] == {"token": unused().number, "stored": 1}
 
 
 def test_ids_that_are_null_are_shared_by_nobody() -> None:

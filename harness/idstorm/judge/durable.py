@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def durable(evidence: Evidence) -> Finding:
     unexpected = np.flatnonzero(rows == UNEXPECTED) if strange else np.zeros(0, np.int64)
     witnesses: list[Any] = []
     for fault, places in faults.items():
-        witnesses += evidence.describe_all(places[:8], fault=fault)
+        described = evidence.describe_all(places[:8], fault=fault)
+        several = fault == "doubled"
+        witnesses += _with_what_is_stored(evidence, places[:8], described) if several else described
     witnesses += [
         {
             "fault": "unexpected",
@@ -50,6 +53,16 @@ def durable(evidence: Evidence) -> Finding:
         "foreign": foreign,
     }
     return Finding(Status.BROKEN if witnesses else Status.HELD, figures, tuple(witnesses))
+
+
+def _with_what_is_stored(
+    evidence: Evidence, rows: Ints, described: list[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield these witnesses with the ids that the census holds for the token of each."""
+    assert evidence.census is not None
+    for row, witness in zip(rows.tolist(), described, strict=True):
+        entries = np.flatnonzero(evidence.row_of_entry == row)
+        yield {**witness, "stored": [evidence.census.ids.show(int(entry)) for entry in entries[:8]]}
 
 
 def _doubled(evidence: Evidence, rows: Ints) -> Ints:

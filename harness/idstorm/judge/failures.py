@@ -15,9 +15,6 @@ from idstorm.record.columns import Bools
 from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
 
-NOTABLE = 0.1
-"""The share of failed operations from which on a report leads with it."""
-
 
 @dataclass(frozen=True)
 class Failures:
@@ -67,10 +64,15 @@ class Failures:
 def failing(evidence: Evidence) -> Mapping[str, Any]:
     """Return the report's `operations.failing`: what share failed unplanned, and most of it with what.
 
-    `share` leaves out what the database ended because of a race, which is `share_raced`; `commonest` is of both.
+    `share` leaves out what the database ended because of a race, which is `share_raced`; `expected` is the share that
+    the scenario says may fail, `commonest` the error that most of them ended with.
     """
     failures = Failures(evidence)
-    figures: dict[str, Any] = {"share": round(failures.share, 4), "share_raced": round(failures.share_raced, 4)}
+    figures: dict[str, Any] = {
+        "share": round(failures.share, 4),
+        "share_raced": round(failures.share_raced, 4),
+        "expected": evidence.plan.failing,
+    }
     most = failures.commonest(failures.unplanned)
     if most is not None:
         code, number = most

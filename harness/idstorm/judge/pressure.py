@@ -11,13 +11,13 @@ from itertools import pairwise
 import numpy as np
 
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.failures import NOTABLE, Failures
+from idstorm.judge.failures import Failures
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Ints
 from idstorm.record.history import History
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Flag, Told
-from idstorm.record.verdict import Finding
+from idstorm.record.verdict import NOTABLE_FAILURES, Finding
 
 MIN_ACKNOWLEDGED = 200
 MIN_OVERLAP = 1.5
@@ -69,7 +69,7 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
     if evidence.plan.fleet.clients < 2:
         yield f"one client alone cannot collide{more[0]}"
     if acknowledged < MIN_ACKNOWLEDGED:
-        advice = more[1] if share < NOTABLE else _most(failures)
+        advice = more[1] if share < NOTABLE_FAILURES else _most(failures)
         yield f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for{advice}"
     elif evidence.plan.fleet.clients > 1:
         if (clients := _acknowledged_clients(evidence)) < 2:

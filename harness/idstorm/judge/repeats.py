@@ -130,6 +130,7 @@ def _operations(repetitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **counts,
         "seconds": round(seconds, 3),
         "per_second": round(counts["acknowledged"] / seconds, 1) if seconds else 0.0,
+        "failing": max((one["failing"] for one in repetitions), key=lambda one: one["share"] + one["share_raced"]),
         "latency_ms": {name: max(one["latency_ms"][name] for one in repetitions) for name in latencies},
         "errors": {"total": by_code.total(), "by_code": dict(by_code.most_common())},
     }

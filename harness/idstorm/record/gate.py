@@ -34,7 +34,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "operations": (
         *("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted", "seconds", "per_second"),
         *(f"latency_ms.{quantile}" for quantile in _QUANTILES),
-        *("failing.share", "failing.share_raced", "errors.total"),
+        *("failing.share", "failing.share_raced", "failing.expected", "errors.total"),
     ),
     "errors": ("total",),
     "pressure": ("attempted", "acknowledged", "failed", "unknown", "overlap_mean", "overlap_peak"),

@@ -31,6 +31,9 @@ CHECKS = {
 DEFAULT_HOLDS = ("pressure", "unique", "accepted", "durable", "faithful")
 """The checks that must hold unless the scenario says otherwise; the others may break."""
 
+NOTABLE_FAILURES = 0.1
+"""The share of failed operations from which on a report leads with it, and advises on that and not on more inserts."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -85,7 +88,8 @@ class Repeats(StormReport):
     """One scenario on one target, stormed several times: its findings are merged before claims are settled.
 
     The only figure of a verdict is in how many repetitions its check was what; a witness names its repetition, from 1.
-    Operations are added up, latencies are those of the slowest repetition. Of each gate it is the worst that counts.
+    Operations are added up, latencies are those of the slowest repetition, and `failing` is of that where most failed.
+    Of each gate it is the worst that counts.
     """
 
     repetitions: tuple[str, ...] = ()  #: the storms, in order

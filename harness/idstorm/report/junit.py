@@ -14,7 +14,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from idstorm.record.outcome import Result
 from idstorm.record.verdict import Report, StormReport
 from idstorm.report.points import Point, points_of
-from idstorm.report.words import target_words, visible
+from idstorm.report.words import failing_words, target_words, visible
 
 _RESULTS = {Result.FAILED: Failure, Result.INCONCLUSIVE: Error, Result.NA: Skipped}
 
@@ -36,7 +36,8 @@ def _suite(report: Report, storm: StormReport, points: list[Point], target: str,
     scenario = storm.scenario if time == 1 else f"{storm.scenario} ({time})"  # viewers keep one case of a name
     suite = TestSuite(_line(f"{scenario} on {target}"))
     about = {"run": report.run, "storm": storm.storm, "target": target_words(storm), "result": storm.result}
-    for name, value in {**about, "command": report.command}.items():
+    failing = {"failing": words} if (words := failing_words(storm.operations)) else {}
+    for name, value in {**about, **failing, "command": report.command}.items():
         suite.add_property(name, _line(value))
     # Viewers take dots for packages: these are the three that group well.
     group = ".".join(_line(part).replace(".", "_") for part in ("idstorm", target, scenario))

@@ -15,7 +15,16 @@ from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
-from idstorm.report.words import MARKS, STYLES, figure_words, gate_words, stopped, target_words, witness_words
+from idstorm.report.words import (
+    MARKS,
+    STYLES,
+    failing_words,
+    figure_words,
+    gate_words,
+    stopped,
+    target_words,
+    witness_words,
+)
 
 _SHOWN, _SHOWN_VERBOSE = 1, 24
 _ERRORS_SHOWN = 4
@@ -63,6 +72,8 @@ def _until_broken(report: Report, until: UntilBroken) -> Text:
 
 def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
     parts: list[RenderableType] = [_headline(storm)]
+    if words := failing_words(storm.operations):
+        parts.append(Text(words, "bold yellow"))
     if storm.fleet:
         parts.append(Text(_fleet(storm), "dim"))
     if storm.ending is not None:

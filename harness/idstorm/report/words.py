@@ -8,7 +8,7 @@ from typing import Any
 
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.record.verdict import CHECKS, NOTABLE_FAILURES, Report, StormReport, Verdict
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
@@ -20,6 +20,12 @@ _FIGURES_WHERE_HELD = (
 )
 _EVEN_IF_ZERO = ("acknowledged", "first")
 _ROWS_SHOWN = 3
+_SAID = {
+    "which_was_acknowledged_ms_before": "which had been acknowledged {} ms before",
+    "existing": "of a row that was there already",
+    "foreign": "of a row that was there before",
+    "stored": "stored {}",
+}
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -55,9 +61,24 @@ def witness_words(witness: Mapping[str, Any]) -> str:
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             rows = (_row(row) for row in value[:_ROWS_SHOWN])
             parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
+        elif key in _SAID:
+            parts.append(_SAID[key].format(value))
         else:
             parts.append(f"{key.replace('_', ' ')} {value}")
     return ", ".join(parts)
+
+
+def failing_words(operations: Mapping[str, Any]) -> str:
+    """Return, where a tenth or more of the operations failed unplanned, how many and with what; else nothing."""
+    failing = operations.get("failing", {"share": 0.0, "share_raced": 0.0, "expected": 0.0})
+    share = failing["share"] if failing["share"] > failing["expected"] else 0.0
+    if share + failing["share_raced"] < NOTABLE_FAILURES:
+        return ""
+    kinds = {"failed": share, "were ended by the database because of a race": failing["share_raced"]}
+    shares = " and ".join(f"{share:.0%} {words}" for words, share in kinds.items() if share >= 0.005)
+    most = f", most with {failing['commonest']}" if failing.get("commonest") else ""
+    said = f": {failing['message']}" if failing.get("message") else ""
+    return f"of the operations {shares}{most}{said}"
 
 
 def gate_words(gate: GateVerdict) -> str:

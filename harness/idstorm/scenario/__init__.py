@@ -28,6 +28,7 @@ from idstorm.scenario.claims import (
     visible,
 )
 from idstorm.scenario.clients import Place, Refused
+from idstorm.scenario.conditions import Failing
 from idstorm.scenario.row import Row
 from idstorm.scenario.scenario import Scenario
 
@@ -35,6 +36,7 @@ __all__ = [
     "Burned",
     "Claims",
     "Existing",
+    "Failing",
     "Place",
     "Refused",
     "Row",

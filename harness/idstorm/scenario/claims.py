@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from idstorm.errors import ScenarioError, show_users_error
+from idstorm.errors import ScenarioError
 from idstorm.record.outcome import Stance
-from idstorm.record.plan import CAPABILITIES, DIALECTS, Claim, Target
+from idstorm.record.plan import Claim, Target
 from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
+from idstorm.scenario.conditions import Condition, When, applies, condition, specificity
 
 pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"
 durable, faithful, starts_at, gapless = "durable", "faithful", "starts_at", "gapless"
 explained, ordered, visible, headroom = "explained", "ordered", "visible", "headroom"
-
-Facts = Mapping[str, Any]
-When = Collection[str] | Callable[[Facts], bool]
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Claims:
     stance: Stance
     checks: tuple[str, ...]
     why: str
-    when: frozenset[str] | Callable[[Facts], bool] | None
+    when: Condition
 
     def __post_init__(self) -> None:
         if not self.checks:
@@ -38,37 +35,19 @@ class Claims:
                 )
         if pressure in self.checks and self.stance is not Stance.HOLDS:
             raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
-        if isinstance(self.when, frozenset):
-            known_traits(self.when, "when")
 
     @property
     def specificity(self) -> int:
         """Of two claims that apply, the one with the higher number wins."""
-        match self.when:
-            case None:
-                return 0
-            case frozenset() as traits:
-                return 2 if traits & set(DIALECTS) else 1
-        return 3
+        return specificity(self.when)
 
     def applies(self, target: Target) -> bool:
         """Whether the claim is made for this target."""
-        match self.when:
-            case None:
-                return True
-            case frozenset() as traits:
-                return bool(traits & target.traits)
-            case predicate:
-                try:
-                    return bool(predicate(target.facts))
-                except Exception as error:
-                    raise ScenarioError(f"a claim's predicate failed\n{show_users_error(error)}") from error
+        return applies(self.when, target)
 
 
 def _claims(stance: Stance, checks: tuple[str, ...], why: str, when: When | None) -> Claims:
-    if isinstance(when, str):
-        raise ScenarioError(f"when={when!r} is a string: write when={{{when!r}}}")
-    return Claims(stance, checks, why, when if when is None or callable(when) else frozenset(when))
+    return Claims(stance, checks, why, condition(when))
 
 
 def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
@@ -90,16 +69,10 @@ def breaks(*checks: str, why: str, when: When | None = None) -> Claims:
 
 
 def overlap(one: Claims, other: Claims) -> bool:
+    """Whether two claims can apply to one target."""
     if isinstance(one.when, frozenset) and isinstance(other.when, frozenset):
         return bool(one.when & other.when)
     return True
-
-
-def known_traits(words: Collection[str], where: str) -> None:
-    for word in words:
-        if word not in CAPABILITIES and word not in DIALECTS:
-            known = ", ".join((*DIALECTS, *CAPABILITIES))
-            raise ScenarioError(f"{where} names {word!r}, which is no dialect or capability; there are {known}")
 
 
 def resolve_claims(claimed: Iterable[Claims], target: Target) -> dict[str, Claim]:

@@ -13,8 +13,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import DIALECTS
-from idstorm.scenario.claims import Claims, known_traits, overlap
+from idstorm.scenario.claims import Claims, overlap
 from idstorm.scenario.clients import Clients, Environment, Place, Poll
+from idstorm.scenario.conditions import Failing, known_traits
 
 Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
 Delete = Callable[[Session, Sequence[Any]], object]
@@ -81,6 +82,10 @@ class Scenario:
     """By dialect, what a server must have been started with, name by name. A private one is started with it."""
     setup: Callable[[Connection], object] | None = None
     """Called once, after the tables are made and before the clients start; what it does is committed."""
+    failing: float | Failing | Sequence[Failing] = 0.0
+    """The share of the operations that may fail, apart from what the database ends because of a race. Where half or
+    more fail, and the scenario does not say so, `pressure` is unknown: such a storm proves little. `Failing` adds why
+    and where."""
     headroom: float = 0.5
     """The fraction of the ids that may be used up, of the column's range and of the generator's."""
     needs: Collection[str] = ()
@@ -95,6 +100,9 @@ class Scenario:
             raise ScenarioError("batch and connections of a scenario are at least 1")
         if not 0 <= self.think[0] <= self.think[1]:
             raise ScenarioError("think of a scenario is a range of seconds: the least first")
+        for allowance in self.allowances:
+            if not 0 <= allowance.share < 1:
+                raise ScenarioError("failing of a scenario is a fraction: at least 0 and less than 1")
         if not 0 < self.headroom <= 1:
             raise ScenarioError("headroom of a scenario is a fraction: more than 0 and at most 1")
         if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
@@ -107,6 +115,13 @@ class Scenario:
             both = set(one.checks) & set(other.checks)
             if both and one.specificity == other.specificity and overlap(one, other):
                 raise ScenarioError(f"two equally specific claims are made about {', '.join(sorted(both))}")
+
+    @property
+    def allowances(self) -> tuple[Failing, ...]:
+        """What share may fail, and where."""
+        if isinstance(self.failing, Failing):
+            return (self.failing,)
+        return (Failing(self.failing),) if isinstance(self.failing, int | float) else tuple(self.failing)
 
     @property
     def metadata(self) -> MetaData:

@@ -26,6 +26,7 @@ from idstorm.record.segments import trim
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
 from idstorm.scenario.claims import resolve_claims
+from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
@@ -145,6 +146,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,
         reader=_can_be_read(order, rehearsed.ids),
+        failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
         notes=(*order.notes, *rehearsed.notes),

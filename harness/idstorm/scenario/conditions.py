@@ -1,0 +1,74 @@
+"""Where something that a scenario says applies: everywhere, on targets with certain words, or where the facts fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from idstorm.errors import ScenarioError, show_users_error
+from idstorm.record.plan import CAPABILITIES, DIALECTS, Target
+
+Facts = Mapping[str, Any]
+When = Collection[str] | Callable[[Facts], bool]
+Condition = frozenset[str] | Callable[[Facts], bool] | None
+
+
+def condition(when: When | None) -> Condition:
+    """Return what an author wrote after `when=`. Raises ScenarioError for a word that means nothing."""
+    if isinstance(when, str):
+        raise ScenarioError(f"when={when!r} is a string: write when={{{when!r}}}")
+    if when is None or callable(when):
+        return when
+    known_traits(when, "when")
+    return frozenset(when)
+
+
+def specificity(when: Condition) -> int:
+    """Return a number: of two things that apply, what has the higher one wins."""
+    match when:
+        case None:
+            return 0
+        case frozenset() as traits:
+            return 2 if traits & set(DIALECTS) else 1
+    return 3
+
+
+def applies(when: Condition, target: Target) -> bool:
+    """Return whether a condition is met by a target. Raises ScenarioError where its predicate fails."""
+    match when:
+        case None:
+            return True
+        case frozenset() as traits:
+            return bool(traits & target.traits)
+        case predicate:
+            try:
+                return bool(predicate(target.facts))
+            except Exception as error:
+                raise ScenarioError(f"the predicate after when= failed\n{show_users_error(error)}") from error
+
+
+def known_traits(words: Collection[str], where: str) -> None:
+    """Raise ScenarioError for a word that is neither a dialect nor a capability."""
+    for word in words:
+        if word not in CAPABILITIES and word not in DIALECTS:
+            known = ", ".join((*DIALECTS, *CAPABILITIES))
+            raise ScenarioError(f"{where} names {word!r}, which is no dialect or capability; there are {known}")
+
+
+@dataclass(frozen=True)
+class Failing:
+    """The share of the operations that may fail, and where."""
+
+    share: float
+    why: str = ""
+    when: When | None = None
+
+    def __post_init__(self) -> None:
+        condition(self.when)
+
+
+def resolve_failing(allowances: Iterable[Failing], target: Target) -> float:
+    """Return the share that may fail on a target: that of the most specific allowance, the larger one of two."""
+    shares = [(specificity(when), one.share) for one in allowances if applies(when := condition(one.when), target)]
+    return max(shares, default=(0, 0.0))[1]
