@@ -29,6 +29,8 @@ def about(file: Path | None = None, **changed: Any) -> dict[str, Any]:
         "schema": None,
         "life": "1",
         "private": None if file else "a1",
+        "database": _database(file),
+        "known": True,
         "columns": ["id"],
         "names": ["orders.id"],
         "constraints": [],
@@ -37,6 +39,13 @@ def about(file: Path | None = None, **changed: Any) -> dict[str, Any]:
         "claims": {check: asdict(Claim(Stance.HOLDS)) for check in CHECKS},
         **changed,
     }
+
+
+def _database(file: Path | None) -> str:
+    if file is None or not file.exists():
+        return ""
+    there = file.stat()
+    return f"{there.st_dev}:{there.st_ino}"
 
 
 def flush(

@@ -35,8 +35,8 @@ def test_a_journal_that_is_cut_anywhere_tells_what_was_whole(tmp_path: Path) -> 
         ["origin", 2, "test_it"],
         ["told", 3, 1, 2, 10, 11, [1, 2]],
         ["told", 4, 1, 2, 10, 12, [3]],
-        ["end", [3, 4], 13, 14, 1],
-        ["refused", 1, 2, 15, 16, 1, "sqlite:1555"],
+        ["end", [3, 4], 13, 14, 1, None],
+        ["failed", 1, 2, 15, 16, 1, ["sqlite:1555", True, False, True]],
         ["told", 5, 1, 2, 17, 18, [4]],
     )
     (path,) = tmp_path.glob("*.journal")
@@ -61,7 +61,7 @@ def test_a_line_that_is_damaged_before_the_last_one_is_an_error(tmp_path: Path) 
 
 
 def test_what_no_line_before_speaks_of_is_an_error_too(tmp_path: Path) -> None:
-    for line in ('["told",3,1,2,10,11,[1]]', '["told",3]', '["end",5,13,14,1]', '{"end":1}', "7"):
+    for line in ('["told",3,1,2,10,11,[1]]', '["told",3]', '["end",5,13,14,1,null]', '{"end":1}', "7"):
         (tmp_path / "main-1.000000.journal").write_text(f"{line}\n")
         with pytest.raises(UnreadableRun, match=r"main-1\S* is damaged"):
             read_journals(tmp_path)
@@ -103,7 +103,7 @@ def test_a_child_that_was_forked_has_a_journal_of_its_own_and_its_parents_origin
         child = os.fork()
         if not child:
             write(journal, ["table", 12, about()], ["told", 13, 12, origin, 22, 23, [id_]])
-            write(journal, ["end", [11, 13], 24, 25, 1])  # it goes on with its parent's session
+            write(journal, ["end", [11, 13], 24, 25, 1, None])  # it goes on with its parent's session
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
