@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -626,3 +627,39 @@ def test_a_file_is_read_back_where_it_was_opened_and_no_other_in_its_place(
         ("n/a", f"{cannot}the file of the database is gone"),
         ("n/a", f"{cannot}another file has taken the place of the database"),
     ]
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
+def test_databases_that_one_session_uses_in_turn_are_told_apart_also_by_what_is_refused(
+    dialect: str, tmp_path: Path
+) -> None:
+    on, names = database(dialect), [f"heard_{uuid.uuid4().hex}" for _ in range(2)]
+    assert on.url is not None
+    ear = Ear(on.url.set(database=names[0]), tmp_path, Journal(tmp_path, "main"))
+    with on.engine().connect() as connection:
+        for name in names:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            Base.metadata.create_all(sa.create_engine(on.url.set(database=name), poolclass=sa.NullPool))
+    try:
+        with Session(ear.engine()) as session:
+            ear.hears(session)
+            for name in names * 2:
+                session.execute(sa.text(f"USE {name}"))
+                session.add(Order(id=1))
+                with nullcontext() if name not in ear_schemas(ear) else pytest.raises(sa.exc.IntegrityError):
+                    session.flush()
+                session.commit() if session.is_active else session.rollback()
+        assert {
+            told.about["schema"]: sorted(
+                (one.outcome, one.code is not None and one.code.refused) for one in told.flushes
+            )
+            for told in read_journals(tmp_path)
+        } == {name: [(OK, False), (FAILED, True)] for name in names}
+    finally:
+        with on.engine().connect() as connection:
+            for name in names:
+                connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+def ear_schemas(ear: Ear) -> set[str]:
+    return {told.about["schema"] for told in read_journals(ear.folder)}
