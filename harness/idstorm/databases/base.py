@@ -40,6 +40,8 @@ class Physical:
     schema: str | None  #: where another connection finds it
     life: str  #: another one as soon as the table is made anew, or emptied in a way that begins its ids anew
     private: bool = False  #: no other connection can see it
+    database: str = ""  #: the same for all that see this database, however their URLs spell it, and for no other
+    file: str | None = None  #: the database's file, where it is one: an absolute path
 
 
 class CensusUnreadable(EnvironmentFault):
@@ -140,6 +142,13 @@ class Database(ABC):
         It takes part in the transaction that is under way, and must not end it.
         """
 
+    def standing(self, connection: Any) -> str | None:
+        """Return what a session may change of where names lead to, on a driver's connection.
+
+        None: to ask for that costs no less than `physical`.
+        """
+        return None
+
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""
         return self.name
@@ -190,12 +199,22 @@ class Database(ABC):
         module = kind.__module__.partition(".")[0]
         return ErrorCode(f"{'python' if module == 'builtins' else module}:{kind.__name__}")
 
-    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]]) -> list[Any]:
-        """Return the ids of a table in one snapshot, in no order, as the driver gives them. Raises CensusUnreadable."""
+    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
+        """Return the ids of a table in one snapshot, in no order, as the driver gives them.
+
+        `database` is the one that `physical` told of. Raises CensusUnreadable, also where the URL leads to another one.
+        """
+        table = columns[0].table
+        assert isinstance(table, sa.TableClause)
         try:
             with self.snapshot(url) as connection:
+                found = self.physical(connection.connection, table.name, table.schema)
+                if found is not None and found.database != database:
+                    raise CensusUnreadable("the URL leads to another database than the sessions were in")
                 rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
-        except sa.exc.SQLAlchemyError as error:
+        except CensusUnreadable:
+            raise
+        except Exception as error:  # SQLAlchemy's, or the driver's own
             words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
             raise CensusUnreadable(f"the table could not be read: {words}") from error
         return [row[0] for row in rows] if len(columns) == 1 else rows
