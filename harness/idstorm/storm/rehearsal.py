@@ -59,7 +59,7 @@ class _Stage:
         if self.scenario.local:
             return own_pairs(work, self.engine)
         with self.database.snapshot(self.url) as connection:
-            return list(read_pairs(connection, work.ids, work.token))
+            return read_pairs(connection, work.ids, work.token)
 
     def users_own(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the surroundings are to blame."""

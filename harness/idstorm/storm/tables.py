@@ -24,4 +24,4 @@ def make_tables(scenario: Scenario, work: Work, engine: sa.Engine) -> None:
 def own_pairs(work: Work, engine: sa.Engine) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row as the storm's own engine sees them, for a database that lives in a process."""
     with engine.connect() as connection:
-        return list(read_pairs(connection, work.ids, work.token))
+        return read_pairs(connection, work.ids, work.token)
