@@ -16,6 +16,7 @@ from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
 from idstorm.storm.filling import plain_type
 from idstorm.storm.rows import Rows, qualified
+from idstorm.storm.schema import tables_of
 
 _TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
 
@@ -30,6 +31,7 @@ class Work:
     token: sa.Column[Any] | None
     generator: Generator | None
     rows: Rows | None  #: what fills the rows, where the scenario has no insert of its own
+    tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,7 +72,8 @@ def work_of(scenario: Scenario) -> Work:
     mapper: Mapper[Any] = sa.inspect(scenario.model)
     if not isinstance(mapper.local_table, sa.Table):
         raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
-    places = [table.name for table in mapper.local_table.metadata.tables.values()]
+    tables = tables_of(scenario, mapper)
+    places = [table.name for table in tables or scenario.metadata.tables.values()]
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
@@ -85,6 +88,7 @@ def work_of(scenario: Scenario) -> Work:
         token=token,
         generator=generator_of(ids) if scenario.generated else None,
         rows=rows,
+        tables=tables,
     )
 
 
