@@ -235,7 +235,7 @@ def test_a_scenario_at_fault_does_not_take_the_others_verdicts_with_it(idstorm: 
             "engine=lambda url, **_: create_async_engine(url.set(drivername='sqlite+aiosqlite'))",
             "AsyncEngine: the clients",
         ),
-        ("session=lambda engine: AsyncSession(engine)", "AsyncSession: the clients of a storm are threads"),
+        ("session=lambda engine: AsyncSession()", "AsyncSession: the clients of a storm are threads"),
     ],
 )
 def test_what_is_meant_for_asyncio_is_told_so(idstorm: Idstorm, field: str, sentence: str) -> None:

@@ -198,6 +198,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
         autonomous=(any(one.early for one in done) or manner.isolation == AUTOCOMMIT or scenario.client is not None),
         generator=work.generator,
         sortable=scenario.sortable,
+        filled=work.filled,
     )
     return ids_of_plan, sentences
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
-from idstorm.storm.filling import plain_type
+from idstorm.storm.filling import keys_of, plain_type
+from idstorm.storm.naming import checks_of, names_of
 from idstorm.storm.rows import Rows, qualified
 from idstorm.storm.schema import tables_of
 
@@ -46,10 +47,23 @@ class Work:
         """What to do where the database, or the model, does not like what the rows were filled with."""
         if self.rows is None or not self.rows.columns:
             return ""
+        checks = "".join(f"\n  {one}" for one in checks_of(self.rows.columns))
         return (
             f"; idstorm itself had filled {', '.join(map(qualified, self.rows.columns))}: where that is not what the "
             "model wants, write a scenario with an insert of your own, Scenario(model=…, insert=…)"
+            + (f"; the table asks for{checks}" if checks else "")
         )
+
+    @property
+    def filled(self) -> dict[str, tuple[str, ...]]:
+        """By how a database names it, each key that holds the id, with those of its members that idstorm filled."""
+        ours = set() if self.rows is None else set(self.rows.columns)
+        filled = dict[str, tuple[str, ...]]()
+        for key in keys_of(self.ids[0].table) if isinstance(self.ids[0].table, sa.Table) else ():
+            members = tuple(qualified(column) for column in key.columns if column in ours)
+            if members and set(key.columns) & set(self.ids):
+                filled |= dict.fromkeys(names_of(key), members)
+        return filled
 
     @property
     def sequence(self) -> str | None:
@@ -83,7 +97,7 @@ def work_of(scenario: Scenario) -> Work:
     rows = None if own else Rows(scenario.model, mapper, token)
     return Work(
         insert=scenario.insert or _default_insert(mapper, ids, rows),
-        delete=scenario.delete or _default_delete(ids),
+        delete=scenario.delete or _default_delete(mapper, ids),
         ids=ids,
         token=token,
         generator=generator_of(ids) if scenario.generated else None,
@@ -166,15 +180,34 @@ def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: 
     return insert
 
 
-def _default_delete(ids: tuple[sa.Column[Any], ...]) -> Delete:
-    chosen: Any = ids[0] if len(ids) == 1 else sa.tuple_(*ids)
+def _default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> Delete:
+    """Return what deletes rows by their ids, from all tables of the model, those that refer to others first."""
     table = ids[0].table
+    chosen = _one_or_tuple(ids)
+    joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
+    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in reversed(sa.schema.sort_tables(joined))}
 
     def delete(session: Session, values: Sequence[Any]) -> None:
         known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
-        session.execute(sa.delete(table).where(chosen.in_(known)))
+        if len(joined) == 1:
+            session.execute(sa.delete(table).where(chosen.in_(known)))
+            return
+        rows = session.execute(sa.select(*_key_in(mapper, table)).where(chosen.in_(known))).all()
+        found = [row[0] if len(row) == 1 else tuple(row) for row in rows]
+        for one, key in keys.items():
+            session.execute(sa.delete(one).where(key.in_(found)))
 
     return delete
+
+
+def _one_or_tuple(columns: Sequence[sa.Column[Any]]) -> Any:
+    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+
+
+def _key_in(mapper: Mapper[Any], table: sa.FromClause) -> list[sa.Column[Any]]:
+    """Return the columns that are the model's primary key in one of its tables."""
+    properties = [mapper.get_property_by_column(column) for column in mapper.primary_key]
+    return [column for one in properties for column in one.columns if column.table is table]
 
 
 def _as_stored(column: sa.Column[Any], value: Any) -> Any:
