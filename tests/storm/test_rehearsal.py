@@ -179,6 +179,16 @@ def test_work_that_goes_wrong_only_later_ends_the_storm_with_the_reason(idstorm:
     assert "insert returned what is no id of thing.id" in ran.err
 
 
+def test_an_id_that_no_column_of_the_kind_can_hold_ends_the_storm_with_the_reason(idstorm: Idstorm) -> None:
+    name = idstorm.write(
+        "mine.py",
+        HEAD + "\ncalls = []\n\ndef work(session, tokens):\n    calls.append(1)\n"
+        "    return add(session, tokens) if len(calls) < 5 else [2 ** 70]\n\nmine = Scenario(Thing, insert=work)\n",
+    )
+    ran = idstorm("run", name, "-T", "60s")
+    assert (ran.code, f"no id of thing.id: {2**70} does not fit 64 bits" in ran.err) == (2, True), ran.err
+
+
 def test_a_rollback_means_nothing_where_the_work_commits_by_itself(idstorm: Idstorm) -> None:
     ran = idstorm("run", "select_max_after", "--rollback", "0.1")
     assert ran.code == 2

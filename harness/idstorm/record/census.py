@@ -11,7 +11,7 @@ import numpy as np
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
-from idstorm.record.keys import Codec, show_stored
+from idstorm.record.keys import Codec, Shown, show_stored
 from idstorm.record.packed import Packed, Packing
 
 _ODD = "odd"
@@ -40,7 +40,7 @@ class Census:
         """The ids that are not NULL."""
         return self.ids if self.null_ids is None else self.ids.take(~self.null_ids)
 
-    def show_id(self, place: int) -> int | str | None:
+    def show_id(self, place: int) -> Shown | None:
         """Return the id at this place as JSON can hold it: as text where it is odd, None for NULL."""
         if self.null_ids is not None and self.null_ids[place]:
             return self.odd.get(place)

@@ -137,9 +137,10 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
     `longest` is the length in characters that the column allows, if it states one. What the table stores decides:
     text stays text even where it happens to look like a number.
     """
-    if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and isfinite(stored) and stored % 1 == 0:
+    if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and _is_whole(stored):
         wide = isinstance(stored, Decimal) or not -_HALF <= stored < _HALF
-        return Codec("int128" if wide else "int64")
+        if -(1 << 127) <= stored < 1 << 127:
+            return Codec("int128" if wide else "int64")
     if all(_is_uuid(value) for value in (told, stored)):
         return Codec("uuid")
     length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
@@ -156,9 +157,17 @@ def _integer(value: object) -> int:
         return int(value)
     if isinstance(value, str):
         return int(value)
-    if isinstance(value, (Decimal, float)) and isfinite(value) and value == int(value):
+    if isinstance(value, (Decimal, float)) and _is_whole(value):
         return int(value)
     raise TypeError(f"{value!r} is not an integer")
+
+
+def _is_finite(value: int | Decimal | float) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or isfinite(value)
+
+
+def _is_whole(value: int | Decimal | float) -> bool:
+    return _is_finite(value) and value == int(value)
 
 
 def _uuid(value: object) -> UUID:
@@ -187,7 +196,7 @@ def _text(value: object) -> str:
             return value.hex()
         case None | Odd():
             raise TypeError(f"{value!r} is no id")
-        case Decimal() | float() if isfinite(value):  # 4.00 of a column that keeps two digits is the 4 that was told
+        case Decimal() | float() if _is_finite(value):  # 4.00 of a column that keeps two digits is the 4 that was told
             whole, _, fraction = format(Decimal(str(value)), "f").partition(".")
             return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
         case Sequence():

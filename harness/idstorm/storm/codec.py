@@ -31,7 +31,13 @@ def codec_of(
         if by_type is not None and by_type.kind in ("uint64", "text") and not isinstance(stored, str | bytes):
             return by_type
         return codec_for(stored if told is None else told, stored, longest)
+    if len(columns) > 1:
+        return Codec("text", _UNKNOWN_TEXT, tuple(map(_kind, columns)))
     return by_type or Codec("text", _UNKNOWN_TEXT)
+
+
+def _kind(column: sa.Column[Any]) -> str:
+    return "int" if isinstance(column.type, sa.Integer) else "text"
 
 
 def _of_type(type_: sa.types.TypeEngine[Any]) -> Codec | None:
