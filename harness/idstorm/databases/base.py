@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.rows import read_rows
 from idstorm.databases.urls import reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
@@ -211,11 +212,11 @@ class Database(ABC):
                 found = self.physical(connection.connection, table.name, table.schema)
                 if found is not None and found.database != database:
                     raise CensusUnreadable("the URL leads to another database than the sessions were in")
-                rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
+                rows = read_rows(connection, columns)
         except CensusUnreadable:
             raise
         except Exception as error:  # SQLAlchemy's, or the driver's own
-            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+            words = redact(_words_of(error), secrets_of(url))
             raise CensusUnreadable(f"the table could not be read: {words}") from error
         return [row[0] for row in rows] if len(columns) == 1 else rows
 
@@ -224,7 +225,8 @@ class Database(ABC):
     ) -> Census:
         """Return the (id, token) pairs of a table in one snapshot.
 
-        Raises CensusUnreadable where that fails, or where the rows are not as many as the table counts.
+        An id that does not read back, or is no id of this codec, is kept as `odd`. Raises CensusUnreadable where
+        reading fails, or where the rows are not as many as the table counts.
         """
         try:
             with self.snapshot(url) as connection:
@@ -236,9 +238,9 @@ class Database(ABC):
                 if carrier is not None and plain and all(number == counted for number in known):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
-                    census = Census.of(codec, list(read_pairs(connection, ids, token)))
-        except (sa.exc.SQLAlchemyError, TypeError, ValueError, OverflowError) as error:
-            raise CensusUnreadable(f"the census could not be read: {getattr(error, 'orig', None) or error}") from error
+                    census = Census.of(codec, read_pairs(connection, ids, token))
+        except Exception as error:  # a driver's, a type's, a value's: in any case the run goes on
+            raise CensusUnreadable(f"the census could not be read: {_words_of(error)}") from error
         if len(census) != counted:
             raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
         return census
@@ -248,6 +250,12 @@ class Database(ABC):
     ) -> Census | None:
         """Return the census of integers without a NULL by a way that the driver is fast at; None if there is none."""
         return None
+
+
+def _words_of(error: Exception) -> str:
+    """Return what an error says, named where it is not a driver's: that of a KeyError is no more than the key."""
+    original = getattr(error, "orig", None)
+    return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
 
 
 def ask(connection: Any, query: str) -> Any:
@@ -293,14 +301,16 @@ def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any])
 
 def read_pairs(
     connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
-) -> Iterator[tuple[Any, int | None]]:
-    """Yield (id, token) of each row, as the columns' own types give them back. A composite id is a tuple."""
+) -> list[tuple[Any, int | None]]:
+    """Return (id, token) of each row, as the columns' own types give them back. A composite id is a tuple.
+
+    What a type fails to read back is `Odd`, as a whole or as a part.
+    """
     _, plain, carrier = in_namespace(ids, token)
-    columns = [*plain, *([] if carrier is None else [carrier])]
-    for row in connection.execution_options(yield_per=10_000).execute(sa.select(*columns)):
-        values = tuple(row)
-        id_ = values[0] if len(ids) == 1 else values[: len(ids)]
-        yield id_, None if token is None else read_token(values[-1])
+    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
+    return [
+        (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
+    ]
 
 
 def read_token(value: Any) -> int | None:

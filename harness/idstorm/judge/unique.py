@@ -144,7 +144,7 @@ def _witness_stored(evidence: Evidence, group: Ints) -> dict[str, Any]:
 def _entry(evidence: Evidence, entry: int) -> dict[str, Any]:
     """Return what names an entry of the census: its row where it is one, else what it holds."""
     assert evidence.census is not None
-    row, stored = int(evidence.row_of_entry[entry]), evidence.census.ids.show(entry)
+    row, stored = int(evidence.row_of_entry[entry]), evidence.census.show_id(entry)
     if row < 0:
         return {"token": int(evidence.census.tokens[entry]), "stored": stored}
     return {**evidence.describe(row), "stored": stored}
