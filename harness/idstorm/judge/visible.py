@@ -41,8 +41,9 @@ def visible(evidence: Evidence) -> Finding:
     skipped = evidence.found & (seen_at == _NEVER_SEEN)
     rows = np.flatnonzero(skipped)
     numeric = evidence.plan.ids.numeric
-    if not reading.complete:  # what was never passed may only not have been read yet
-        rows = rows[_passed(evidence, reading, rows) < len(reading)] if numeric else rows[:0]
+    if not reading.complete:  # what was never passed, or may be come back to, may only not have been read yet
+        certain = numeric and not evidence.plan.looks_back
+        rows = rows[_passed(evidence, reading, rows) < len(reading)] if certain else rows[:0]
     advanced = int(np.count_nonzero(reading.counts))
     figures: dict[str, Any] = {
         "skipped": len(rows),

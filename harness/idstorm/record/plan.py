@@ -153,6 +153,7 @@ class Plan:
     settings: dict[str, str] = field(default_factory=dict)
     interlude: bool = False  #: all clients stand still in the middle
     reader: bool = False  #: somebody polls the table for newer rows all the while
+    looks_back: bool = False  #: by a poll of the scenario's own, which may come back to what it has passed
     failing: float = 0.0  #: the share of the operations that may fail, by what the scenario says
     headroom: float = 0.5  #: the fraction of the ids that may be used up
     forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last

@@ -67,7 +67,8 @@ class Scenario:
     reader: bool | Poll = False
     """Whether somebody polls the table for newer rows all the while, for `visible`. True: for ids beyond the furthest
     seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and what it is to be
-    told as `last` the next time; it is None the first time. `final`: all is quiet, nothing more will come."""
+    told as `last` the next time; it is None the first time. `final`: all is quiet, nothing more will come. It raises
+    `NotYet` where rows are there that it cannot read before something else has ended."""
     client: Clients | None = None
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
     not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""

@@ -146,6 +146,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,
         reader=_can_be_read(order, rehearsed.ids),
+        looks_back=callable(scenario.reader),
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
