@@ -185,7 +185,8 @@ def _default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> Del
     table = ids[0].table
     chosen = _one_or_tuple(ids)
     joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
-    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in reversed(sa.schema.sort_tables(joined))}
+    ordered = reversed(sa.schema.sort_tables(joined)) if len(joined) > 1 else ()
+    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in ordered}
 
     def delete(session: Session, values: Sequence[Any]) -> None:
         known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
