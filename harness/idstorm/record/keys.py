@@ -34,11 +34,11 @@ Shown = int | str | list[int | str]
 class Existing:
     """An id that an upsert was told, of a row that another token had made and that keeps that token.
 
-    Where the work knows that token, the id is held against the row that has it.
+    Where the work knows that token, as a number or as the text of one, the id is held against the row that has it.
     """
 
     id: Any
-    token: int | None = None
+    token: int | str | None = None
 
 
 @dataclass(frozen=True)
