@@ -227,7 +227,7 @@ def test_an_owner_is_named_by_its_token_as_its_column_holds_it(tmp_path: Path) -
     tape = Tape(tmp_path, 0, 6, Codec("int64"))
     tape.reserve()
     tape.begin(Kind.INSERT, 6, 10)
-    tokens = [BASE, str(BASE), "of another application", None, -5, 1 << 70]
+    tokens: list[int | str | None] = [BASE, str(BASE), "of another application", None, -5, 1 << 70]
     tape.hand([Existing(number, token=token) for number, token in enumerate(tokens)], 11)
     tape.end(Outcome.OK, 12)
     history = read_tapes(tmp_path, plan(batch=6))
