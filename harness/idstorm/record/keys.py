@@ -54,7 +54,7 @@ class Codec:
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
-    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int or text
+    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or text
 
     def __post_init__(self) -> None:
         if self.kind not in ("int64", "int128", "uuid", "text"):
@@ -125,6 +125,8 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
 
 
 def _kind(part: object) -> str:
+    if isinstance(part, Decimal):
+        return "decimal"
     return "int" if isinstance(part, int) and not isinstance(part, bool) else "text"
 
 
