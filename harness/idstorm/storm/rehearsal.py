@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -177,7 +177,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
-        constraints=work.constraints,
+        constraints=_unique_keys(work, stage),
         autonomous=(
             bool(_matches(work, told, tokens, early, strict=False))
             or manner.isolation == AUTOCOMMIT
@@ -186,6 +186,15 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
         generator=work.generator,
         sortable=scenario.sortable,
     )
+
+
+def _unique_keys(work: Work, stage: _Stage) -> tuple[str, ...]:
+    """Return the unique keys as the database has them; where it does not say, as the model has them."""
+    found: tuple[str, ...] = ()
+    if not stage.scenario.local:
+        with suppress(sa.exc.SQLAlchemyError), stage.database.snapshot(stage.url) as connection:
+            found = stage.database.keys(connection, work.id_names)
+    return found or work.constraints
 
 
 def _matches(
