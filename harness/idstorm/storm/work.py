@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 
+from idstorm.databases.uniques import modelled, written
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
@@ -72,7 +73,7 @@ class Work:
 
     @property
     def constraints(self) -> tuple[str, ...]:
-        """The names by which a database may call a constraint that the id breaks."""
+        """The unique keys that the model knows, the id's own among them."""
         return constraints_of(self.ids)
 
     @property
@@ -218,17 +219,10 @@ def _as_stored(column: sa.Column[Any], value: Any) -> Any:
 
 
 def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
-    """Return the names by which a database may call a constraint that these columns break together."""
-    table, columns = ids[0].table, set(ids)
+    """Return the unique keys of all tables beside the id's, as `Unique` writes them."""
+    table = ids[0].table
     assert isinstance(table, sa.Table)
-    keys: list[Any] = [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
-    keys += [one for one in table.indexes if one.unique]
-    names = {str(key.name) for key in keys if key.name and set(key.columns) == columns}
-    if set(table.primary_key.columns) == columns:
-        names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
-    elif any(set(key.columns) == columns for key in keys):
-        names.add(ids[0].name)  # some call an unnamed key by its first column
-    return tuple(sorted(names))
+    return written([qualified(column) for column in ids], modelled(table.metadata))
 
 
 def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Column[Any], str]]:
