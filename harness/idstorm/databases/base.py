@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.committing import Statements
 from idstorm.databases.urls import reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
@@ -58,6 +59,8 @@ class Database(ABC):
     """It is a file: no server can be out of reach, and to ask for it is to make it."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
     """What `--set` may change, with the values that it may have; None: anything."""
+    statements: ClassVar[Statements]
+    """What its statements mean for a transaction."""
 
     @abstractmethod
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
@@ -101,6 +104,14 @@ class Database(ABC):
 
         `ids` are the id's columns as `table.column`, `names` those that a constraint on the id may go by.
         """
+
+    def committed(self, connection: Any) -> bool:
+        """Return whether a statement that may commit can have done so, by what its driver's connection says now."""
+        return True
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
+        return None
 
     @abstractmethod
     def quiesce(self, url: sa.URL) -> bool:

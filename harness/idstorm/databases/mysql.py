@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.mysql import packed_census
+from idstorm.databases.committing import MYSQL
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
@@ -31,6 +32,7 @@ _PROVES_ROLLBACK = {1062, 1205, 1213, 1451, 1452, 3101, 4025}
 its group or cluster rolled back while it was committing."""
 _ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
 _PRIVILEGE = {1044, 1142, 1227}
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 _BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
 
@@ -49,6 +51,7 @@ class MySQL(Database):
     name = "mysql"
     schemes = ("mysql",)
     drivers = ("pymysql", "mysqldb", "mysqlconnector")
+    statements = MYSQL
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
         "auto_increment_increment": None,
@@ -240,6 +243,11 @@ class MySQL(Database):
             rolled_back=number in _PROVES_ROLLBACK,
             environment=number in _ENVIRONMENT,
         )
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Read what the server's last answer said, as PyMySQL keeps it."""
+        status = getattr(connection, "server_status", None)
+        return None if status is None else bool(status & _IN_TRANSACTION)
 
     def quiesce(self, url: sa.URL) -> bool:
         """Wait for the sessions in the namespace, then end them."""

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.postgresql import packed_census
+from idstorm.databases.committing import POSTGRESQL
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
@@ -54,6 +55,7 @@ class PostgreSQL(Database):
     name = "postgresql"
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
+    statements = POSTGRESQL
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
         "lock_timeout": None,
@@ -240,6 +242,11 @@ class PostgreSQL(Database):
             rolled_back=state.startswith(_PROVES_ROLLBACK),
             environment=state.startswith(_ENVIRONMENT),
         )
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Ask libpq, as psycopg 3 and psycopg2 show it."""
+        status = getattr(getattr(connection, "info", None), "transaction_status", None)
+        return None if status is None else int(status) != 0
 
     def quiesce(self, url: sa.URL) -> bool:
         """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
