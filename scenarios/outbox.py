@@ -14,7 +14,7 @@ the guess would have had to be this time.
 
 `watermark` (PostgreSQL) keeps each row's transaction number and reads up to `pg_snapshot_xmin`, the oldest transaction
 still running. It misses nothing and waits for nothing but the oldest transaction of the whole server, an unrelated
-report that runs for an hour included.
+import that runs for an hour included. Until that ends, the newest rows are there and cannot be read; the poll says so.
 
 `one_at_a_time` makes writers take a lock before they draw an id, and hold it until COMMIT: order is kept, and writers
 stand in a queue, as slow as `counter_table`.
@@ -42,7 +42,7 @@ from sqlalchemy import Connection, MetaData, String, func, insert, or_, select, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import UserDefinedType
 
-from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, may_break, unique, visible
+from idstorm.scenario import NotYet, Row, Scenario, breaks, durable, faithful, holds, may_break, unique, visible
 
 THINK = (0.0, 0.004)  # seconds that transactions take
 LAG = 500  # ids
@@ -104,6 +104,10 @@ def poll_behind(connection: Connection, last: Any, final: bool) -> Polled:
 
 
 def poll_up_to_the_oldest_transaction(connection: Connection, last: Any, final: bool) -> Polled:
+    if final:  # before the rows are read: the watermark can only rise in between
+        query = text("SELECT count(*) FROM stamped_event WHERE transaction >= pg_snapshot_xmin(pg_current_snapshot())")
+        if behind := connection.scalar(query):
+            raise NotYet(f"another transaction of the server is still open that began before {behind:,} of them")
     query = text(
         "SELECT id, token, transaction::text AS transaction FROM stamped_event "
         "WHERE transaction < pg_snapshot_xmin(pg_current_snapshot()) "

@@ -141,6 +141,14 @@ def test_a_reader_that_did_not_come_to_its_end_has_missed_only_what_it_passed() 
     assert judged(*INSERTS, polls=IN_TURN, complete=False, ending=ending).reason == "the server went away"
 
 
+def test_a_reader_that_may_come_back_to_what_it_passed_has_missed_nothing_before_its_end() -> None:
+    polls = [*IN_TURN[:4], *IN_TURN[5:]]
+    assert judged(*INSERTS, polls=polls, complete=False, looks_back=True).status is Status.UNKNOWN
+    assert judged(*INSERTS, polls=polls, complete=False).status is Status.BROKEN
+    finding = judged(*INSERTS, polls=polls, looks_back=True)
+    assert (finding.status, finding.figures["skipped"]) == (Status.BROKEN, 1)
+
+
 @pytest.mark.parametrize(
     ("more", "ending", "reason"),
     [

@@ -117,6 +117,59 @@ def test_a_table_that_is_gone_for_a_while_is_no_end_of_the_reader(idstorm: Idsto
     assert reading(idstorm).complete
 
 
+HELD_BACK = """
+import os
+
+import sqlalchemy as sa
+
+from dataclasses import replace
+from idstorm import catalogue
+from idstorm.scenario import NotYet
+
+(watermark,) = catalogue.find("outbox:watermark")
+elsewhere = sa.create_engine(os.environ["IDSTORM_POSTGRESQL_URL"], poolclass=sa.NullPool)
+open_now = []
+
+def begin(place):
+    open_now.append(elsewhere.connect())
+    open_now[0].execute(sa.text("SELECT pg_current_xact_id()"))
+"""
+
+ENDS = """
+def poll(connection, last, final):
+    try:
+        return watermark.scenario.reader(connection, last, final)
+    except NotYet:
+        assert final
+        open_now.pop().close()
+        raise
+
+mine = replace(watermark.scenario, interlude=begin, reader=poll)
+"""
+
+STAYS = """
+from idstorm.storm import reader
+reader._LAST_WITHIN = 0.5
+
+mine = replace(watermark.scenario, interlude=begin)
+"""
+
+
+def test_rows_that_a_strangers_transaction_holds_back_are_read_once_it_ends(idstorm: Idstorm, postgresql: On) -> None:
+    (storm,) = storms(idstorm, idstorm.write("mine.py", HELD_BACK + ENDS), "-n", "600", on=postgresql)
+    visible = storm["verdicts"]["visible"]
+    assert (visible["status"], visible["figures"]["skipped"]) == ("held", 0), visible
+
+
+def test_while_a_strangers_transaction_holds_rows_back_nobody_knows_whether_they_are_missed(
+    idstorm: Idstorm, postgresql: On
+) -> None:
+    (storm,) = storms(idstorm, idstorm.write("mine.py", HELD_BACK + STAYS), "-n", "600", on=postgresql)
+    visible = storm["verdicts"]["visible"]
+    assert (storm["result"], visible["status"], visible["figures"]["skipped"]) == ("inconclusive", "unknown", 0)
+    assert "not all rows could be read: another transaction of the server is still open" in visible["reason"]
+
+
 def test_a_local_database_has_no_room_for_a_reader(idstorm: Idstorm) -> None:
     body = "mine = Scenario(Thing, local=True, reader=True)\n"
     ran = idstorm("run", idstorm.write("mine.py", f"{HEAD}\n{body}"))

@@ -106,11 +106,13 @@ class Ids:
     unseen: bool = False  #: it takes no connection that can be seen
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made
+    filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By how errors name it, each key that holds the id, with those of its members that idstorm itself filled."""
 
     @property
     def numeric(self) -> bool:
         """Whether the ids are integers that fit 64 bits."""
-        return self.codec.kind == "int64"
+        return self.codec.kind in ("int64", "uint64")
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Plan:
     settings: dict[str, str] = field(default_factory=dict)
     interlude: bool = False  #: all clients stand still in the middle
     reader: bool = False  #: somebody polls the table for newer rows all the while
+    looks_back: bool = False  #: by a poll of the scenario's own, which may come back to what it has passed
     failing: float = 0.0  #: the share of the operations that may fail, by what the scenario says
     headroom: float = 0.5  #: the fraction of the ids that may be used up
     forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last
@@ -181,6 +184,7 @@ class Plan:
                         "columns": tuple(ids["columns"]),
                         "constraints": tuple(ids["constraints"]),
                         "codec": Codec(**{**ids["codec"], "parts": tuple(ids["codec"].get("parts", ()))}),
+                        "filled": {name: tuple(members) for name, members in ids.get("filled", {}).items()},
                         "generator": None if generator is None else Generator(**generator),
                     }
                 ),

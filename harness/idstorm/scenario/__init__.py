@@ -27,7 +27,7 @@ from idstorm.scenario.claims import (
     unique,
     visible,
 )
-from idstorm.scenario.clients import Place, Refused
+from idstorm.scenario.clients import NotYet, Place, Refused
 from idstorm.scenario.conditions import Failing
 from idstorm.scenario.row import Row
 from idstorm.scenario.scenario import Scenario
@@ -37,6 +37,7 @@ __all__ = [
     "Claims",
     "Existing",
     "Failing",
+    "NotYet",
     "Place",
     "Refused",
     "Row",

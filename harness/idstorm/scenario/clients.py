@@ -43,6 +43,14 @@ class Refused(Exception):
         self.constraint = constraint
 
 
+class NotYet(Exception):
+    """Rows that the table holds cannot be read yet, for this reason. Raised by a poll of a scenario's own.
+
+    Such a poll has found nothing. The last poll of a storm is tried again for a bounded time; if it raises this to the
+    end, `visible` is unknown, with the reason.
+    """
+
+
 Poll = Callable[[Connection, Any, bool], tuple[Collection[Any], Any]]
 Environment = Callable[[Place], AbstractContextManager[Any]]
 Clients = Callable[[Place, Any], AbstractContextManager[Inserter]]

@@ -2,14 +2,17 @@
 
 It is a thread of the parent, with one connection of its own at the database's default isolation, and takes a fresh
 transaction for each poll. Its connection is closed before the storm's own sessions are waited for; one more poll
-follows when everything is quiet.
+follows when everything is quiet. A poll that says that it cannot see all rows yet is then tried again: a session that
+has nothing to do with the storm may hold them back.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic, monotonic_ns, sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +24,15 @@ from idstorm.errors import ScenarioError, redact, show_users_error
 from idstorm.record.plan import Ids
 from idstorm.record.reading import Log
 from idstorm.scenario import Scenario
-from idstorm.scenario.clients import Poll
+from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated
 from idstorm.storm.work import Work
 
 _PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is the storm's
 _PAUSE_AFTER_ERROR = 0.05
 _REST_WITHIN = 30.0  # seconds in which the poll under way must have ended
+_LAST_WITHIN = 30.0  # seconds in which the last poll must have seen all that there is
+_PAUSE_BEFORE_LAST = 0.2
 
 
 def naive_poll(work: Work) -> Poll:
@@ -49,6 +54,7 @@ class Reader:
     """The reader of one storm. A context manager: at its end it rests."""
 
     def __init__(self, scenario: Scenario, work: Work, database: Database, url: sa.URL, ids: Ids, folder: Path) -> None:
+        self._own = callable(scenario.reader)  # the scenario's, which is to blame for what it raises
         self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
         self._ids, self._secrets = ids, secrets_of(url)
         self._log = Log(folder)
@@ -61,6 +67,7 @@ class Reader:
         self._resting = threading.Event()
         self._failure: str | None = None
         self._fault: str | None = None
+        self._held_back = False  # the last poll said that it could not see all rows yet
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Reader:
@@ -80,11 +87,13 @@ class Reader:
 
     def finish(self) -> str | None:
         """Poll once more, now that all is quiet. Returns why that did not succeed. Raises ScenarioError."""
+        if not self._thread.is_alive():
+            # A lock that somebody else holds could keep this poll for ever, so it has a thread of its own, too.
+            self._thread = threading.Thread(target=self._finish, daemon=True)
+            self._thread.start()
+            self._thread.join(_LAST_WITHIN + _REST_WITHIN)
         if self._thread.is_alive():
             return "the reader hangs in a poll that does not end"
-        if self._fault is None:
-            self._failure = None
-            self._once(final=True)
         self._engine.dispose()
         if self._fault is not None:
             raise ScenarioError(f"the reader failed\n{self._fault}")
@@ -95,9 +104,18 @@ class Reader:
             took = self._once()
             self._resting.wait(_PAUSE_AFTER_ERROR if self._failure else max(_PAUSE, took))
 
+    def _finish(self) -> None:
+        deadline = monotonic() + _LAST_WITHIN
+        while self._fault is None:
+            self._failure = None
+            self._once(final=True)
+            if not self._held_back or monotonic() > deadline:
+                break
+            sleep(_PAUSE_BEFORE_LAST)
+
     def _once(self, *, final: bool = False) -> float:
         """Poll once, and write down what came. Returns how long that took, in seconds."""
-        begin = monotonic_ns()
+        begin, self._held_back = monotonic_ns(), False
         try:
             with self._engine.connect() as connection:
                 found, last = self._poll(connection, self._last, final)
@@ -107,14 +125,26 @@ class Reader:
             self._advance([id_ for id_, _ in rows])
             tokens = [-1 if token is None else token for token in (read_token(token) for _, token in rows)]
             self._log.write(begin, ended, tokens, self._high, last=final)
+        except NotYet as reason:
+            self._failure, self._held_back = redact(f"not all rows could be read: {reason}", self._secrets), True
         except (SQLAlchemyError, OSError) as error:  # the table is being restored, the server is started again …
             words = str(getattr(error, "orig", None) or error)
             self._failure = redact(f"the reader's last poll did not succeed: {words}", self._secrets)
         except Exception as error:
-            self._fault = redact(show_users_error(error), self._secrets)
+            if self._own:
+                self._fault = redact(show_users_error(error), self._secrets)
+            else:  # an id that its column's type fails to read back, say
+                words = f"the reader could not read what was there: {type(error).__name__}: {error}"
+                self._failure = redact(words, self._secrets)
         return (monotonic_ns() - begin) / 1e9
 
     def _advance(self, ids: list[Any]) -> None:
         if self._ids.numeric and ids:
-            numbers = [self._ids.codec.encode(id_)[0] for id_ in ids]
-            self._high = min(self._high, *numbers) if self._down else max(self._high, *numbers)
+            numbers = [self._high, *self._words(ids)]
+            self._high = min(numbers) if self._down else max(numbers)
+
+    def _words(self, ids: list[Any]) -> Iterator[int]:
+        """Yield the ids as numbers, those that are some."""
+        for id_ in ids:
+            with suppress(TypeError, ValueError):
+                yield self._ids.codec.encode(id_)[0]
