@@ -72,6 +72,7 @@ class Flag(IntEnum):
     DELIBERATE = 1  #: rolled back because the plan said so
     UNCONNECTED = 2  #: no connection was to be had; nothing was begun
     UNSEEN = 4  #: when its connection was taken was not seen: it began, at the latest, where the tape says so
+    RETRIED = 8  #: the id's own constraint refused a row, and the work got over it
 
 
 _ID = int(Told.ID)  # looking up a member of an enumeration takes longer than storing it

@@ -38,9 +38,10 @@ from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.scenario.clients import Inserter
-from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
+from idstorm.storm.client import Client
 from idstorm.storm.control import Control
 from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
+from idstorm.storm.hearing import listen
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
 
@@ -81,7 +82,7 @@ def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     control = Control()
     threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     os.environ["IDSTORM_WORKER"] = str(orders["worker"])
-    listen_to_commits()
+    listen()  # before the scenario is loaded, which may make engines of its own
     try:
         done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
@@ -105,7 +106,6 @@ def _storm(
         elif work.rows is not None and work.rows.parents.tables:  # a connection that is not needed may be one too many
             with engine.connect() as connection:
                 work.rows.find_parents(connection)
-        listen_to_pool(engine)
         session, tapes = scenario.session or Session, folder / "tapes"
         clients = [
             Client(
