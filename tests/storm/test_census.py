@@ -14,6 +14,7 @@ from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec
+from idstorm.record.stamp import Stamp
 from running import Idstorm
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("token", sa.BigInteger))
@@ -68,8 +69,9 @@ def test_a_census_that_differs_from_the_tables_own_count_is_unreadable(
 
 def test_a_census_is_written_and_read_as_it_was(tmp_path: Path) -> None:
     census = Census.of(Codec("text", 16), [("one", 1), (None, 2), ("three", None)])
-    census.write(tmp_path / "census.zip")
-    again = Census.read(tmp_path / "census.zip", Codec("text", 16))
+    stamp = Stamp("run", "storm", 1)
+    census.write(tmp_path / "census.zip", stamp)
+    again = Census.read(tmp_path / "census.zip", Codec("text", 16), stamp)
     assert [again.ids.show(place) for place in (0, 2)] == ["one", "three"]
     assert again.null_ids is not None
     assert again.null_ids.tolist() == [False, True, False]

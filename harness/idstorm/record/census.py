@@ -11,6 +11,7 @@ from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import Codec
 from idstorm.record.packed import Packed, Packing
+from idstorm.record.stamp import Stamp
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Census:
             np.array([token is None for token in tokens], np.bool_) if None in tokens else None,
         )
 
-    def write(self, path: Path) -> None:
-        """Write the census, whole or not at all."""
+    def write(self, path: Path, stamp: Stamp) -> None:
+        """Write the census of a storm, whole or not at all."""
         nulls = {"null_ids": self.null_ids, "null_tokens": self.null_tokens}
-        with Packing(path, {"rows": len(self)}) as packing:
+        with Packing(path, stamp, {"rows": len(self)}) as packing:
             packing.add("ids", self.ids.words)
             packing.add("tokens", self.tokens)
             for name, column in nulls.items():
@@ -52,9 +53,9 @@ class Census:
                     packing.add(name, column)
 
     @classmethod
-    def read(cls, path: Path, codec: Codec) -> Census:
-        """Return the census that `write` wrote. Raises UnreadableRun for anything else."""
-        with Packed(path) as packed:
+    def read(cls, path: Path, codec: Codec, stamp: Stamp) -> Census:
+        """Return the census that `write` wrote for this storm. Raises UnreadableRun for anything else."""
+        with Packed(path, stamp) as packed:
             nulls = [
                 packed.read(name).astype(np.bool_) if name in packed else None for name in ("null_ids", "null_tokens")
             ]

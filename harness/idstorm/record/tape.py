@@ -40,7 +40,7 @@ from idstorm.record.keys import Burned, Codec, Existing
 
 MAGIC = int.from_bytes(b"idstormT", "little")
 VERSION = 1
-HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, unused
+HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, the base of tokens
 BEGIN, HANDED, COMMIT, ENDED, SHAPE, RESULT, TOLD = range(7)
 
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 16, 1 << 22  # bytes, header apart: each is twice the one before
@@ -98,7 +98,10 @@ def segment_path(folder: Path, client: int, segment: int) -> Path:
 
 
 def codes_path(folder: Path, client: int) -> Path:
-    """Where the error codes of a client's tape lie: JSON, a line each, in the order of their numbers from 1."""
+    """Where the error codes of a client's tape lie: JSON, a line each, in the order of their numbers from 1.
+
+    Each line carries the base of the storm's tokens, as the header of each segment does.
+    """
     return folder / f"client-{client:04}.codes"
 
 
@@ -113,8 +116,8 @@ def allocate(file: int, size: int) -> None:
 class Tape:
     """The recording end of a tape, for one thread."""
 
-    def __init__(self, folder: Path, client: int, rows: int, codec: Codec) -> None:
-        self._folder, self._client, self._codec = folder, client, codec
+    def __init__(self, folder: Path, client: int, rows: int, codec: Codec, base: int) -> None:
+        self._folder, self._client, self._codec, self._base = folder, client, codec, base
         self._layout = Layout(rows, codec.words)
         self._integers = codec.kind == "int64"
         self._segment = -1
@@ -179,7 +182,7 @@ class Tape:
 
     def code(self, code: Code) -> int:
         """Write down an error's code, which was not seen before, and return its number."""
-        line = code.to_line()
+        line = code.to_line(self._base)
         file = os.open(codes_path(self._folder, self._client), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             before = os.fstat(file).st_size
@@ -216,7 +219,7 @@ class Tape:
             self._layout.rows,
             self._layout.key_words,
             capacity,
-            0,
+            self._base,
         )
         for word, value in enumerate(header, start=1):
             self._words[word] = value
