@@ -89,7 +89,7 @@ def clients_of(order: Round, plan: Plan, number: int, engine: sa.Engine, control
             work,
             _database(engine.url),
             lambda: Session(engine),
-            Tape(Path(order.tapes), client, plan.fleet.batch, plan.ids.codec),
+            Tape(Path(order.tapes), client, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
             control,
             (),
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from idstorm.record.keys import Codec
 from idstorm.record.outcome import Stance
+from idstorm.record.stamp import Stamp
 
 DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 """The names of the databases, as claims, targets and reports use them."""
@@ -162,6 +163,11 @@ class Plan:
     joined: bool = False  #: the clients are sessions that somebody else opened
     not_judged: dict[str, str] = field(default_factory=dict)  #: checks that mean nothing here, each with the reason
     notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
+
+    @property
+    def stamp(self) -> Stamp:
+        """What every file of the storm carries."""
+        return Stamp(self.run, self.storm, self.tokens.base)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON's own types."""

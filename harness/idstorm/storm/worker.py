@@ -114,7 +114,7 @@ def _storm(
                 work,
                 database,
                 lambda: session(engine),
-                Tape(tapes, number, plan.fleet.batch, plan.ids.codec),
+                Tape(tapes, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
                 control,
                 secrets,
             )
@@ -157,7 +157,7 @@ def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str
 def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.Engine) -> None:
     pairs = own_pairs(work, engine)
     if pairs or name == "census":
-        store.write_census(folder, name, Census.of(plan.ids.codec, pairs))
+        store.write_census(folder, name, Census.of(plan.ids.codec, pairs), plan.stamp)
 
 
 def _warm_up(clients: list[Client]) -> None:
