@@ -12,6 +12,7 @@ from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Flush, Told
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
+from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim
 from idstorm.record.verdict import CHECKS, Report
@@ -29,6 +30,8 @@ def about(file: Path | None = None, **changed: Any) -> dict[str, Any]:
         "schema": None,
         "life": "1",
         "private": None if file else "a1",
+        "database": _database(file),
+        "known": True,
         "columns": ["id"],
         "names": ["orders.id"],
         "constraints": [],
@@ -39,6 +42,13 @@ def about(file: Path | None = None, **changed: Any) -> dict[str, Any]:
     }
 
 
+def _database(file: Path | None) -> str:
+    if file is None or not file.exists():
+        return ""
+    there = file.stat()
+    return f"{there.st_dev}:{there.st_ino}"
+
+
 def flush(
     at: int,
     *ids: Any,
@@ -47,11 +57,18 @@ def flush(
     commit: int | None = None,
     begin: int | None = None,
     life: str = "1",
+    origin: str = "a test",
 ) -> Flush:
     """Return a flush that was handed its ids at a moment, and committed by default two nanoseconds later."""
     sent = 0 if outcome == Outcome.FAILED else at + 2 if commit is None else commit
     start = at - 1 if begin is None else begin
-    return Flush(process, "a test", life, start, at, ids, sent, max(at, sent) + 2, outcome)
+    return Flush(process, origin, life, start, at, ids, sent, max(at, sent) + 2, outcome)
+
+
+def failed(at: int, code: Code | None = None, *, rows: int = 1, life: str = "1", begin: int | None = None) -> Flush:
+    """Return a flush that failed at a moment: it was handed nothing."""
+    start = at - 1 if begin is None else begin
+    return Flush("gw0-1", "a test", life, start, 0, (None,) * rows, 0, at, Outcome.FAILED, code)
 
 
 def table(folder: Path, held: Sequence[Any]) -> Path:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+import preloaded
 from idstorm.record.segments import read_segment
 from idstorm.record.tape import Layout
 
@@ -67,6 +68,11 @@ class Idstorm:
 
     def __call__(self, *words: str, **environ: str) -> Ran:
         """Run the command to its end."""
+        done = preloaded.call(list(words), self.folder, {**os.environ, **environ}, self.patience)
+        return Ran(done.code, done.out, done.err)
+
+    def alone(self, *words: str, **environ: str) -> Ran:
+        """Run the command to its end in an interpreter of its own, which reads such variables as PYTHONIOENCODING."""
         done = subprocess.run(
             self._command(words),
             cwd=self.folder,
@@ -78,9 +84,10 @@ class Idstorm:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def storm(self, *words: str, **environ: str) -> Ran:
-        """Run `idstorm run … --json -`, with few inserts unless the words say otherwise."""
+        """Run `idstorm run … --json -`, with few inserts and one worker unless the words say otherwise."""
         much = [] if {"-n", "-T"} & set(words) else ["-n", "400"]
-        return self("run", *words, *much, "--json", "-", **environ)
+        many = [] if {"-j", "--processes"} & set(words) else ["-j", "1"]
+        return self("run", *words, *much, *many, "--json", "-", **environ)
 
     @contextmanager
     def started(self, *words: str) -> Iterator[psutil.Popen]:

@@ -79,8 +79,8 @@ def test_a_file_that_cannot_be_written_is_named_with_its_option(idstorm: Idstorm
 
 
 def test_files_are_in_utf_8_whatever_the_locale(idstorm: Idstorm) -> None:
-    ran = idstorm("run", "autoincrement", *FEW, "--markdown", "run.md", PYTHONIOENCODING="utf-8", LC_ALL="POSIX",
-                  PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")  # fmt: skip
+    ran = idstorm.alone("run", "autoincrement", *FEW, "--markdown", "run.md", PYTHONIOENCODING="utf-8", LC_ALL="POSIX",
+                        PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")  # fmt: skip
     assert ran.code == 0, ran.err
     assert "✓ held" in (idstorm.folder / "run.md").read_text(encoding="utf-8")
 

@@ -14,8 +14,10 @@ import pytest
 from idstorm.errors import UnreadableRun
 from idstorm.join.collect import Flush, Told, read_journals
 from idstorm.join.journal import Journal, entries
+from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome
-from journals import about, flush, judge, table
+from idstorm.report.words import witness_words
+from journals import about, failed, flush, judge, table
 from running import Idstorm
 
 
@@ -35,8 +37,8 @@ def test_a_journal_that_is_cut_anywhere_tells_what_was_whole(tmp_path: Path) -> 
         ["origin", 2, "test_it"],
         ["told", 3, 1, 2, 10, 11, [1, 2]],
         ["told", 4, 1, 2, 10, 12, [3]],
-        ["end", [3, 4], 13, 14, 1],
-        ["refused", 1, 2, 15, 16, 1, "sqlite:1555"],
+        ["end", [3, 4], 13, 14, 1, None],
+        ["failed", 1, 2, 15, 16, 1, ["sqlite:1555", True, False, True]],
         ["told", 5, 1, 2, 17, 18, [4]],
     )
     (path,) = tmp_path.glob("*.journal")
@@ -61,7 +63,7 @@ def test_a_line_that_is_damaged_before_the_last_one_is_an_error(tmp_path: Path) 
 
 
 def test_what_no_line_before_speaks_of_is_an_error_too(tmp_path: Path) -> None:
-    for line in ('["told",3,1,2,10,11,[1]]', '["told",3]', '["end",5,13,14,1]', '{"end":1}', "7"):
+    for line in ('["told",3,1,2,10,11,[1]]', '["told",3]', '["end",5,13,14,1,null]', '{"end":1}', "7"):
         (tmp_path / "main-1.000000.journal").write_text(f"{line}\n")
         with pytest.raises(UnreadableRun, match=r"main-1\S* is damaged"):
             read_journals(tmp_path)
@@ -103,7 +105,7 @@ def test_a_child_that_was_forked_has_a_journal_of_its_own_and_its_parents_origin
         child = os.fork()
         if not child:
             write(journal, ["table", 12, about()], ["told", 13, 12, origin, 22, 23, [id_]])
-            write(journal, ["end", [11, 13], 24, 25, 1])  # it goes on with its parent's session
+            write(journal, ["end", [11, 13], 24, 25, 1, None])  # it goes on with its parent's session
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
@@ -162,3 +164,40 @@ def test_what_is_stored_is_judged_again_alike(tmp_path: Path, idstorm: Idstorm) 
     assert again.report["storms"] == json.loads(json.dumps(report.to_json(), default=str))["storms"]
     (witness,) = again.report["storms"][0]["verdicts"]["unique"]["witnesses"]
     assert {row["from"] for row in witness["rows"]} == {"a test"}
+
+
+TAKEN, STRANGE, BUSY = Code("taken", refused=True), Code("strange", recognised=False), Code("busy", raced=True)
+
+
+@pytest.mark.parametrize(("codes", "found"), [([BUSY], "held"), ([BUSY, STRANGE], "unknown"), ([TAKEN], "broken")])
+def test_errors_of_all_kinds_are_counted_and_what_was_not_recognised_is_no_acceptance(
+    tmp_path: Path, codes: list[Code], found: str
+) -> None:
+    those = [flush(10, 1), *(failed(at, code) for at, code in enumerate([*codes, *codes], 20))]
+    storm = judge(tmp_path, Told(about(table(tmp_path, [1])), those)).storms[0]
+    assert storm.verdicts["accepted"].status == found
+    assert storm.operations["errors"]["by_code"] == {code.name: 2 for code in codes}
+
+
+def test_rows_of_one_test_are_told_apart_and_those_of_two_by_their_names(tmp_path: Path) -> None:
+    def told(*origins: str) -> str:
+        two = [flush(10, 1, origin=origins[0], commit=20), flush(13, 1, process="gw1-2", origin=origins[1])]
+        (witness,) = judge(tmp_path, Told(about(table(tmp_path, [1])), two)).storms[0].verdicts["unique"].witnesses
+        return witness_words(witness)
+
+    assert told("one", "other") == "id 1, times 2, told one, other"
+    assert told("one", "one") == "id 1, times 2, told one (client 0 in operation 0), one (client 1 in operation 0)"
+
+
+def test_what_failed_where_nobody_could_look_is_put_where_alone_it_can_have_been(tmp_path: Path) -> None:
+    refused = ["failed", 1, 2, 15, 16, 1, ["sqlite:1555", True, False, True]]
+    unknown = about(private="f00d", known=False)
+    write(Journal(tmp_path, "gw0"), ["origin", 2, "test_it"], ["table", 1, unknown], refused)
+    (alone,) = read_journals(tmp_path)
+    assert [one.code for one in alone.flushes] == [Code("sqlite:1555", refused=True)]
+    write(Journal(tmp_path, "gw1"), ["table", 1, about()], ["told", 3, 1, 2, 10, 11, [1]])
+    (told,) = read_journals(tmp_path)
+    assert sorted(one.ids for one in told.flushes if one.handed) == [(1,)]
+    assert len(told.flushes) == 2
+    write(Journal(tmp_path, "gw2"), ["table", 1, about(private="b1")], ["told", 3, 1, 2, 10, 11, [1]])
+    assert len(read_journals(tmp_path)) == 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from idstorm.join.collect import Flush, Told
 from idstorm.join.unseen import codec_of, with_deletions
 from idstorm.record.outcome import Outcome
-from journals import about, flush, statuses, unique
+from journals import about, failed, flush, statuses, unique
 
 OK, FAILED, UNKNOWN = Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN
 
@@ -52,7 +52,7 @@ def test_an_id_that_two_rows_have_is_broken_however_long_after_one_another_they_
 
 def test_a_table_that_was_made_anew_holds_rows_of_its_last_life_alone() -> None:
     lives = [flush(10, 1, life="1"), flush(20, 1, 2, life="2"), flush(30, 1, life="3")]
-    assert deletable(lives, [1, 1]) == [(12,), (22, 22), (0,)]
+    assert deletable(lives, [1, 1]) == [(10,), (20, 22), (0,)]  # rows of two lives never met
 
 
 def test_the_lives_of_a_table_are_no_fault_and_what_needs_one_life_is_not_judged(tmp_path: Path) -> None:
@@ -60,6 +60,34 @@ def test_the_lives_of_a_table_are_no_fault_and_what_needs_one_life_is_not_judged
     assert unique(tmp_path, lives, [1]) == "held"
     found = statuses(tmp_path, lives, [1])
     assert (found["durable"], found["gapless"], found["single_use"]) == ("n/a", "n/a", "n/a")
+
+
+@pytest.mark.parametrize("at", [15, 35])
+def test_an_insert_that_failed_makes_no_life_the_first_or_the_last(tmp_path: Path, at: int) -> None:
+    anew = [flush(10, 1), flush(30, 1, life="2")]
+    assert unique(tmp_path, [*anew, failed(at, life="1" if at < 30 else "2")], [1]) == "held"
+    twice = [flush(10, 7), flush(30, 1, life="2"), flush(33, 1, life="2")]
+    assert unique(tmp_path, [*twice, failed(40, life="2")], [1, 1]) == "broken"
+
+
+def test_a_transaction_that_is_older_than_a_life_does_not_begin_it() -> None:
+    assert Told(about(), [flush(20, 1), flush(30, 2, begin=5, life="2"), failed(40, begin=6, life="3")]).lives == [
+        *("1", "2", "3")
+    ]
+
+
+def test_rows_of_two_lives_never_met_however_their_transactions_overlap(tmp_path: Path) -> None:
+    for outcome in (OK, UNKNOWN):
+        lives = [flush(10, 1, commit=50, outcome=outcome), flush(20, 1, life="2", process="gw1-2")]
+        assert unique(tmp_path, lives, [1]) == "held"
+    within = [flush(10, 1, commit=50), flush(12, 1, process="gw2-3"), flush(20, 1, life="2", process="gw1-2")]
+    assert unique(tmp_path, within, [1]) == "broken"
+
+
+def test_what_looks_like_another_life_does_not_hide_an_id_that_two_rows_have(tmp_path: Path) -> None:
+    two = [flush(10, 7), flush(20, 7), flush(30, 8, life="an index was made")]
+    assert unique(tmp_path, two, [7, 7, 8]) == "broken"
+    assert unique(tmp_path, two, [7, 8]) == "held"
 
 
 def test_a_row_that_its_own_transaction_gave_up_was_gone_when_it_was_told_the_id_again(tmp_path: Path) -> None:

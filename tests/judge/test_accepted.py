@@ -67,6 +67,11 @@ def test_a_refusal_at_commit_is_a_collision_whatever_its_outcome() -> None:
         assert accepted(storm(told(1), refused)).figures == {"collisions": 1, "unrecognised": 0}
 
 
+def test_an_error_that_the_work_got_over_is_no_refusal() -> None:
+    strange = Code("mariadb:IntegrityError", recognised=False)
+    assert accepted(storm(told(1, error=REFUSED), told(2, error=strange))).status is Status.HELD
+
+
 def test_no_census_is_needed() -> None:
     assert accepted(storm(told(1), census=None)).status is Status.HELD
 

@@ -154,6 +154,11 @@ def test_an_owner_has_what_the_table_stores_for_it_else_what_it_was_told() -> No
     assert faithful(never).status is Status.HELD  # that some row has it is all that can be asked
 
 
+def test_an_owner_that_was_rolled_back_has_no_id() -> None:
+    assert faithful(storm(failed(1), told(Existing(1, token=0)))).figures["of_existing"] == 1
+    assert faithful(storm(failed(1), told(9), told(Existing(9, token=0)))).status is Status.HELD
+
+
 def test_an_owner_that_is_there_twice_has_both_ids() -> None:
     twice = [(1, 0), (5, 0)]
     for id_, wrong in ((1, 0), (5, 0), (6, 1)):

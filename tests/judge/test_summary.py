@@ -78,6 +78,12 @@ def test_errors_are_counted_by_code_the_most_frequent_first() -> None:
     assert list(errors["by_code"]) == [LOCKED.name, REFUSED.name]
 
 
+def test_errors_of_one_name_are_counted_together() -> None:
+    other = replace(REFUSED, refused=False)
+    errors = operations(storm(failed(NOTHING, error=REFUSED), failed(NOTHING, error=other)))["errors"]
+    assert errors == {"total": 2, "by_code": {REFUSED.name: 2}}
+
+
 def test_an_error_that_no_operation_ended_with_is_none() -> None:
     evidence = storm(told(1), failed(NOTHING, error=REFUSED))
     known = replace(evidence, history=replace(evidence.history, codes=(REFUSED, LOCKED)))

@@ -71,8 +71,12 @@ def test_without_a_census_unknown_rows_leave_it_unknown() -> None:
     assert finding.reason == "without a census it is not known which of the unknown inserts committed"
 
 
+def test_without_a_census_a_row_that_nobody_was_told_of_may_have_any_id() -> None:
+    assert unique(storm(told(1), told(2), unknown(NOTHING), census=None)).status is Status.UNKNOWN
+
+
 def test_without_a_census_acknowledged_rows_are_enough_to_judge() -> None:
-    finding = unique(storm(told(1), told(2), unknown(NOTHING), census=None))
+    finding = unique(storm(told(1), told(2), failed(NOTHING), census=None))
     assert (finding.status, finding.reason) == (Status.HELD, None)
     assert unique(storm(told(1), told(1), unknown(3), census=None)).status is Status.BROKEN
 

@@ -318,6 +318,111 @@ def memory():
     assert "the file of the database is gone" in storm["verdicts"]["durable"]["reason"]
 
 
+@pytest.mark.parametrize("words", [(), ("-n", "2")])
+def test_one_relative_name_in_many_folders_is_a_file_in_each(shop: pytest.Pytester, words: tuple[str, ...]) -> None:
+    tests = """
+@pytest.fixture
+def db(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    engine = sa.create_engine("sqlite:///shop.db")
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+""" + SOUND.replace("place(db)", "db.add(Order()); db.flush(); time.sleep(0.005); db.commit()").replace("30", "6")
+    result = run(shop, tests, *words)
+    result.assert_outcomes(passed=6)
+    storm = only(result)
+    assert result.ret == 0
+    assert "5 other tables of this name" in " ".join(storm["notes"])
+    assert {name: storm["verdicts"][name]["status"] for name in ("pressure", "unique", "durable")} == {
+        "pressure": "unknown",  # nobody else is in that file
+        "unique": "held",
+        "durable": "held",
+    }
+
+
+FIRST_REFUSED = """
+class Code(Base):
+    __tablename__ = "code"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(40), unique=True)
+
+@pytest.fixture
+def sessions(engine):
+    Base.metadata.drop_all(engine)
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(Code), [{"code": "a"}, {"code": "b"}])
+    yield sa.orm.sessionmaker(engine)
+    engine.dispose()
+
+def refused(sessions, code):
+    with sessions() as session, pytest.raises(sa.exc.IntegrityError):
+        session.add(Code(code=code))
+        session.commit()
+"""
+
+
+@pytest.mark.parametrize(("claims", "result"), [("", "inconclusive"), ("holds('accepted')", "failed")])
+def test_refusals_before_any_success_are_counted_and_fail_the_run_only_where_that_is_claimed(
+    shop: pytest.Pytester, on_postgresql: str, claims: str, result: str
+) -> None:
+    tests = (
+        FIRST_REFUSED
+        + f"""
+def test_codes(sessions, idstorm_join):
+    idstorm_join(Scenario(Code, id=Code.code, generated=False, claims=[{claims}]), session=sessions)
+    refused(sessions, "a")
+    refused(sessions, "b")
+    with sessions() as session:
+        session.add(Code(code="c"))
+        session.commit()
+"""
+    )
+    storm = only(run(shop, tests))
+    accepted = storm["verdicts"]["accepted"]
+    assert (accepted["status"], accepted["figures"]["collisions"]) == ("broken", 2)
+    assert storm["result"] == result
+    assert sum(storm["operations"]["errors"]["by_code"].values()) == 2
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_a_refused_insert_leaves_of_the_last_life_is_judged_as_it_is(shop: pytest.Pytester, twice: bool) -> None:
+    tests = (
+        FIRST_REFUSED
+        + f"""
+@pytest.fixture(autouse=True)
+def joined(sessions, idstorm_join):
+    idstorm_join(numbers, session=sessions)
+    idstorm_join(Code, session=sessions)
+
+def add(sessions, *made):
+    with sessions() as session:
+        session.add_all(made)
+        session.commit()
+
+def test_a(sessions):
+    add(sessions, Order(number=7))
+    add(sessions, Code(code="c"))
+
+def test_b(sessions):
+    add(sessions, Order(number=1))
+    add(sessions, Code(code="c"))
+    if {twice}:
+        add(sessions, Order(number=1))
+    refused(sessions, "c")
+    with sessions() as session, pytest.raises(sa.exc.IntegrityError):
+        session.add_all([Order(id=1, number=7)])
+        session.commit()
+"""
+    )
+    result = run(shop, tests)
+    result.assert_outcomes(passed=2)
+    found = {storm["scenario"]: storm["verdicts"]["unique"]["status"] for storm in report_of(result)["storms"]}
+    assert found == {"Order.number": "broken" if twice else "held", "Code": "held"}
+
+
 def test_what_a_worker_was_told_before_it_crashed_counts(shop: pytest.Pytester) -> None:
     crash = """
 def test_0_crash(db, idstorm_join):

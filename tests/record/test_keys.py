@@ -32,6 +32,35 @@ def test_what_is_no_integer_of_64_bits_is_no_id(nonsense: object) -> None:
         Codec("int64").encode(nonsense)
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint64", "int128"])
+@pytest.mark.parametrize(
+    "nonsense", [float("nan"), float("inf"), Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), 1 << 128]
+)
+def test_what_is_no_number_is_no_id_either(kind: str, nonsense: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Codec(kind).encode(nonsense)
+    assert codec_for(nonsense, nonsense).kind in ("text", "int64")
+
+
+@pytest.mark.parametrize(
+    ("told", "stored"),
+    [
+        (4, Decimal("4.00")),
+        (Decimal("4.50"), Decimal("4.5")),
+        (4.5, Decimal("4.50")),
+        (1e20, 10**20),
+        (0.1, Decimal("0.1")),
+    ],
+)
+def test_a_number_as_text_is_the_same_key_however_many_digits_are_kept(told: object, stored: object) -> None:
+    assert Codec("text", 16).encode(told) == Codec("text", 16).encode(stored)
+
+
+def test_no_digit_of_a_long_number_is_lost_in_its_text() -> None:
+    number = Decimal("1234567890123456789012345678901234567.50")
+    assert Codec("text", 40).decode(Codec("text", 40).encode(number)) == "1234567890123456789012345678901234567.5"
+
+
 @given(st.integers(-(1 << 63), (1 << 63) - 1))
 def test_integers_of_64_bits_are_shown_as_they_were(number: int) -> None:
     assert Codec("int64").decode(Codec("int64").encode(number)) == number

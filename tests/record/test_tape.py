@@ -223,6 +223,17 @@ def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
     assert history.op_offsets.tolist() == [0, 0, 0, 0]
 
 
+def test_errors_of_one_name_stay_apart_where_one_alone_is_a_refusal(tmp_path: Path) -> None:
+    """MariaDB calls the primary key of every table PRIMARY."""
+    for client, refused in enumerate((False, True)):
+        tape = Tape(tmp_path, client, 1, Codec("int64"))
+        tape.reserve()
+        tape.begin(Kind.INSERT, 1, 10)
+        tape.end(Outcome.FAILED | tape.code(Code("mariadb:1062 of PRIMARY", refused=refused)) << 16, 11)
+    history = read_tapes(tmp_path, plan(clients=2))
+    assert [history.codes[code - 1].refused for code in history.code] == [False, True]
+
+
 def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:
     (tmp_path / "client-0000.000000.tape").write_bytes(b"something else" * 100)
     with pytest.raises(UnreadableRun, match="no tape"):

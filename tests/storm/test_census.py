@@ -13,8 +13,9 @@ from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
-from idstorm.record.keys import Codec
+from idstorm.record.keys import Codec, Odd
 from running import Idstorm
+from servers import On
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("token", sa.BigInteger))
 INTEGERS = Codec("int64")
@@ -51,9 +52,50 @@ def test_more_rows_than_one_fetch_are_all_there(tmp_path: Path) -> None:
     assert census.tokens.tolist() == [-number for number in range(120_000)]
 
 
-def test_an_id_that_is_no_integer_makes_the_census_unreadable(tmp_path: Path) -> None:
-    with pytest.raises(CensusUnreadable):
-        read(table(tmp_path / "t.db", [(1, 1), ("one", 2)]))
+class Fragile(sa.TypeDecorator[str]):
+    """A type that cannot read back all that it has written."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else {"a": "A", "b": "B"}[value]
+
+
+def test_an_id_that_is_no_integer_is_kept_as_it_is_stored(tmp_path: Path) -> None:
+    census = read(table(tmp_path / "t.db", [(1, 1), ("one", 2), (b"\x01", 3), (1.5, 4), (None, 5), (1 << 62, 6)]))
+    shown = {token: census.show_id(place) for place, token in enumerate(census.tokens.tolist())}
+    assert shown == {1: 1, 2: "one", 3: "01", 4: "1.5", 5: None, 6: 1 << 62}
+    assert sorted(census.known_ids.words.tolist()) == [1, 1 << 62]
+
+
+def test_an_id_that_its_type_fails_to_read_back_does_not_hide_the_others(tmp_path: Path) -> None:
+    fragile = sa.Table("t", sa.MetaData(), sa.Column("id", Fragile), sa.Column("token", sa.BigInteger))
+    url = table(tmp_path / "t.db", [("a", 1), ("c", 2), ("b", 3), (None, 4)])
+    census = SQLite().read_census(url, [fragile.c.id], fragile.c.token, Codec("text", 8))
+    shown = {token: census.show_id(place) for place, token in enumerate(census.tokens.tolist())}
+    assert shown == {1: "A", 2: "c", 3: "B", 4: None}
+    assert SQLite().read_ids(url, [fragile.c.id]) == ["A", Odd("c"), "B", None]
+
+
+def test_a_part_of_an_id_that_does_not_read_back_makes_the_whole_odd(tmp_path: Path) -> None:
+    fragile = sa.Table(
+        "t", sa.MetaData(), sa.Column("id", Fragile), sa.Column("token", sa.BigInteger), sa.Column("no", sa.Integer)
+    )
+    url = table(tmp_path / "t.db", [("a", 1), ("c", 2)])
+    with sqlite3.connect(url.database or "") as connection:
+        connection.execute("ALTER TABLE t ADD COLUMN no DEFAULT 7")
+    census = SQLite().read_census(url, [fragile.c.id, fragile.c.no], fragile.c.token, Codec("text", 16))
+    assert {census.show_id(place) for place in range(2)} == {'["A", "7"]', '["c", "7"]'}
+    assert census.null_ids is not None
+    assert census.null_ids.sum() == 1
+
+
+def test_a_token_that_does_not_read_back_is_nobodys(tmp_path: Path) -> None:
+    fragile = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("token", Fragile))
+    census = SQLite().read_census(table(tmp_path / "t.db", [(1, "c")]), [fragile.c.id], fragile.c.token, INTEGERS)
+    assert census.null_tokens is not None
+    assert census.null_tokens.tolist() == [True]
 
 
 def test_a_census_that_differs_from_the_tables_own_count_is_unreadable(
@@ -73,6 +115,13 @@ def test_a_census_is_written_and_read_as_it_was(tmp_path: Path) -> None:
     assert [again.ids.show(place) for place in (0, 2)] == ["one", "three"]
     assert again.null_ids is not None
     assert again.null_ids.tolist() == [False, True, False]
+
+
+def test_odd_ids_are_written_and_read_as_they_were(tmp_path: Path) -> None:
+    census = Census.of(INTEGERS, [(1, 1), ("odd", 2), (None, 3)])
+    census.write(tmp_path / "census.zip")
+    again = Census.read(tmp_path / "census.zip", INTEGERS)
+    assert [again.show_id(place) for place in range(3)] == [1, "odd", None]
 
 
 def test_a_table_that_is_gone_leaves_durable_unknown_and_the_run_inconclusive(idstorm: Idstorm) -> None:
@@ -106,3 +155,48 @@ def test_a_table_that_is_gone_leaves_durable_unknown_and_the_run_inconclusive(id
     verdicts = ran.report["storms"][0]["verdicts"]
     assert verdicts["durable"]["status"] == verdicts["faithful"]["status"] == verdicts["gapless"]["status"] == "unknown"
     assert "no such table" in verdicts["durable"]["reason"]
+
+
+SOME_READ_BACK = """
+    import itertools, os
+    from sqlalchemy import String, TypeDecorator
+    from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+    from idstorm.scenario import Scenario
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Code(TypeDecorator):
+        impl = String(40)
+        cache_ok = True
+
+        def process_result_value(self, value, dialect):
+            return value if value.endswith(READABLE) else {}[value]
+
+    READABLE = ("0", "1", "2", "3", "4", "5", "6", "7", "8")
+    numbers = itertools.count()
+
+    class Thing(Base):
+        __tablename__ = "thing"
+        id: Mapped[str] = mapped_column(Code, primary_key=True, default=lambda: f"{os.getpid()}-{next(numbers)}")
+        name: Mapped[str] = mapped_column(String(40))
+
+    class Other(Base):
+        __tablename__ = "other"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(String(40))
+
+    things, others = Scenario(Thing), Scenario(Other)
+    """
+
+
+def test_ids_that_do_not_read_back_are_broken_and_the_run_goes_on(idstorm: Idstorm, anywhere: On) -> None:
+    ran = idstorm.storm(idstorm.write("mine.py", SOME_READ_BACK), "--on", anywhere.dialect, **anywhere.environ)
+    assert ran.code == 1, ran.err
+    things, others = ran.report["storms"]
+    faithful = things["verdicts"]["faithful"]
+    assert faithful["status"] == "broken"
+    assert {witness["stored"] == witness["told"] for witness in faithful["witnesses"]} == {True}
+    assert {witness["stored"][-1] for witness in faithful["witnesses"]} == {"9"}
+    assert faithful["figures"]["misattributed"] == 40
+    assert others["result"] == "passed"

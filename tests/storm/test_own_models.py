@@ -261,4 +261,5 @@ def test_a_database_that_refuses_what_was_filled_is_told_with_the_columns(idstor
     ran = idstorm("run", "models:Grade", "-n", "400")
     assert ran.code == 2
     assert "idstorm itself had filled grade.mark" in ran.err
+    assert "grade: CHECK (mark IN ('A', 'B'))" in ran.err
     assert "CHECK constraint failed" in ran.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from running import Idstorm
+from servers import On
 
 HEAD = """
 from sqlalchemy import String
@@ -25,7 +26,10 @@ FAULTS = {
     "too few ids": ("return add(session, tokens)[1:]", "given 1 tokens and returned 0 ids"),
     "no list at all": ("return add(session, tokens)[0]", "a list with an id for each token; it returned int"),
     "what is no id": ("add(session, tokens); return [object()]", "which is no id of thing.id"),
-    "the id of another row": ("return [add(session, tokens)[0] + 1]", "told the id 2 of a row that has 1"),
+    "another column of each row": ("add(session, tokens); return list(tokens)", "insert returned thing.token of each"),
+    "no row at all": ("return [1]", "told the id 1, but thing holds no row of it"),
+    "no id of no row": ("return [None]", "returned no id, and thing holds no row of it"),
+    "a coroutine": ("pass\n\nasync def work(session, tokens):\n    return add(session, tokens)", "write it with def"),
     "a row without its token": ("return add(session, [token + 1 for token in tokens])", "has its token in thing.token"),
     "a refusal": ("add(session, tokens); return add(session, tokens) + [1 / 0]", "ZeroDivisionError"),
 }
@@ -42,6 +46,105 @@ def test_the_rehearsal_finds(idstorm: Idstorm, what: str) -> None:
     assert sentence in ran.err
     assert "idstorm/storm" not in ran.err
     assert list(idstorm.run_folder.rglob("*.tape")) == []
+
+
+FINDINGS = {
+    "the id of another row": ("return [add(session, tokens)[0] + 1]", "faithful", "told the id 2 of a row that has 1"),
+    "one id for each row": ("add(session, tokens); return [7]", "faithful", "told the id 7 of a row that has 1"),
+    "ids in the wrong order": ("return add(session, tokens)[::-1]", "faithful", "told the id 3 of a row that has 2"),
+    "no id of a row that is there": (
+        "return [None for _ in add(session, tokens)]",
+        "durable",
+        "told None, which means that there is certainly no row, yet its row is there with id 1",
+    ),
+    "the id of a row that is not there": (
+        "return [*add(session, tokens[:1]), *range(1000, 999 + len(tokens))]",
+        "durable",
+        "told the id 1000 of a row that is not there",
+    ),
+    "a row that stays after its delete": ("return add(session, tokens)", "durable", "[1] is still there"),
+}
+
+
+@pytest.mark.parametrize("what", FINDINGS)
+def test_what_breaks_without_concurrency_is_stormed_and_found(idstorm: Idstorm, what: str) -> None:
+    body, check, sentence = FINDINGS[what]
+    batch = 2 if what in ("ids in the wrong order", "the id of a row that is not there") else 1
+    deleting = ", deletes=0.2, delete=lambda session, ids: None" if "delete" in what else ""
+    name = idstorm.write(
+        "mine.py",
+        f"{HEAD}\ndef work(session, tokens):\n    {body}\n\n"
+        f"mine = Scenario(Thing, insert=work, batch={batch}{deleting})\n",
+    )
+    ran = idstorm.storm(name)
+    assert ran.code == 1, ran.err
+    (storm,) = ran.report["storms"]
+    verdict = storm["verdicts"][check]
+    assert verdict["status"] == "broken"
+    assert verdict["witnesses"]
+    assert any(sentence in note for note in storm["notes"]), storm["notes"]
+
+
+def test_one_id_that_is_told_of_every_row_can_be_claimed_to_break(idstorm: Idstorm) -> None:
+    name = idstorm.write(
+        "mine.py",
+        HEAD + "\nfrom idstorm.scenario import breaks\n\ndef work(session, tokens):\n    add(session, tokens)\n"
+        "    return [7]\n\nmine = Scenario(Thing, insert=work, claims=[breaks('faithful', 'unique', why='it is 7')])\n",
+    )
+    assert idstorm.storm(name).code == 0
+
+
+def test_where_nothing_was_told_the_table_or_its_type_says_what_ids_look_like(idstorm: Idstorm) -> None:
+    name = idstorm.write(
+        "mine.py",
+        HEAD + "\nfrom idstorm.scenario import Existing\nfrom sqlalchemy import insert\n\ndef seed(connection):\n"
+        "    connection.execute(insert(Thing), [{'id': 5}])\n\n"
+        "existing = Scenario(Thing, setup=seed, insert=lambda session, tokens: [Existing(5) for _ in tokens])\n",
+    )
+    ran = idstorm.storm(name)
+    assert ran.code == 3, ran.err
+    (storm,) = ran.report["storms"]
+    assert storm["ending"] is None
+    assert storm["verdicts"]["gapless"]["status"] == "held"  # the ids are numbers
+
+
+def test_setup_is_called_in_each_namespace_and_its_error_is_shown_as_the_users_own(
+    idstorm: Idstorm, anywhere: On
+) -> None:
+    setups = """
+def never(connection):
+    raise RuntimeError("never works")
+
+def once(connection, done=[]):
+    if done:
+        connection.execute(text("SELECT * FROM nowhere"))
+    done.append(1)
+
+never, once = Scenario(Thing, setup=never), Scenario(Thing, setup=once)
+"""
+    name = idstorm.write("mine.py", f"{HEAD}\nfrom sqlalchemy import text\n{setups}")
+    ran = idstorm.storm(name, "--on", anywhere.dialect, **anywhere.environ)
+    assert (ran.code, "bug in idstorm" in ran.err, "out of reach" in ran.err) == (2, False, False), ran.err
+    never, once = (storm["ending"] for storm in ran.report["storms"])
+    assert never.startswith("at fault: setup failed in the rehearsal\nTraceback (your code)")
+    assert "RuntimeError: never works" in never
+    assert once.startswith("at fault: setup failed in the storm's own namespace: it is called once in each")
+    assert 'connection.execute(text("SELECT * FROM nowhere"))' in once
+
+
+def test_a_commit_that_fails_after_setup_is_the_users_own_error_too(idstorm: Idstorm, postgresql: On) -> None:
+    setup = """
+def setup(connection):
+    connection.execute(text("CREATE TABLE other (id int REFERENCES thing (id) DEFERRABLE INITIALLY DEFERRED)"))
+    connection.execute(text("INSERT INTO other VALUES (7)"))
+
+mine = Scenario(Thing, setup=setup)
+"""
+    name = idstorm.write("mine.py", f"{HEAD}\nfrom sqlalchemy import text\n{setup}")
+    ran = idstorm("run", name, "--on", "postgresql", **postgresql.environ)
+    assert ran.code == 2
+    assert "setup failed in the rehearsal" in ran.err
+    assert "violates foreign key constraint" in ran.err
 
 
 def test_an_error_of_the_work_is_shown_with_the_users_own_lines(idstorm: Idstorm) -> None:
@@ -76,6 +179,16 @@ def test_work_that_goes_wrong_only_later_ends_the_storm_with_the_reason(idstorm:
     assert "insert returned what is no id of thing.id" in ran.err
 
 
+def test_an_id_that_no_column_of_the_kind_can_hold_ends_the_storm_with_the_reason(idstorm: Idstorm) -> None:
+    name = idstorm.write(
+        "mine.py",
+        HEAD + "\ncalls = []\n\ndef work(session, tokens):\n    calls.append(1)\n"
+        "    return add(session, tokens) if len(calls) < 5 else [2 ** 70]\n\nmine = Scenario(Thing, insert=work)\n",
+    )
+    ran = idstorm("run", name, "-T", "60s")
+    assert (ran.code, f"no id of thing.id: {2**70} does not fit 64 bits" in ran.err) == (2, True), ran.err
+
+
 def test_a_rollback_means_nothing_where_the_work_commits_by_itself(idstorm: Idstorm) -> None:
     ran = idstorm("run", "select_max_after", "--rollback", "0.1")
     assert ran.code == 2
@@ -101,6 +214,12 @@ def test_the_rehearsal_leaves_nothing_in_the_table_under_storm(idstorm: Idstorm)
     [
         ("engine=lambda url: None", "making the engine failed"),
         ("engine=lambda url, **pool: 1 / 0", "ZeroDivisionError"),
+        (
+            "engine=lambda url, **pool: None",
+            "has to return an Engine of SQLAlchemy, as create_engine does; it returned None",
+        ),
+        ("session=lambda engine: None", "has to return a Session of SQLAlchemy; it returned None"),
+        ("session=lambda engine: engine.connect()", "it returned a value of type Connection"),
         ("claims=[holds('gapless', when=lambda facts: facts['nope'])]", "a claim's predicate failed"),
         ("id=[]", "several columns of one table"),
     ],
@@ -117,3 +236,21 @@ def test_a_scenario_at_fault_does_not_take_the_others_verdicts_with_it(idstorm: 
     assert ran.code == 2
     assert [storm["result"] for storm in ran.report["storms"]] == ["inconclusive", "passed"]
     assert idstorm("check", str(idstorm.run_folder)).code == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        (
+            "engine=lambda url, **_: create_async_engine(url.set(drivername='sqlite+aiosqlite'))",
+            "AsyncEngine: the clients",
+        ),
+        ("session=lambda engine: AsyncSession()", "AsyncSession: the clients of a storm are threads"),
+    ],
+)
+def test_what_is_meant_for_asyncio_is_told_so(idstorm: Idstorm, field: str, sentence: str) -> None:
+    pytest.importorskip("greenlet")
+    pytest.importorskip("aiosqlite")
+    head = f"{HEAD}\nfrom sqlalchemy.ext.asyncio import AsyncSession, create_async_engine\n"
+    ran = idstorm("run", idstorm.write("mine.py", f"{head}\nmine = Scenario(Thing, {field})\n"))
+    assert (ran.code, sentence in ran.err) == (2, True), ran.err

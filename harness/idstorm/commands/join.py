@@ -11,6 +11,7 @@ from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Told, read_journals
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
+from idstorm.record.outcome import Stance
 from idstorm.record.verdict import Report
 
 
@@ -45,15 +46,23 @@ def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
     """Yield the tables that there is something to judge in, each with what its report has to say of the others.
 
     A table of which one client alone was told, and no id twice, can neither hold nor break anything: a suite with a
-    database for each test has hundreds. Where a model has no other, the largest of them stands for all.
+    database for each test has hundreds. Where a model has no other, the largest of them stands for all. Refusals count
+    wherever something is claimed of them.
     """
     by_model: dict[tuple[str, str, str], list[Told]] = defaultdict(list)
     for told in tables:
         by_model[told.about["model"], told.about["table"], told.about["target"]["dialect"]].append(told)
     for those in by_model.values():
-        telling = [told for told in those if len(told.clients) > 1 or told.contested]
+        telling = [told for told in those if len(told.clients) > 1 or told.contested or _is_refused(told)]
         telling = telling or [max(those, key=lambda told: len(told.flushes))]
         left = len(those) - len(telling)
         notes = [f"{left} other tables of this name had one client each, and no id was told twice"] if left else []
         for number, told in enumerate(telling):
             yield told, [] if number else notes
+
+
+def _is_refused(told: Told) -> bool:
+    """Return whether inserts were refused, or may have been, by the id's own constraint, of which that is claimed."""
+    if told.about["claims"]["accepted"]["stance"] == Stance.MAY_BREAK:
+        return False
+    return any(one.code is not None and (one.code.refused or not one.code.recognised) for one in told.flushes)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.rows import read_rows
 from idstorm.databases.urls import reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
@@ -40,6 +41,8 @@ class Physical:
     schema: str | None  #: where another connection finds it
     life: str  #: another one as soon as the table is made anew, or emptied in a way that begins its ids anew
     private: bool = False  #: no other connection can see it
+    database: str = ""  #: the same for all that see this database, however their URLs spell it, and for no other
+    file: str | None = None  #: the database's file, where it is one: an absolute path
 
 
 class CensusUnreadable(EnvironmentFault):
@@ -140,6 +143,13 @@ class Database(ABC):
         It takes part in the transaction that is under way, and must not end it.
         """
 
+    def standing(self, connection: Any) -> str | None:
+        """Return what a session may change of where names lead to, on a driver's connection.
+
+        None: to ask for that costs no less than `physical`.
+        """
+        return None
+
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""
         return self.name
@@ -190,13 +200,23 @@ class Database(ABC):
         module = kind.__module__.partition(".")[0]
         return ErrorCode(f"{'python' if module == 'builtins' else module}:{kind.__name__}")
 
-    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]]) -> list[Any]:
-        """Return the ids of a table in one snapshot, in no order, as the driver gives them. Raises CensusUnreadable."""
+    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
+        """Return the ids of a table in one snapshot, in no order, as the driver gives them.
+
+        `database` is the one that `physical` told of. Raises CensusUnreadable, also where the URL leads to another one.
+        """
+        table = columns[0].table
+        assert isinstance(table, sa.TableClause)
         try:
             with self.snapshot(url) as connection:
-                rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
-        except sa.exc.SQLAlchemyError as error:
-            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+                found = self.physical(connection.connection, table.name, table.schema)
+                if found is not None and found.database != database:
+                    raise CensusUnreadable("the URL leads to another database than the sessions were in")
+                rows = read_rows(connection, columns)
+        except CensusUnreadable:
+            raise
+        except Exception as error:  # SQLAlchemy's, or the driver's own
+            words = redact(_words_of(error), secrets_of(url))
             raise CensusUnreadable(f"the table could not be read: {words}") from error
         return [row[0] for row in rows] if len(columns) == 1 else rows
 
@@ -205,7 +225,8 @@ class Database(ABC):
     ) -> Census:
         """Return the (id, token) pairs of a table in one snapshot.
 
-        Raises CensusUnreadable where that fails, or where the rows are not as many as the table counts.
+        An id that does not read back, or is no id of this codec, is kept as `odd`. Raises CensusUnreadable where
+        reading fails, or where the rows are not as many as the table counts.
         """
         try:
             with self.snapshot(url) as connection:
@@ -217,9 +238,9 @@ class Database(ABC):
                 if carrier is not None and plain and all(number == counted for number in known):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
-                    census = Census.of(codec, list(read_pairs(connection, ids, token)))
-        except (sa.exc.SQLAlchemyError, TypeError, ValueError, OverflowError) as error:
-            raise CensusUnreadable(f"the census could not be read: {getattr(error, 'orig', None) or error}") from error
+                    census = Census.of(codec, read_pairs(connection, ids, token))
+        except Exception as error:  # a driver's, a type's, a value's: in any case the run goes on
+            raise CensusUnreadable(f"the census could not be read: {_words_of(error)}") from error
         if len(census) != counted:
             raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
         return census
@@ -229,6 +250,12 @@ class Database(ABC):
     ) -> Census | None:
         """Return the census of integers without a NULL by a way that the driver is fast at; None if there is none."""
         return None
+
+
+def _words_of(error: Exception) -> str:
+    """Return what an error says, named where it is not a driver's: that of a KeyError is no more than the key."""
+    original = getattr(error, "orig", None)
+    return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
 
 
 def ask(connection: Any, query: str) -> Any:
@@ -274,14 +301,16 @@ def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any])
 
 def read_pairs(
     connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
-) -> Iterator[tuple[Any, int | None]]:
-    """Yield (id, token) of each row, as the columns' own types give them back. A composite id is a tuple."""
+) -> list[tuple[Any, int | None]]:
+    """Return (id, token) of each row, as the columns' own types give them back. A composite id is a tuple.
+
+    What a type fails to read back is `Odd`, as a whole or as a part.
+    """
     _, plain, carrier = in_namespace(ids, token)
-    columns = [*plain, *([] if carrier is None else [carrier])]
-    for row in connection.execution_options(yield_per=10_000).execute(sa.select(*columns)):
-        values = tuple(row)
-        id_ = values[0] if len(ids) == 1 else values[: len(ids)]
-        yield id_, None if token is None else read_token(values[-1])
+    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
+    return [
+        (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
+    ]
 
 
 def read_token(value: Any) -> int | None:

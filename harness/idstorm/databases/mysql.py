@@ -124,13 +124,14 @@ class MySQL(Database):
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """InnoDB's number of the table, which TRUNCATE changes, or else when it was made, to the second.
 
+        The server is known by its host, port and data directory.
         https://dev.mysql.com/doc/refman/8.4/en/information-schema-innodb-tables-table.html
         """
         place = "DATABASE()" if schema is None else literal(schema)
         row = look(
             connection,
-            f"SELECT table_schema, create_time, table_type FROM information_schema.tables WHERE table_schema = {place} "
-            f"AND table_name = {literal(table)}",
+            "SELECT table_schema, create_time, table_type, CONCAT_WS(':', @@hostname, @@port, @@datadir) "
+            f"FROM information_schema.tables WHERE table_schema = {place} AND table_name = {literal(table)}",
         )
         if row is None or row[2] == "TEMPORARY":  # MySQL's catalogue does not have such a table at all
             return Physical(None, "", private=True)
@@ -141,7 +142,12 @@ class MySQL(Database):
             )
         except Exception:  # it takes the privilege PROCESS; the driver's own error, whichever driver it is
             number = None
-        return Physical(row[0], f"{row[1]}:{number}")
+        return Physical(row[0], f"{row[1]}:{number}", database=str(row[3]))
+
+    def standing(self, connection: Any) -> str | None:
+        """The database that is in use: the catalogue takes ten times as long."""
+        row = look(connection, "SELECT DATABASE()")
+        return None if row is None else str(row[0])
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version, without what follows it."""

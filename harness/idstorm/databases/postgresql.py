@@ -134,18 +134,27 @@ class PostgreSQL(Database):
         return None if value is None else str(value)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """The table's number, and that of its file, which TRUNCATE changes.
+        """The table's number, and that of its file, which TRUNCATE changes; of the database, its number.
 
+        Numbers are those of one server, which is known by the microsecond at which it was started: copies of a data
+        directory have the same system identifier.
         https://www.postgresql.org/docs/current/storage-file-layout.html
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SESSION
         """
         name = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table) if part)
         row = look(
             connection,
-            "SELECT n.nspname, d.oid, c.oid, pg_relation_filenode(c.oid), c.relpersistence = 't' FROM pg_class c "
+            "SELECT n.nspname, d.oid, c.oid, pg_relation_filenode(c.oid), c.relpersistence = 't', "
+            "extract(epoch FROM pg_postmaster_start_time()) FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_database d ON d.datname = current_database() "
             f"WHERE c.oid = to_regclass({literal(name)})",
         )
-        return None if row is None else Physical(row[0], ":".join(map(str, row[1:4])), private=bool(row[4]))
+        if row is None:
+            return None
+        schema, number, *life, private, started = row
+        return Physical(
+            schema, ":".join(map(str, (number, *life))), private=bool(private), database=f"{started}:{number}"
+        )
 
     def server(self, connection: sa.Connection) -> str:
         """Return the server's version, without what its packager adds."""

@@ -165,8 +165,10 @@ class SQLite(Database):
         return Capacity("INTEGER", _LARGEST, generator, _LARGEST, highest, generator_first=1)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """The file of a schema, and the number that each change of its schema raises.
+        """The file of a schema, known by its device and inode, and the number that each change of its schema raises.
 
+        What it has open SQLite names by an absolute path, wherever the process is now.
+        https://www.sqlite.org/pragma.html#pragma_database_list
         https://www.sqlite.org/pragma.html#pragma_schema_version
         """
         schema = schema or "main"
@@ -182,7 +184,7 @@ class SQLite(Database):
             there = os.stat(file[0])
         except OSError:
             return None
-        return Physical(None, f"{there.st_dev}:{there.st_ino}:{version[0]}")
+        return Physical(None, str(version[0]), database=f"{there.st_dev}:{there.st_ino}", file=file[0])
 
     def server(self, connection: sa.Connection) -> str:
         """Return the version of the library that the driver is linked with."""
@@ -228,11 +230,15 @@ class SQLite(Database):
         finally:
             engine.dispose()
 
-    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]]) -> list[Any]:
+    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
         """A file that is not there would be made, and be empty."""
-        if not Path(url.database or "").exists():
-            raise CensusUnreadable("the file of the database is gone")
-        return super().read_ids(url, columns)
+        try:
+            there = os.stat(url.database or "")
+        except OSError:
+            raise CensusUnreadable("the file of the database is gone") from None
+        if f"{there.st_dev}:{there.st_ino}" != database:
+            raise CensusUnreadable("another file has taken the place of the database")
+        return super().read_ids(url, columns, database)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec

@@ -17,7 +17,6 @@ from idstorm.join.collect import Flush, Told
 from idstorm.join.unseen import codec_of, with_deletions
 from idstorm.record import store
 from idstorm.record.census import Census
-from idstorm.record.code import Code
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
@@ -66,7 +65,7 @@ def _read(told: Told) -> tuple[list[Any] | None, str]:
     url = sa.make_url(about["url"])
     table = sa.table(about["table"], *(sa.column(name) for name in about["columns"]), schema=about["schema"])
     try:
-        return DATABASES[about["target"]["dialect"]].read_ids(url, list(table.c)), ""
+        return DATABASES[about["target"]["dialect"]].read_ids(url, list(table.c), about["database"]), ""
     except (CensusUnreadable, EnvironmentFault) as error:
         return None, str(error)
 
@@ -74,15 +73,16 @@ def _read(told: Told) -> tuple[list[Any] | None, str]:
 def _not_judged(told: Told, why: str) -> dict[str, str]:
     """Return the checks that mean nothing for a table, each with the reason."""
     reasons = {}
-    gone = sum(bool(moment) for one in told.flushes for moment in one.deletable)
+    known = [one for one in told.flushes if one.outcome == Outcome.OK]
+    gone = sum(bool(moment) for one in known for moment in one.deletable)
     if len(told.lives) > 1:
-        words = f"the table was made anew, or emptied, {len(told.lives) - 1} times while it was watched"
+        words = f"the table may have been made anew, or emptied, {len(told.lives) - 1} times while it was watched"
         reasons = dict.fromkeys(_OF_ONE_LIFE, words)
     elif gone:
         reasons = dict.fromkeys(_OF_ONE_LIFE, "rows were deleted while it was watched, and ids may have begun anew")
-    acknowledged = sum(len(one.ids) for one in told.flushes if one.outcome == Outcome.OK)
+    acknowledged = sum(len(one.ids) for one in known)
     if why:
-        reasons["durable"] = f"the rows are gone: {why}"
+        reasons["durable"] = f"the table cannot be read any more: {why}"
     elif gone:
         reasons["durable"] = (
             f"{gone} of {acknowledged} acknowledged rows are not there any more, and who deletes rows is not recorded"
@@ -145,9 +145,7 @@ def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, name
             tape.hand(one.ids, one.handed)
         if one.commit:
             tape.commit(one.commit)
-        code = 0 if one.refused is None else tape.known_code(one.refused)
-        if one.refused is not None and not code:
-            code = tape.code(Code(one.refused, refused=True))
+        code = 0 if one.code is None else tape.known_code(one.code.name) or tape.code(one.code)
         tape.end(one.outcome | code << 16, one.ended)
         origins.append(names[one.origin])
         for moment in sorted({moment for moment in one.deletable if moment}):

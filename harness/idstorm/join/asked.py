@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,13 +15,21 @@ from sqlalchemy.orm import Mapper
 
 from idstorm.databases.targets import DATABASES, database_of, with_threads
 from idstorm.errors import EnvironmentFault, ScenarioError
+from idstorm.record.code import Code
 from idstorm.record.plan import Target
+from idstorm.record.verdict import DEFAULT_HOLDS
 from idstorm.scenario import Scenario
-from idstorm.scenario.claims import resolve_claims
+from idstorm.scenario.claims import accepted, resolve_claims
 from idstorm.storm.rows import qualified
 from idstorm.storm.work import constraints_of, generator_of, id_columns
 
-_PRIVATE = "idstorm-private"
+Name = tuple[type, tuple[str, ...]]
+"""Of what is asked for: a mapped class and the attributes of its id."""
+
+_PRIVATE, _OPENED = "idstorm-private", "idstorm-opened"
+_SHARED_MEMORY = re.compile("^file:.*(memory.*cache=shared|cache=shared.*memory|vfs=memdb)")
+_HOLDS = tuple(check for check in DEFAULT_HOLDS if check != accepted)
+"""What is claimed of sessions of which nothing else is: suites assert refusals."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,10 @@ class Place:
 
     schema: str | None
     life: str  #: another one as soon as ids may begin anew
-    private: str | None  #: names the connection, if no other sees the same table
+    private: str | None  #: names the connection, or the process, if no other sees the same table
+    database: str = ""  #: tells it from all others, of which some may have the same URL
+    file: str | None = None  #: of the database, where it is one
+    known: bool = True  #: False: nobody could look
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Asked:
     names: tuple[str, ...]  #: of the constraints on the id
 
     @property
-    def name(self) -> tuple[type, tuple[str, ...]]:
+    def name(self) -> Name:
         """What tells it from others: the class and the attributes of its id."""
         return self.model, self.keys
 
@@ -82,42 +94,87 @@ class Asked:
 
         return read
 
+    def standing(self, connection: sa.Connection) -> tuple[str, str | None] | None:
+        """Return what decides where the table's name leads to, if asking for that takes less long than a look."""
+        current = database_of(connection).standing(connection.connection)
+        return None if current is None else (current, self._schema(connection))
+
     def place(self, connection: sa.Connection) -> Place:
         """Return which physical table this connection sees: one look, within its transaction."""
+        schema = self._schema(connection)
+        physical = database_of(connection).physical(connection.connection, self._table.name, schema)
+        if physical is None or physical.private:
+            return Place(schema if physical is None else physical.schema, "", _private(connection))
+        database = physical.database
+        if physical.file is not None:  # as it was when it was opened: another may have taken its place since
+            database = connection.info.setdefault((_OPENED, physical.file), database)
+        return Place(physical.schema, physical.life, None, database, physical.file)
+
+    @property
+    def _table(self) -> sa.Table:
         table = self.ids[0].table
         assert isinstance(table, sa.Table)
+        return table
+
+    def _schema(self, connection: sa.Connection) -> str | None:
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
-        schema = schemas.get(table.schema, table.schema)
-        physical = database_of(connection).physical(connection.connection, table.name, schema)
-        if physical is not None and not physical.private:
-            return Place(physical.schema, physical.life, None)
-        # A fork has a copy of the memory.
-        private = connection.info.setdefault((_PRIVATE, os.getpid()), secrets.token_hex(8))
-        return Place(schema if physical is None else physical.schema, "", private)
+        schema: str | None = schemas.get(self._table.schema, self._table.schema)
+        return schema
 
     def describe(self, connection: sa.Connection, place: Place) -> dict[str, Any]:
-        """Return what there is to know of the physical table, as JSON can hold it, with the URL's password."""
+        """Return what there is to know of the physical table, as JSON can hold it, with the URL's password.
+
+        The URL leads to the same file from wherever it is followed.
+        """
         url = with_threads(connection.engine.url)
+        if place.file is not None:
+            url = url.set(database=place.file).difference_update_query(["uri", "mode", "cache", "vfs"])
         target = _look(url)
         generator = generator_of(self.ids) if self.scenario.generated else None
         return {
             "model": self.model.__name__ + "".join(f".{key}" for key in self.keys if self.scenario.id is not None),
             "target": asdict(target),
             "url": url.render_as_string(hide_password=False),
-            "table": self.ids[0].table.name,
-            **asdict(place),
+            "table": self._table.name,
+            "schema": place.schema,
+            "life": place.life,
+            "private": place.private,
+            "database": place.database,
+            "known": place.known,
             "columns": [column.name for column in self.ids],
             "names": [qualified(column) for column in self.ids],
             "constraints": list(self.names),
             "generator": None if generator is None else asdict(generator),
             "sortable": self.scenario.sortable,
-            "claims": {check: asdict(claim) for check, claim in resolve_claims(self.scenario.claims, target).items()},
+            "claims": {
+                check: asdict(claim) for check, claim in resolve_claims(self.scenario.claims, target, _HOLDS).items()
+            },
         }
 
-    def refusal(self, connection: sa.Connection, error: BaseException) -> str | None:
-        """Return the error's code, if a constraint of the id itself refused a row."""
-        code = database_of(connection).classify(error, [qualified(column) for column in self.ids], self.names)
-        return code.name if code.refused else None
+    def code(self, connection: sa.Connection, error: BaseException) -> Code:
+        """Return what an error says of an insert that it ended."""
+        found = database_of(connection).classify(error, [qualified(column) for column in self.ids], self.names)
+        if isinstance(error, sa.exc.DBAPIError) and not isinstance(error.orig, connection.dialect.loaded_dbapi.Error):
+            return Code(found.name)  # of another database, which the session has, too
+        return Code(found.name, refused=found.refused, raced=found.raced, recognised=found.recognised)
+
+
+def unseen() -> Place:
+    """Return the place of a table of which nobody knows which it is."""
+    return Place(None, "", secrets.token_hex(8), known=False)
+
+
+def _private(connection: sa.Connection) -> str:
+    """Return a name for what one connection sees, or for memory that the connections of a process share.
+
+    A fork has a copy of the memory.
+    """
+    url = connection.engine.url
+    words = f"{url.database}?{'&'.join(f'{name}={value}' for name, value in url.query.items())}"
+    if _SHARED_MEMORY.search(words):
+        return f"{os.getpid()}:{url.database}"
+    token: str = connection.info.setdefault((_PRIVATE, os.getpid()), secrets.token_hex(8))
+    return token
 
 
 def may_autocommit(connection: sa.Connection) -> bool:

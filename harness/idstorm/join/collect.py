@@ -10,6 +10,7 @@ from typing import Any
 
 from idstorm.errors import EnvironmentFault, UnreadableRun
 from idstorm.join.journal import entries
+from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome
 
 
@@ -21,13 +22,18 @@ class Flush:
     origin: str  #: where it came from, such as a test
     life: str  #: which life of the table it saw
     begin: int  #: nanoseconds, as all moments; of the transaction
-    handed: int  #: 0: it was refused
+    handed: int  #: 0: it failed, and was handed nothing
     ids: tuple[Any, ...]  #: a None for each that was not told
     commit: int = 0  #: when COMMIT was sent; 0: it was not, or nobody heard
     ended: int = 0  #: 0: its end was not heard of
     outcome: Outcome = Outcome.UNKNOWN
-    refused: str | None = None  #: the code of an error of the id's own constraint
+    code: Code | None = None  #: of the error that ended it
     deletable: tuple[int, ...] = ()  #: since when each row may have been deleted by somebody unseen; 0: it was not
+
+    @property
+    def seen(self) -> int:
+        """When its table was seen: as it was handed its ids, or as it failed."""
+        return self.handed or self.ended
 
 
 @dataclass
@@ -41,7 +47,7 @@ class Told:
     @property
     def lives(self) -> list[str]:
         """The lives of the table in the order in which they were first seen."""
-        return list(dict.fromkeys(one.life for one in sorted(self.flushes, key=lambda one: one.handed)))
+        return list(dict.fromkeys(one.life for one in sorted(self.flushes, key=lambda one: one.seen)))
 
     @property
     def clients(self) -> list[list[Flush]]:
@@ -91,9 +97,26 @@ def read_journals(folder: Path) -> list[Told]:
             raise UnreadableRun(f"the journal {process} is damaged: {error!r}") from error
         reading.finish()
         faults += reading.faults
+    _assign(tables)
     if faults and not tables:
         raise EnvironmentFault("; ".join(faults))
     return [replace(told, faults=tuple(faults)) for told in tables.values()]
+
+
+def _assign(tables: dict[tuple[Any, ...], Told]) -> None:
+    """Put what failed in a table that nobody could look at into the only one that it can have been, if there is one."""
+    for key, told in list(tables.items()):
+        if not told.about["known"]:
+            about = told.about
+            alike = [
+                other
+                for other in tables.values()
+                if other.about["known"]
+                and all(other.about[name] == about[name] for name in ("url", "table", "columns"))
+            ]
+            if len(alike) == 1:
+                alike[0].flushes += [replace(one, life=alike[0].lives[-1]) for one in told.flushes]
+                del tables[key]
 
 
 def _by_process(folder: Path) -> Iterator[tuple[str, list[list[Any]]]]:
@@ -126,18 +149,19 @@ class _Reading:
             case ["told", flush, table, origin, begin, handed, ids]:
                 given = tuple(tuple(id_) if isinstance(id_, list) else id_ for id_ in ids)
                 self._open[flush] = table, self._flush(table, origin, begin, handed, given)
-            case ["refused", table, origin, begin, ended, rows, code]:
+            case ["failed", table, origin, begin, ended, rows, code]:
                 one = self._flush(table, origin, begin, 0, (None,) * rows)
-                self._add(table, replace(one, ended=ended, outcome=Outcome.FAILED, refused=code))
+                self._add(table, replace(one, ended=ended, outcome=Outcome.FAILED, code=_code(code)))
             case ["fault", reason]:
                 self.faults.append(f"the recording in {self._process} came to its end before its time: {reason}")
-            case ["end", flushes, commit, ended, outcome]:
+            case ["end", flushes, commit, ended, outcome, code]:
                 for flush in flushes:
                     if flush not in self._open:  # its parent's: a child that is forked goes on with its sessions
                         continue
                     table, one = self._open.pop(flush)
                     sent = max(commit, one.handed) if commit else 0
-                    self._add(table, replace(one, commit=sent, ended=ended, outcome=Outcome(outcome)))
+                    became = Outcome(outcome)
+                    self._add(table, replace(one, commit=sent, ended=ended, outcome=became, code=_code(code)))
             case _:
                 raise ValueError(f"{entry} is no entry")
 
@@ -152,7 +176,14 @@ class _Reading:
 
     def _add(self, table: int, one: Flush) -> None:
         about = self._about[table]
-        place = about["private"] or (about["url"], about["schema"])
+        place = about["private"] or (about["database"], about["schema"])
         key = (place, about["table"], tuple(about["columns"]))
         self._tables.setdefault(key, Told(about)).about = about
         self._tables[key].flushes.append(one)
+
+
+def _code(entry: list[Any] | None) -> Code | None:
+    if entry is None:
+        return None
+    name, refused, raced, recognised = entry
+    return Code(name, refused=refused, raced=raced, recognised=recognised)

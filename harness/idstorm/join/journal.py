@@ -6,15 +6,16 @@ line                                                  content
 ``["table", number, {…}]``                            a physical table, before its number is used
 ``["origin", number, name]``                          where inserts come from, such as a test
 ``["told", flush, table, origin, begin, now, [id…]]``  the ids that a flush was handed; `begin`: of its transaction
-``["refused", table, origin, begin, now, rows, code]`` a flush that failed; `code`: of the id's own constraint, or null
-``["end", [flush…], commit, now, outcome]``           what became of flushes; `commit`: when COMMIT was sent, or 0
+``["failed", table, origin, begin, now, rows, code]``  a flush, or a statement, that failed
+``["end", [flush…], commit, now, outcome, code]``      what became of flushes; `commit`: when COMMIT was sent, or 0;
+                                                      `code`: of the error that answered it, or null
 ``["fault", reason]``                                 the recording came to its end before its time
 ====================================================  =================================================================
 
-Moments are nanoseconds of ``CLOCK_MONOTONIC``, which all processes of one machine share. Lines are stored in memory
-maps whose space on disk is allocated before: a SIGKILL leaves all lines whole but, perhaps, the last, and zeros after
-it. A journal holds the URLs of databases, with their passwords: only its owner can read it, and it does not outlive the
-session.
+A code is ``[name, refused, raced, recognised]``, as in `record.code`. Moments are nanoseconds of ``CLOCK_MONOTONIC``,
+which all processes of one machine share. Lines are stored in memory maps whose space on disk is allocated before: a
+SIGKILL leaves all lines whole but, perhaps, the last, and zeros after it. A journal holds the URLs of databases, with
+their passwords: only its owner can read it, and it does not outlive the session.
 """
 
 from __future__ import annotations

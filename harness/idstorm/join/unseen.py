@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from idstorm.join.collect import Flush, Told
 from idstorm.record.keys import Codec, codec_for
@@ -31,27 +31,42 @@ def codec_of(told: Told, held: Sequence[Any]) -> Codec:
 def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]:
     """Return the flushes, each with the moments since when its rows may have been deleted.
 
-    Of several rows that were told one id, the table is taken to hold those that were told last. A row whose
-    transaction was told the same id once more was given up within it.
+    Of several rows that were told one id, the table is taken to hold those that were told last, in the last life of the
+    table in which that id was told at all: what looks like another life may have been no more than an index that was
+    made. A row whose transaction was told the same id once more was given up within it, and rows of two lives never
+    met.
     """
-    last = told.lives[-1] if told.flushes else ""
     there = Counter(codec.encode(id_) for id_ in held if id_ is not None)
-    rows: dict[tuple[int, ...], list[tuple[int, int, int]]] = defaultdict(list)
+    rows: dict[tuple[int, ...], list[_Row]] = defaultdict(list)
     since = [[0] * len(one.ids) for one in told.flushes]
     for number, one in enumerate(told.flushes):
         for place, id_ in enumerate(one.ids):
-            if id_ is not None and one.outcome == Outcome.OK:
-                rows[codec.encode(id_)].append((one.handed, number, place))
+            if id_ is not None and one.outcome != Outcome.FAILED:
+                rows[codec.encode(id_)].append(_Row(one.handed, number, place, one))
     for key, those in rows.items():
-        those.sort()
-        alive = [row for row in those if told.flushes[row[1]].life == last]
-        kept = set(alive[len(alive) - min(len(alive), there[key]) :])
+        those.sort(key=lambda row: row.at)
+        known = [row for row in those if row.flush.outcome == Outcome.OK]
+        alive = [row for row in known if row.flush.life == known[-1].flush.life]
+        kept = {row.at for row in alive[len(alive) - min(len(alive), there[key]) :]}
         for rank, row in enumerate(those):
-            if row not in kept:
-                one = told.flushes[row[1]]
-                again = any(_transaction(told.flushes[later[1]]) == _transaction(one) for later in those[rank + 1 :])
-                since[row[1]][row[2]] = one.handed if again else one.commit
+            one, later = row.flush, those[rank + 1 :]
+            if later and later[0].flush.life != one.life:
+                since[row.number][row.place] = one.handed
+            elif one.outcome == Outcome.OK and row.at not in kept:
+                again = any(_transaction(other.flush) == _transaction(one) for other in later)
+                since[row.number][row.place] = one.handed if again else one.commit
     return [replace(one, deletable=tuple(moments)) for one, moments in zip(told.flushes, since, strict=True)]
+
+
+class _Row(NamedTuple):
+    handed: int
+    number: int  #: of its flush
+    place: int  #: in its flush
+    flush: Flush
+
+    @property
+    def at(self) -> tuple[int, int, int]:
+        return self[:3]
 
 
 def _transaction(one: Flush) -> tuple[str, int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.record.columns import Bools, Ints
-from idstorm.record.outcome import Status
+from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
 
@@ -39,10 +39,11 @@ def accepted(evidence: Evidence) -> Finding:
 
 
 def _ended_with(evidence: Evidence, which: Bools) -> Ints:
-    """Return the inserting operations that ended with one of these codes."""
+    """Return the inserting operations that one of these codes ended: with a success, the work got over it."""
     if not which.any():
         return np.zeros(0, np.int64)
-    return np.flatnonzero(which[evidence.history.code] & evidence.inserts)
+    badly = evidence.inserts & (evidence.history.outcome != Outcome.OK)
+    return np.flatnonzero(which[evidence.history.code] & badly)
 
 
 def _witness(evidence: Evidence, operation: int) -> dict[str, object]:

@@ -42,7 +42,7 @@ def durable(evidence: Evidence) -> Finding:
         {
             "fault": "unexpected",
             "token": int(evidence.census.tokens[entry]),
-            "id": evidence.census.ids.show(int(entry)),
+            "id": evidence.census.show_id(int(entry)),
         }
         for entry in unexpected[:8]
     ]
@@ -62,7 +62,7 @@ def _with_what_is_stored(
     assert evidence.census is not None
     for row, witness in zip(rows.tolist(), described, strict=True):
         entries = np.flatnonzero(evidence.row_of_entry == row)
-        yield {**witness, "stored": [evidence.census.ids.show(int(entry)) for entry in entries[:8]]}
+        yield {**witness, "stored": [evidence.census.show_id(int(entry)) for entry in entries[:8]]}
 
 
 def _doubled(evidence: Evidence, rows: Ints) -> Ints:

@@ -213,6 +213,11 @@ class Evidence:
             return Finding(Status.UNKNOWN, reason="no row of the storm is there")
         return None
 
+    @property
+    def offset(self) -> int:
+        """What the number of an id has over its word, for what is shown or compared with the database's own numbers."""
+        return self.plan.ids.codec.offset
+
     @cached_property
     def span(self) -> Span:
         """The ids in use from the lowest to the highest row of the storm's own, where they are numbers.

@@ -66,11 +66,11 @@ def _not_the_owners(evidence: Evidence, rows: Ints, nobodys: Bools) -> Iterator[
     assert evidence.history.owners is not None
     keys, owners = evidence.history.keys, evidence.history.owners[rows]
     stored = [_Stored(one, owners) for one in (evidence.census, evidence.before) if one is not None]
-    told = evidence.rows_of(owners)
+    told, outcome = evidence.rows_of(owners), evidence.row_outcome
     for place, row in enumerate(rows.tolist()):
         candidates = [one for each in stored for one in each.of(int(owners[place]))]
         owner = int(told[place])
-        if not candidates and owner >= 0 and evidence.owned[owner]:
+        if not candidates and owner >= 0 and evidence.owned[owner] and outcome[owner] != Outcome.FAILED:
             candidates = [keys.take(slice(owner, owner + 1))]
         mine = keys.take(slice(row, row + 1))
         if candidates and not any(one.equal(mine).all() for one in candidates):

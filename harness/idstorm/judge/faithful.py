@@ -50,8 +50,7 @@ def _witness(evidence: Evidence, entry: int) -> dict[str, Any]:
     census = evidence.census
     assert census is not None
     row = evidence.describe(int(evidence.row_of_entry[entry]))
-    null = census.null_ids is not None and bool(census.null_ids[entry])
-    return {"told": row.pop("id"), "stored": None if null else census.ids.show(entry), **row}
+    return {"told": row.pop("id"), "stored": census.show_id(entry), **row}
 
 
 def _existing(evidence: Evidence, row: int, stored: Shown | None) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def gapless(evidence: Evidence) -> Finding:
         "ratio": span.missing / (span.high - span.low + 1),
         "ledger": causes | ({"foreign": causes.get("foreign", 0) + evidence.outside} if foreign else {}),
     }
-    witness = {"largest_gap_between": [int(span.before[largest]), int(span.after[largest])]}
+    sides = (span.before[largest], span.after[largest])
+    witness = {"largest_gap_between": [int(side) + evidence.offset for side in sides]}
     held = span.missing == causes.get("off_grid")
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))

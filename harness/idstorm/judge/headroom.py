@@ -97,7 +97,7 @@ def _ranges(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[_Rang
     own = evidence.own_entries
     if evidence.census is not None and own.any():
         ids = evidence.census.ids.words[own]
-        reached.append(int(ids.max() if step > 0 else ids.min()))
+        reached.append(int(ids.max() if step > 0 else ids.min()) + evidence.offset)
     if not reached:
         return
     furthest = max(reached) if step > 0 else min(reached)
@@ -113,9 +113,10 @@ def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
     if evidence.before is None or capacity.position is None:
         return
     ids = evidence.before.known_ids.words
-    ahead = ids[ids > capacity.position if step > 0 else ids < capacity.position]
+    position = capacity.position - evidence.offset
+    ahead = ids[ids > position if step > 0 else ids < position]
     if len(ahead):
-        meets = int(ahead.min() if step > 0 else ahead.max())
+        meets = int(ahead.min() if step > 0 else ahead.max()) + evidence.offset
         yield f"the generator will collide at {meets:,}, which a row has that was there before"
 
 
@@ -125,7 +126,7 @@ def _burned(evidence: Evidence, position: int, step: int) -> float:
     kept = evidence.kinds_of_entries[0]
     if not kept or not len(ids):
         return 0.0
-    drawn = (position - int(ids.min() if step > 0 else ids.max())) // step + 1
+    drawn = (position - evidence.offset - int(ids.min() if step > 0 else ids.max())) // step + 1
     return max(0, drawn - kept) / kept
 
 

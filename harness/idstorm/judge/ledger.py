@@ -31,7 +31,7 @@ https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html (a b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,10 +72,10 @@ class _Gaps:
     def total(self) -> int:
         return int(self.open.sum())
 
-    def widest(self) -> tuple[int, int]:
+    def widest(self, offset: int) -> tuple[int, int]:
         """Return between which ids most is still to be charged."""
         place = int(self.open.argmax())
-        return int(self.low[place]), int(self.high[place])
+        return int(self.low[place]) + offset, int(self.high[place]) + offset
 
     def charge(self, number: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> int:
         """Take at most this many from each gap. Returns how many that were."""
@@ -109,7 +109,9 @@ def ledger(evidence: Evidence) -> Ledger:
         causes[cause] = min(left, number)
         left -= causes[cause]
     causes["unexplained"] = left
-    return Ledger({cause: number for cause, number in causes.items() if number}, gaps.widest() if left else None)
+    return Ledger(
+        {cause: number for cause, number in causes.items() if number}, gaps.widest(evidence.offset) if left else None
+    )
 
 
 def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
@@ -176,6 +178,7 @@ def _cached(evidence: Evidence, gaps: _Gaps) -> int:
     """
     generator, size = evidence.plan.ids.generator, evidence.cache
     assert generator is not None
+    generator = replace(generator, start=generator.start - evidence.offset)  # gaps are told in words
     drawn = evidence.history.keys.words[evidence.owned | (evidence.history.told == Told.BURNED)]
     first = int(drawn.min() if generator.increment > 0 else drawn.max()) if len(drawn) else generator.start
     if evidence.restarted or (first - generator.start) % (size * generator.increment):

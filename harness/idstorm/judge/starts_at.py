@@ -40,6 +40,7 @@ def starts_at(evidence: Evidence) -> Finding:
     first = int(ids.min() if asked.increment > 0 else ids.max())
     divisors = [np.gcd.reduce(ids[piece] - first) for piece in pieces(len(ids))]
     step = int(np.gcd.reduce(divisors)) * (1 if asked.increment > 0 else -1)
+    first += evidence.offset
     figures: dict[str, Any] = {
         "first": first,
         "step": step,

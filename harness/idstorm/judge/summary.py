@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ def operations(evidence: Evidence) -> dict[str, Any]:
     ended = history.ended != 0
     seconds = float(history.ended.max() - history.begin.min()) / 1e9 if ended.any() else 0.0
     numbers = np.bincount(history.code, minlength=len(history.codes) + 1)[1:].tolist()
-    by_code = {code.name: number for code, number in zip(history.codes, numbers, strict=True) if number}
+    by_code = Counter[str]()  # two kinds of error may have one name, of which one alone is a refusal
+    for code, number in zip(history.codes, numbers, strict=True):
+        by_code[code.name] += number
     return {
         "attempted": len(outcome),
         "acknowledged": acknowledged,
@@ -36,8 +39,8 @@ def operations(evidence: Evidence) -> dict[str, Any]:
         "latency_ms": _latency(evidence, ended),
         "failing": failing(evidence),
         "errors": {
-            "total": sum(by_code.values()),
-            "by_code": dict(sorted(by_code.items(), key=lambda item: -item[1])),
+            "total": by_code.total(),
+            "by_code": {name: number for name, number in by_code.most_common() if number},
         },
     }
 

@@ -18,7 +18,6 @@ from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import lookup, repeated, starts_of_groups
 from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome, Status
-from idstorm.record.tape import Told
 from idstorm.record.verdict import Finding
 
 _NONE = np.zeros(0, np.int64)
@@ -64,9 +63,8 @@ def unique(evidence: Evidence) -> Finding:
         witnesses += evidence.describe_all(taken, foreign=True)
         witnesses += [_entry(evidence, int(entry)) | {"foreign": True} for entry in over[:WITNESSES]]
         return Finding(Status.BROKEN, figures, tuple(_once_each(witnesses)[:WITNESSES]))
-    unsure = evidence.census is None and bool(
-        ((evidence.row_outcome == Outcome.UNKNOWN) & (evidence.history.told == Told.ID)).any()
-    )
+    # Told of it or not: where the answer to COMMIT was lost, a row may be there with the id of another.
+    unsure = evidence.census is None and bool((evidence.row_outcome == Outcome.UNKNOWN).any())
     reason = "without a census it is not known which of the unknown inserts committed" if unsure else None
     return Finding(Status.UNKNOWN if unsure else Status.HELD, figures, reason=reason)
 
@@ -144,7 +142,7 @@ def _witness_stored(evidence: Evidence, group: Ints) -> dict[str, Any]:
 def _entry(evidence: Evidence, entry: int) -> dict[str, Any]:
     """Return what names an entry of the census: its row where it is one, else what it holds."""
     assert evidence.census is not None
-    row, stored = int(evidence.row_of_entry[entry]), evidence.census.ids.show(entry)
+    row, stored = int(evidence.row_of_entry[entry]), evidence.census.show_id(entry)
     if row < 0:
         return {"token": int(evidence.census.tokens[entry]), "stored": stored}
     return {**evidence.describe(row), "stored": stored}

@@ -148,6 +148,8 @@ def _witness(evidence: Evidence, reading: Reading, row: Any) -> dict[str, Any]:
     """Return a row that was missed, with what the reader had seen when it passed by."""
     if not isinstance(row["id"], int) or not evidence.plan.ids.numeric:
         return dict(row)
-    ids, high = (~np.int64(row["id"]), ~reading.high) if _descends(evidence) else (np.int64(row["id"]), reading.high)
+    word = np.int64(row["id"] - evidence.offset)
+    ids, high = (~word, ~reading.high) if _descends(evidence) else (word, reading.high)
     poll = int(np.searchsorted(high, ids, side="left"))
-    return {"id": row["id"], "had_seen": int(reading.high[poll]) if poll < len(reading) else None, **row}
+    had_seen = int(reading.high[poll]) + evidence.offset if poll < len(reading) else None
+    return {"id": row["id"], "had_seen": had_seen, **row}

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
-from idstorm.record.keys import Codec
+from idstorm.record.keys import Codec, Shown, show_stored
 from idstorm.record.packed import Packed, Packing
+
+_ODD = "odd"
+_KEPT = 1_000  # odd ids, as text
 
 
 @dataclass(frozen=True)
 class Census:
-    """The (id, token) pairs of a table, in no particular order. NULL ids and tokens are kept as such."""
+    """The (id, token) pairs of a table, in no particular order. NULL ids and tokens are kept as such.
+
+    What a table stores as an id, and what is none (its type fails to read it back, or it is no number where the others
+    are), has no key, as NULL has none; the first of them are kept as text.
+    """
 
     ids: Keys
     tokens: Ints
-    null_ids: Bools | None = None  #: None: there is none
+    null_ids: Bools | None = None  #: the entries whose id has no key; None: there is none
     null_tokens: Bools | None = None  #: None: there is none
+    odd: Mapping[int, str] = field(default_factory=dict)  #: by entry, what is stored there instead of an id
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -30,15 +40,28 @@ class Census:
         """The ids that are not NULL."""
         return self.ids if self.null_ids is None else self.ids.take(~self.null_ids)
 
+    def show_id(self, place: int) -> Shown | None:
+        """Return the id at this place as JSON can hold it: as text where it is odd, None for NULL."""
+        if self.null_ids is not None and self.null_ids[place]:
+            return self.odd.get(place)
+        return self.ids.show(place)
+
     @classmethod
-    def of(cls, codec: Codec, rows: list[tuple[object, int | None]]) -> Census:
+    def of(cls, codec: Codec, rows: Sequence[tuple[object, int | None]]) -> Census:
         """Return the census of these (id, token) pairs."""
         ids, tokens = [row[0] for row in rows], [row[1] for row in rows]
+        odd = dict[int, str]()
+        try:
+            keys = Keys.encode(codec, ids)
+        except (TypeError, ValueError):
+            ids, odd = _without_odd(codec, ids)
+            keys = Keys.encode(codec, ids)
         return cls(
-            Keys.encode(codec, ids),
+            keys,
             np.array([token or 0 for token in tokens], np.int64),
             np.array([id_ is None for id_ in ids], np.bool_) if None in ids else None,
             np.array([token is None for token in tokens], np.bool_) if None in tokens else None,
+            odd,
         )
 
     def write(self, path: Path) -> None:
@@ -50,15 +73,38 @@ class Census:
             for name, column in nulls.items():
                 if column is not None:
                     packing.add(name, column)
+            if self.odd:
+                packing.add_text(_ODD, json.dumps(self.odd))
 
     @classmethod
     def read(cls, path: Path, codec: Codec) -> Census:
         """Return the census that `write` wrote. Raises UnreadableRun for anything else."""
         with Packed(path) as packed:
-            nulls = [
+            null_ids, null_tokens = (
                 packed.read(name).astype(np.bool_) if name in packed else None for name in ("null_ids", "null_tokens")
-            ]
-            census = cls(Keys.of_words(codec, packed.read("ids")), packed.read("tokens"), *nulls)
+            )
+            odd = json.loads(packed.read_text(_ODD)) if _ODD in packed else {}
+            census = cls(
+                Keys.of_words(codec, packed.read("ids")),
+                packed.read("tokens"),
+                null_ids,
+                null_tokens,
+                {int(place): text for place, text in odd.items()},
+            )
         if len(census.ids) != len(census.tokens):
             raise UnreadableRun(f"{path} is truncated: {len(census.ids)} ids, {len(census.tokens)} tokens")
         return census
+
+
+def _without_odd(codec: Codec, ids: Sequence[object]) -> tuple[list[object], dict[int, str]]:
+    """Return the ids with None for what is no id of this codec, and the first of these as text."""
+    kept, odd = list(ids), dict[int, str]()
+    for place, id_ in enumerate(ids):
+        try:
+            if id_ is not None:
+                codec.encode(id_)
+        except (TypeError, ValueError):
+            kept[place] = None
+            if len(odd) < _KEPT:
+                odd[place] = show_stored(id_)
+    return kept, odd

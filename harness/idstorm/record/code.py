@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
+
+_CLASS_OF_A_DRIVER = re.compile(r"(?!(?:idstorm|python|sqlalchemy):)\w+:[A-Za-z_]\w*")
+_CONFLICT = re.compile(r"\w+:(?:40001|40P01|1020|1205|1213|5|6|261|262|517) .*")
+"""How older runs named what they did not recognise, after its module and class, and what a race had ended."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,25 @@ class Code:
         about = asdict(self)
         return json.dumps({"code": about.pop("name"), **about}) + "\n"
 
+    @property
+    def kind(self) -> tuple[str, bool, bool, bool]:
+        """What tells it from other codes: not the words of its first error."""
+        return self.name, self.refused, self.raced, self.recognised
+
     @classmethod
     def from_line(cls, line: str) -> Code:
         """Return the code of a line. Raises ValueError, KeyError or TypeError for anything else.
 
-        An older idstorm wrote down less: what it did not recognise was named after its class.
+        An older idstorm wrote down less: what that left out is told by the name.
         """
         entry: dict[str, Any] = json.loads(line)
         name = str(entry["code"])
+        strange, conflict = _CLASS_OF_A_DRIVER.fullmatch(name), _CONFLICT.fullmatch(name)
         return cls(
             name,
             refused=bool(entry.get("refused")),
-            raced=bool(entry.get("raced")),
-            recognised=bool(entry.get("recognised", True)),
+            raced=bool(entry.get("raced", conflict is not None)),
+            recognised=bool(entry.get("recognised", strange is None)),
             message=str(entry.get("message", "")),
             shown=str(entry.get("shown", "")),
         )

@@ -67,13 +67,13 @@ class _Part:
 def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> History:
     """Join the tapes, column by column: the records of one client at a time are in memory beside them."""
     parts = [_part(*records(client), client, plan, where) for client in range(plan.fleet.clients)]
-    codes: dict[str, Code] = {}
+    codes: dict[tuple[str, bool, bool, bool], Code] = {}
     for part in parts:
         for code in part.codes:
-            codes.setdefault(code.name, code)
-    places = {name: place for place, name in enumerate(codes, start=1)}
+            codes.setdefault(code.kind, code)
+    places = {kind: place for place, kind in enumerate(codes, start=1)}
     for part in parts:
-        table = np.array([0, *(places[code.name] for code in part.codes)], np.uint16)
+        table = np.array([0, *(places[code.kind] for code in part.codes)], np.uint16)
         part.columns["code"] = table[part.columns["code"]]
     op_offsets = np.cumsum([0, *(len(part.columns["kind"]) for part in parts)])
     row_offsets = np.cumsum([0, *(len(part.told) for part in parts)])

@@ -7,6 +7,7 @@ key: one or more signed 64-bit words.
 kind        words                  for
 ==========  =====================  ====================================================================
 ``int64``   1                      integers
+``uint64``  1                      unsigned integers of 64 bits, less 2**63: in one signed word, and in their own order
 ``int128``  2                      integers of up to 128 bits (NUMERIC columns)
 ``uuid``    2                      UUIDs, as objects, text or 16 bytes
 ``text``    2 + those of the text  anything else: a 128-bit BLAKE2b hash, and the text for the witnesses
@@ -21,10 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
 _LONGEST_TEXT = 128
+_HALF = 1 << 63
 
 Shown = int | str | list[int | str]
 """An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
@@ -49,6 +52,13 @@ class Burned:
 
 
 @dataclass(frozen=True)
+class Odd:
+    """What a table stores as an id, and what is none: the column's own type fails to read it back."""
+
+    stored: Any
+
+
+@dataclass(frozen=True)
 class Codec:
     """How the ids of one storm become keys."""
 
@@ -57,24 +67,37 @@ class Codec:
     parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int or text
 
     def __post_init__(self) -> None:
-        if self.kind not in ("int64", "int128", "uuid", "text"):
+        if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is no kind of key")
 
     @property
     def words(self) -> int:
         """64-bit words of a key, text included."""
-        return {"int64": 1, "int128": 2, "uuid": 2, "text": 2 + self.text // 8}[self.kind]
+        return {"int64": 1, "uint64": 1, "int128": 2, "uuid": 2, "text": 2 + self.text // 8}[self.kind]
+
+    @property
+    def offset(self) -> int:
+        """What is to be added to the word of a number: ids are the words themselves but for unsigned ones."""
+        return _HALF if self.kind == "uint64" else 0
 
     def encode(self, value: object) -> tuple[int, ...]:
         """Return the words of the key. Raises TypeError or ValueError for what cannot be such an id."""
         match self.kind:
             case "int64":
                 number = _integer(value)
-                if not -(1 << 63) <= number < 1 << 63:
+                if not -_HALF <= number < _HALF:
                     raise ValueError(f"{number} does not fit 64 bits")
                 return (number,)
+            case "uint64":
+                number = _integer(value)
+                if not 0 <= number < 2 * _HALF:
+                    raise ValueError(f"{number} does not fit 64 bits without a sign")
+                return (number - _HALF,)
             case "int128":
-                return _two_words(_integer(value).to_bytes(16, "big", signed=True))
+                number = _integer(value)
+                if not -(1 << 127) <= number < 1 << 127:
+                    raise ValueError(f"{number} does not fit 128 bits")
+                return _two_words(number.to_bytes(16, "big", signed=True))
             case "uuid":
                 return _two_words(_uuid(value).bytes)
             case _:
@@ -88,8 +111,8 @@ class Codec:
     def decode(self, words: Sequence[int]) -> Shown:
         """Return the id for a reader's eyes, as JSON can hold it."""
         match self.kind:
-            case "int64":
-                return words[0]
+            case "int64" | "uint64":
+                return words[0] + self.offset
             case "int128":
                 return int.from_bytes(struct.pack(">qq", *words), "big", signed=True)
             case "uuid":
@@ -114,9 +137,10 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
     `longest` is the length in characters that the column allows, if it states one. What the table stores decides:
     text stays text even where it happens to look like a number.
     """
-    if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and int(stored) == stored:
-        wide = isinstance(stored, Decimal) or not -(1 << 63) <= stored < 1 << 63
-        return Codec("int128" if wide else "int64")
+    if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and _is_whole(stored):
+        wide = isinstance(stored, Decimal) or not -_HALF <= stored < _HALF
+        if -(1 << 127) <= stored < 1 << 127:
+            return Codec("int128" if wide else "int64")
     if all(_is_uuid(value) for value in (told, stored)):
         return Codec("uuid")
     length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
@@ -133,9 +157,17 @@ def _integer(value: object) -> int:
         return int(value)
     if isinstance(value, str):
         return int(value)
-    if isinstance(value, (Decimal, float)) and value == int(value):
+    if isinstance(value, (Decimal, float)) and _is_whole(value):
         return int(value)
-    raise TypeError(f"{value!r} is no integer")
+    raise TypeError(f"{value!r} is not an integer")
+
+
+def _is_finite(value: int | Decimal | float) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or isfinite(value)
+
+
+def _is_whole(value: int | Decimal | float) -> bool:
+    return _is_finite(value) and value == int(value)
 
 
 def _uuid(value: object) -> UUID:
@@ -162,11 +194,28 @@ def _text(value: object) -> str:
             return value
         case bytes():
             return value.hex()
-        case None:
-            raise TypeError("None is no id")
+        case None | Odd():
+            raise TypeError(f"{value!r} is no id")
+        case Decimal() | float() if _is_finite(value):  # 4.00 of a column that keeps two digits is the 4 that was told
+            whole, _, fraction = format(Decimal(str(value)), "f").partition(".")
+            return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
         case Sequence():
             return json.dumps([_text(part) for part in value], ensure_ascii=False)  # quotes what separates
     return str(value)
+
+
+def show_stored(value: object) -> str:
+    """Return what a table stores as an id and what is none, for a reader's eyes."""
+    match value:
+        case Odd():
+            return show_stored(value.stored)
+        case tuple() | list():
+            text = json.dumps([None if part is None else show_stored(part) for part in value], ensure_ascii=False)
+        case bytes():
+            text = value.hex()
+        case _:
+            text = str(value)
+    return text[:_LONGEST_TEXT]
 
 
 def _two_words(raw: bytes) -> tuple[int, int]:

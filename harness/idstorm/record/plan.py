@@ -104,11 +104,13 @@ class Ids:
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made
+    filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By how errors name it, each key that holds the id, with those of its members that idstorm itself filled."""
 
     @property
     def numeric(self) -> bool:
         """Whether the ids are integers that fit 64 bits."""
-        return self.codec.kind == "int64"
+        return self.codec.kind in ("int64", "uint64")
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Plan:
                         "columns": tuple(ids["columns"]),
                         "constraints": tuple(ids["constraints"]),
                         "codec": Codec(**{**ids["codec"], "parts": tuple(ids["codec"].get("parts", ()))}),
+                        "filled": {name: tuple(members) for name, members in ids.get("filled", {}).items()},
                         "generator": None if generator is None else Generator(**generator),
                     }
                 ),

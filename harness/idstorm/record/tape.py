@@ -149,7 +149,10 @@ class Tape:
         owners: list[int] = []
         for id_ in ids:
             if self._integers and type(id_) is int:
-                words[key] = id_
+                try:
+                    words[key] = id_
+                except ValueError as error:
+                    raise ValueError(f"{id_} does not fit 64 bits") from error
                 state = _ID
             elif id_ is None:
                 state = Told.NO_ROW

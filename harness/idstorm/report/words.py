@@ -59,7 +59,8 @@ def witness_words(witness: Mapping[str, Any]) -> str:
     parts = []
     for key, value in witness.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            rows = (_row(row) for row in value[:_ROWS_SHOWN])
+            origins = [row.get("from") for row in value]
+            rows = (_row(row, alone=origins.count(row.get("from")) == 1) for row in value[:_ROWS_SHOWN])
             parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
         elif key in _SAID:
             parts.append(_SAID[key].format(value))
@@ -112,5 +113,9 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    return str(row["from"]) if "from" in row else f"client {row['client']} in operation {row['operation']}"
+def _row(row: Mapping[str, Any], *, alone: bool) -> str:
+    """Return what tells a row from the others of its witness: a test, unless several are from the same one."""
+    words = f"client {row['client']} in operation {row['operation']}"
+    if "from" not in row:
+        return words
+    return str(row["from"]) if alone else f"{row['from']} ({words})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from idstorm.errors import ScenarioError
@@ -75,9 +75,14 @@ def overlap(one: Claims, other: Claims) -> bool:
     return True
 
 
-def resolve_claims(claimed: Iterable[Claims], target: Target) -> dict[str, Claim]:
-    """Return the claim about each check that counts on this target. Raises ScenarioError where two would."""
-    resolved = {check: Claim(Stance.HOLDS if check in DEFAULT_HOLDS else Stance.MAY_BREAK) for check in CHECKS}
+def resolve_claims(
+    claimed: Iterable[Claims], target: Target, default: Collection[str] = DEFAULT_HOLDS
+) -> dict[str, Claim]:
+    """Return the claim about each check that counts on this target. Raises ScenarioError where two would.
+
+    `default` names the checks that hold where nothing is claimed of them.
+    """
+    resolved = {check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK) for check in CHECKS}
     chosen: dict[str, Claims] = {}
     for claims in claimed:
         for check in claims.checks if claims.applies(target) else ():

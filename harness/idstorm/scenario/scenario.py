@@ -31,7 +31,8 @@ class Scenario:
     """
 
     model: type[Any]
-    """The mapped class. The tables that are made are those of its MetaData."""
+    """The mapped class. The tables that are made are its own and those that it refers to; all of its MetaData for a
+    scenario that brings code of its own, since nobody can tell which tables that touches."""
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
     sortable: bool = False
@@ -74,7 +75,8 @@ class Scenario:
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
     not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
     environment: Environment | None = None
-    """`environment(place)`: a context manager around the whole storm, in the parent (an application server, say).
+    """`environment(place)`: a context manager around the rehearsal, and another around the whole storm, in the parent
+    (an application server, say).
     What it yields goes to `client` as JSON; the strings in its list `notes`, if it has one, go into the report."""
     interlude: Callable[[Place], object] | None = None
     """`interlude(place)`: called once in the middle of the storm, while all clients stand still between two
@@ -84,7 +86,9 @@ class Scenario:
     server: Servers = field(default_factory=dict)
     """By dialect, what a server must have been started with, name by name. A private one is started with it."""
     setup: Callable[[Connection], object] | None = None
-    """Called once, after the tables are made and before the clients start; what it does is committed."""
+    """Called once in each namespace, the rehearsal's and then the storm's, after the tables are made and before the
+    clients start; what it does is committed. What outlives a namespace (a role, a file) it must be able to find there.
+    """
     failing: float | Failing | Sequence[Failing] = 0.0
     """The share of the operations that may fail, apart from what the database ends because of a race. Where half or
     more fail, and the scenario does not say so, `pressure` is unknown: such a storm proves little. `Failing` adds why

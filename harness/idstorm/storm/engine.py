@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
@@ -46,8 +47,36 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
         raise UsageError(str(error)) from error
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
+    if not isinstance(engine, sa.Engine):
+        raise ScenarioError(
+            f"engine= of a scenario has to return an Engine of SQLAlchemy, as create_engine does; it returned "
+            f"{_named(engine)}{_threads(engine)}"
+        )
     database.configure(engine, None if scenario.local else url, manner.settings)
     return translated(engine, scenario)
+
+
+def open_session(scenario: Scenario, engine: sa.Engine) -> Session:
+    """Return a session of the scenario's making. Raises ScenarioError where it is none; the storm looks no more."""
+    if scenario.session is None:
+        return Session(engine)
+    session = scenario.session(engine)
+    if not isinstance(session, Session):
+        raise ScenarioError(
+            f"session= of a scenario has to return a Session of SQLAlchemy; it returned "
+            f"{_named(session)}{_threads(session)}"
+        )
+    return session
+
+
+def _named(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _threads(value: object) -> str:
+    """Return what to do about something that is meant for asyncio."""
+    asyncio = type(value).__module__.startswith("sqlalchemy.ext.asyncio")
+    return ": the clients of a storm are threads, so use the class without Async" if asyncio else ""
 
 
 def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:

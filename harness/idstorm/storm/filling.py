@@ -7,7 +7,8 @@ nothing but weight here: nobody looks at these rows, and what a table's own cons
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ROWS_OF_A_WORKER = 1 << 26
 _LONGEST_NUMBER = 7  # digits in which all rows of 32 workers can be counted
+_LITERAL = re.compile(r"\s*(-?[0-9.]+|'[^']*'(::[\w ]+)?|true|false)\s*", re.IGNORECASE)
 _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _BY_NAME: dict[str, Any] = {
     "INET": "192.0.2.1",
@@ -52,16 +54,17 @@ class Filling:
         return (*self.constants, *self.varying, *self.parents)
 
 
-def filling_of(table: sa.Table, given: Collection[sa.Column[Any]] = (), *, once: bool = False) -> Filling:
-    """Return what an insert into this table must have, apart from what is `given` already.
+def filling_of(table: sa.Table, given: Mapping[sa.Column[Any], bool] | None = None, *, once: bool = False) -> Filling:
+    """Return what an insert into this table must have.
 
-    Of rows that are made only `once`, nothing has to differ. What is nullable stays NULL; what has a default, or is
-    made by the database, is left alone.
+    `given` are columns that somebody else fills, and whether each row gets another value. Of rows that are made only
+    `once`, nothing has to differ. What is nullable stays NULL; what has a default, or is made by the database, is left
+    alone, unless it is all that can differ in a key.
     """
-    filling = Filling({}, {}, {}, {})
+    given, filling = given or {}, Filling({}, {}, {}, {})
     required = [column for column in table.columns if column not in given and _is_required(column)]
-    varying = set() if once else _to_vary(table, required, given)
-    for column in required:
+    varying = [] if once else _to_vary(table, required, given)
+    for column in dict.fromkeys((*required, *varying)):
         try:
             if column.foreign_keys:
                 filling.parents[column] = _parent_of(column, unique=column in varying)
@@ -75,28 +78,53 @@ def filling_of(table: sa.Table, given: Collection[sa.Column[Any]] = (), *, once:
 
 
 def _is_required(column: sa.Column[Any]) -> bool:
+    if column.foreign_keys and _has_constant_default(column):
+        return True  # the row that the default means is not there
     made = (column.default, column.server_default, column.computed, column.identity)
     assert isinstance(column.table, sa.Table)
     return not column.nullable and all(one is None for one in made) and column is not column.table.autoincrement_column
 
 
-def _to_vary(table: sa.Table, required: list[sa.Column[Any]], given: Collection[sa.Column[Any]]) -> set[sa.Column[Any]]:
-    """Return the columns that must differ from row to row: one at least of each key that is not made elsewhere."""
-    varying: set[sa.Column[Any]] = set()
-    for key in _keys(table):
-        fixed = [column for column in key if column in required]
-        if len(fixed) < len(key) or varying & set(fixed):
-            continue  # the others are the database's, have a default, are NULL, or carry the token
-        varying.add(min(fixed, key=lambda column: bool(column.foreign_keys)))
-    return varying - set(given)
+def _to_vary(
+    table: sa.Table, required: list[sa.Column[Any]], given: Mapping[sa.Column[Any], bool]
+) -> list[sa.Column[Any]]:
+    """Return the columns that must differ from row to row: one at least of each key that does not differ by itself."""
+    varying: list[sa.Column[Any]] = []
+    for key in keys_of(table):
+        columns = list(key.columns)
+        if any(given.get(one, one in varying or _differs(one, one in required)) for one in columns):
+            continue
+        ours = sorted((one for one in columns if one not in given), key=lambda one: one not in required)
+        best = next((one for one in ours if _can_vary(one)), None)
+        varying += [best] if best is not None else ours[:1]
+    return varying
 
 
-def _keys(table: sa.Table) -> Iterator[list[sa.Column[Any]]]:
-    """Yield the columns of each key, the shorter ones first: what they make vary may serve the longer ones as well."""
+def _differs(column: sa.Column[Any], required: bool) -> bool:
+    """Return whether each row has another value, or NULL, without being filled."""
+    return not required and not _has_constant_default(column)
+
+
+def _has_constant_default(column: sa.Column[Any]) -> bool:
+    if column.default is not None:
+        return bool(column.default.is_scalar)
+    given = getattr(column.server_default, "arg", None)
+    return isinstance(given, str) or (isinstance(given, sa.TextClause) and _LITERAL.fullmatch(given.text) is not None)
+
+
+def _can_vary(column: sa.Column[Any]) -> bool:
+    try:
+        return not column.foreign_keys and _varying(column) is not None
+    except Unfillable:
+        return False
+
+
+def keys_of(table: sa.Table) -> list[sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index]:
+    """Return the keys of a table, the shorter ones first: what they make vary may serve the longer ones as well."""
     keys: list[Any] = [table.primary_key]
     keys += [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
     keys += [one for one in table.indexes if one.unique]
-    yield from sorted((list(key.columns) for key in keys if key.columns), key=len)
+    return sorted((key for key in keys if key.columns), key=lambda key: len(key.columns))
 
 
 def _parent_of(column: sa.Column[Any], *, unique: bool) -> sa.Column[Any]:

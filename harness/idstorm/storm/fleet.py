@@ -6,6 +6,7 @@ import secrets
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from idstorm.catalogue import Found
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, UsageError, redact
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.collect import read_tapes
@@ -32,11 +33,12 @@ from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader
-from idstorm.storm.rehearsal import NotApplicable, facts_of, rehearse
+from idstorm.storm.rehearsal import NotApplicable, Rehearsed, facts_of, rehearse
 from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, references_of, work_of
 
+_SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
 _NO_CENSUS = "there is no census: the storm did not come to its end"
 
 
@@ -128,9 +130,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
     if order.address.fault is not None:
         raise EnvironmentFault(order.address.fault)
     work, label = work_of(scenario), f"{run}-{folder.name.partition('-')[0]}"
-    with database.namespace(url, f"{label}r") as inside:
-        rehearsed_with = replace(scenario, deletes=order.final_fleet.deletes)
-        rehearsed = rehearse(rehearsed_with, work, order.address, inside, order.manner, order.final_fleet.batch)
+    rehearsed, work = _rehearse(order, work, f"{label}r")
     plan = Plan(
         run=run,
         storm=folder.name,
@@ -179,6 +179,28 @@ def _more_than_asked(order: Order) -> tuple[str, ...]:
     return (f"{inserts:,} inserts were attempted instead of {asked:,}: what is claimed needs as many to show",)
 
 
+def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
+    """Rehearse in a namespace that is gone afterwards. Returns what was found, and the work with the tables it needs.
+
+    Where it fails with the tables that the model refers to, it may need others: those that its events write to, say.
+    """
+    scenario = replace(order.found.scenario, deletes=order.final_fleet.deletes)
+
+    def with_tables_of(work: Work) -> Rehearsed:
+        with order.address.database.namespace(order.address.url, label) as inside:
+            return rehearse(scenario, work, order.address, inside, order.manner, order.final_fleet.batch)
+
+    try:
+        return with_tables_of(work), work
+    except ScenarioError:
+        if work.tables is None:
+            raise
+        whole = replace(work, tables=None)
+        with suppress(ScenarioError):
+            return with_tables_of(whole), whole
+        raise
+
+
 def _can_be_read(order: Order, ids: Ids) -> bool:
     """Whether there is to be a reader, and one makes sense: rows of one place in some order, told apart by a token."""
     scenario = order.found.scenario
@@ -192,7 +214,8 @@ def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) ->
     database = DATABASES[plan.target.dialect]
     engine = open_engine(order.found.scenario, database, url, order.manner)
     try:
-        make_tables(order.found.scenario, work, engine)
+        own = partial(users_own, database, url)
+        make_tables(order.found.scenario, work, engine, own, _SECOND_CALL)
     finally:
         engine.dispose()
     before = database.read_census(url, work.ids, work.token, plan.ids.codec)
@@ -210,8 +233,11 @@ def _take_census(
     for client in range(plan.fleet.clients):
         trim(tapes, client, layout)
     offsets = read_tapes(tapes, plan).op_offsets
-    quiet, unreadable = database.quiesce(url), None
-    missed = reader.finish() if reader is not None and quiet else None
+    quiet, missed, unreadable = database.quiesce(url), None, None
+    try:
+        missed = reader.finish() if reader is not None and quiet else None
+    except ScenarioError as error:  # what was stormed is judged all the same
+        ending = replace(ending, state="at fault", message=str(error))
     if order.found.scenario.local:
         taken = (folder / "census.zip").exists()
         unreadable = None if taken else ending.census or "the worker that holds the database took no census"

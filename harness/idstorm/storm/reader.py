@@ -9,6 +9,8 @@ has nothing to do with the storm may hold them back.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, monotonic_ns, sleep
 from typing import Any
@@ -52,6 +54,7 @@ class Reader:
     """The reader of one storm. A context manager: at its end it rests."""
 
     def __init__(self, scenario: Scenario, work: Work, database: Database, url: sa.URL, ids: Ids, folder: Path) -> None:
+        self._own = callable(scenario.reader)  # the scenario's, which is to blame for what it raises
         self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
         self._ids, self._secrets = ids, secrets_of(url)
         self._log = Log(folder)
@@ -128,10 +131,20 @@ class Reader:
             words = str(getattr(error, "orig", None) or error)
             self._failure = redact(f"the reader's last poll did not succeed: {words}", self._secrets)
         except Exception as error:
-            self._fault = redact(show_users_error(error), self._secrets)
+            if self._own:
+                self._fault = redact(show_users_error(error), self._secrets)
+            else:  # an id that its column's type fails to read back, say
+                words = f"the reader could not read what was there: {type(error).__name__}: {error}"
+                self._failure = redact(words, self._secrets)
         return (monotonic_ns() - begin) / 1e9
 
     def _advance(self, ids: list[Any]) -> None:
         if self._ids.numeric and ids:
-            numbers = [self._ids.codec.encode(id_)[0] for id_ in ids]
-            self._high = min(self._high, *numbers) if self._down else max(self._high, *numbers)
+            numbers = [self._high, *self._words(ids)]
+            self._high = min(numbers) if self._down else max(numbers)
+
+    def _words(self, ids: list[Any]) -> Iterator[int]:
+        """Yield the ids as numbers, those that are some."""
+        for id_ in ids:
+            with suppress(TypeError, ValueError):
+                yield self._ids.codec.encode(id_)[0]

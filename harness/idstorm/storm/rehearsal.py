@@ -1,4 +1,4 @@
-"""The rehearsal: before anything is started, one operation must round-trip its id and its token.
+"""The rehearsal: before anything is started, an operation or two must bring rows that can be judged.
 
 It takes place in a throwaway namespace, and finds what the plan has to know: what ids look like, whether the work
 commits by itself, what the server can do.
@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database, read_pairs
 from idstorm.databases.targets import DATABASES, Address
 from idstorm.databases.urls import mask, reaching
 from idstorm.errors import ScenarioError
-from idstorm.record.keys import Burned, Codec, Existing, codec_for
+from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
-from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, place_of, users_own
+from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
 from idstorm.storm.rows import qualified
-from idstorm.storm.tables import make_tables, own_pairs
+from idstorm.storm.tables import make_tables
+from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 from idstorm.storm.work import Work
 
-Pairs = list[tuple[Any, int | None]]
+_MOST_SENTENCES = 2  # about rows of which the rehearsal was told something wrong
 
 
 class NotApplicable(Exception):
@@ -54,12 +54,14 @@ class _Stage:
     engine: sa.Engine
     place: Place
 
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Open a connection that sees what anybody can see: one of its own, if there is another."""
+        return self.engine.connect() if self.scenario.local else self.database.snapshot(self.url)
+
     def pairs(self, work: Work) -> Pairs:
-        """Return (id, token) of each row that anybody can see: read by a connection of its own, if there is another."""
-        if self.scenario.local:
-            return own_pairs(work, self.engine)
-        with self.database.snapshot(self.url) as connection:
-            return list(read_pairs(connection, work.ids, work.token))
+        """Return (id, token) of each row that anybody can see."""
+        with self.reading() as connection:
+            return read_pairs(connection, work.ids, work.token)
 
     def users_own(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the surroundings are to blame."""
@@ -67,10 +69,11 @@ class _Stage:
 
 
 def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int) -> Rehearsed:
-    """Do one operation of a scenario in an empty namespace, and see that it comes back as it was told.
+    """Do an operation or two of a scenario in an empty namespace, and see what comes of them.
 
-    Raises EnvironmentFault where the database is out of reach, NotApplicable where it lacks what is needed, and
-    ScenarioError, with the user's own traceback, where the work fails.
+    What the work does wrong is in the notes: the storm will show it, with its witnesses. Raises EnvironmentFault where
+    the database is out of reach, NotApplicable where it lacks what is needed, and ScenarioError, with the user's own
+    traceback, where the work fails.
     """
     target = _look(scenario, address, url)
     engine = open_engine(scenario, address.database, url, manner)
@@ -78,11 +81,11 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
         with stage.users_own("connecting failed"), reaching(url), engine.connect():
             pass
-        with stage.users_own("making the tables and their rows failed"):
-            make_tables(scenario, work, engine)
-        ids = _operate(work, stage, manner, batch)
+        make_tables(scenario, work, engine, stage.users_own, "in the rehearsal")
+        ids, sentences = _operate(work, stage, manner, batch)
         facts = facts_of(stage.database, engine, url, manner)
-        return Rehearsed(replace(target, facts=facts), ids, (*work.notes, *_ignored(work, target)))
+        notes = (*work.notes, *_ignored(work, target), *sentences[:_MOST_SENTENCES])
+        return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:
         engine.dispose()
 
@@ -95,6 +98,9 @@ def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner)
 
 def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     """Return what `insert` returned, which has to be a sequence with an id for each token. Raises ScenarioError."""
+    if isinstance(ids, Coroutine):
+        ids.close()
+        raise ScenarioError("insert is an async function, and the clients of a storm are threads: write it with def")
     if not isinstance(ids, Sequence) or isinstance(ids, str | bytes):
         raise ScenarioError(f"insert has to return a list with an id for each token; it returned {type(ids).__name__}")
     if len(ids) != len(tokens):
@@ -150,96 +156,78 @@ def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
         yield told
 
 
-def _tell(work: Work, stage: _Stage, tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
-    """Insert a row for each token. Returns what was told, and the rows that others saw before COMMIT."""
+@contextmanager
+def _telling(work: Work, stage: _Stage) -> Iterator[Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]]]:
+    """Yield what inserts a row for each token, and returns what was told, and what others saw before COMMIT."""
     scenario = stage.scenario
-    if scenario.client is not None:
-        with environment_of(scenario, stage.place) as given, scenario.client(stage.place, given) as client:
-            return told_by(client.insert(tokens), tokens), []
-    with (scenario.session or Session)(stage.engine) as session:
-        told = told_by(work.insert(session, tokens), tokens)
-        early = [] if scenario.local else stage.pairs(work)
-        session.commit()
-    return told, early
+
+    def by_session(tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
+        with open_session(scenario, stage.engine) as session:
+            told = told_by(work.insert(session, tokens), tokens)
+            early = [] if scenario.local else stage.pairs(work)
+            session.commit()
+        return told, early
+
+    if scenario.client is None:
+        yield by_session
+        return
+    with environment_of(scenario, stage.place) as given, scenario.client(stage.place, given) as client:
+        yield lambda tokens: (told_by(client.insert(tokens), tokens), [])
 
 
-def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> Ids:
-    first = secrets.randbits(61)
-    tokens, scenario = range(first, first + batch), stage.scenario
-    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"):
-        told, early = _tell(work, stage, tokens)
-        pairs = stage.pairs(work)
-    matches = _matches(work, told, tokens, pairs)
-    codec = _agree(matches, work)
-    if scenario.deletes:
-        _delete(work, stage, codec, [one for one, _ in matches])
-    return Ids(
+def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids, list[str]]:
+    """Insert one row, then as many as an operation of the storm has. Returns what the plan says of the ids, and notes.
+
+    Where the first was told another row's id, there is a second in any case: what one row shows may be chance.
+    """
+    scenario, done, sentences = stage.scenario, list[Rehearsal](), list[str]()
+    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage) as tell:
+        for count in (1, batch):
+            done += _rehearse(work, stage, tell, count, first=not done)
+            codec, sentences = agree(done, work, stage.engine.dialect)
+            if batch == 1 and not misled(done, codec):
+                break
+        look_for_typo(done, codec, work, stage.reading)
+    if scenario.deletes and (ids := right(done, codec)):
+        sentences += _delete(work, stage, codec, ids)
+    ids_of_plan = Ids(
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
         constraints=work.constraints,
-        autonomous=(
-            bool(_matches(work, told, tokens, early, strict=False))
-            or manner.isolation == AUTOCOMMIT
-            or scenario.client is not None
-        ),
+        autonomous=(any(one.early for one in done) or manner.isolation == AUTOCOMMIT or scenario.client is not None),
         generator=work.generator,
         sortable=scenario.sortable,
+        filled=work.filled,
     )
+    return ids_of_plan, sentences
 
 
-def _matches(
-    work: Work, told: Sequence[Any], tokens: Sequence[int], pairs: Pairs, *, strict: bool = True
-) -> list[tuple[Any, Any]]:
-    """Return (id told, id stored) of each row that is there and was told an id of its own."""
-    matches = []
-    by_token = {token: id_ for id_, token in pairs}
-    for one, token in zip(told, tokens, strict=True):
-        if one is None or isinstance(one, Existing | Burned):
-            continue
-        if work.token is None:
-            matches += [(one, id_) for id_, _ in pairs if _same(one, id_)][:1]
-        elif token in by_token:
-            matches.append((one, by_token[token]))
-        elif strict:
-            raise ScenarioError(
-                f"the rehearsal was told the id {one!r}, but no row that it committed has its token in "
-                f"{qualified(work.token)}"
-            )
-    return matches
-
-
-def _same(told: Any, stored: Any) -> bool:
+def _rehearse(
+    work: Work,
+    stage: _Stage,
+    tell: Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]],
+    count: int,
+    *,
+    first: bool,
+) -> list[Rehearsal]:
+    """Do one operation of this many rows; none, where the id's own constraint refuses what comes after the first."""
+    base, before = secrets.randbits(61), stage.pairs(work)
+    tokens = range(base, base + count)
     try:
-        codec = codec_for(told, stored)
-        return codec.encode(told) == codec.encode(stored)
-    except (TypeError, ValueError):
-        return False
+        told, early = tell(tokens)
+    except Exception as error:
+        if first or not stage.database.classify(error, work.id_names, work.constraints).refused:
+            raise
+        return []
+    return [rehearsal_of(work, told, tokens, before, early, stage.pairs(work))]
 
 
-def _agree(matches: list[tuple[Any, Any]], work: Work) -> Codec:
-    """Return the codec under which what was told is what is stored."""
-    longest = getattr(work.ids[0].type, "length", None) if len(work.ids) == 1 else None
-    if not matches:
-        raise ScenarioError("the rehearsal was told the id of no row that is there: there is nothing to judge")
-    codec = codec_for(*matches[0], longest)
-    for one, other in matches:
-        try:
-            if codec.encode(one) == codec.encode(other):
-                continue
-        except (TypeError, ValueError, OverflowError) as error:
-            names = ", ".join(work.id_names)
-            raise ScenarioError(f"insert returned {one!r}, which is no id of {names}: {error}") from error
-        raise ScenarioError(f"alone in its table, the rehearsal was told the id {one!r} of a row that has {other!r}")
-    return codec
-
-
-def _delete(work: Work, stage: _Stage, codec: Codec, ids: list[Any]) -> None:
+def _delete(work: Work, stage: _Stage, codec: Codec, ids: list[Any]) -> list[str]:
+    """Delete rows of the rehearsal. Returns, in a sentence, which are still there."""
     with stage.users_own("the rehearsal of a delete failed"):
-        with (stage.scenario.session or Session)(stage.engine) as session:
+        with open_session(stage.scenario, stage.engine) as session:
             work.delete(session, ids)
             session.commit()
-        left = {codec.encode(id_) for id_, _ in stage.pairs(work) if id_ is not None}
-    kept = [id_ for id_ in ids if codec.encode(id_) in left]
-    if kept:
-        raise ScenarioError(f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there")
+        kept = still_there(codec, ids, stage.pairs(work))
+    return [f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there"] if kept else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapper
 
 from idstorm.errors import ScenarioError
 from idstorm.storm.filling import Filling, filling_of, plain_type
+from idstorm.storm.instances import Maker
 from idstorm.storm.parents import Parents
 
 
@@ -22,11 +22,10 @@ class Rows:
 
     def __init__(self, model: type[Any], mapper: Mapper[Any], token: sa.Column[Any] | None) -> None:
         fillings = _fillings(mapper, token)
-        self.parents = Parents(target for filling in fillings for target in filling.parents.values())
+        self.parents = Parents((target for filling in fillings for target in filling.parents.values()), mapper.registry)
         refused = {column: why for filling in fillings for column, why in filling.refused.items()}
         _refuse(model, refused | self.parents.refused)
         self.columns = tuple(column for filling in fillings for column in filling.columns)
-        self._model, self._manager = model, mapper.class_manager
         self._constants = {_key(mapper, column): value for one in fillings for column, value in one.constants.items()}
         self._varying = {_key(mapper, column): vary for one in fillings for column, vary in one.varying.items()}
         self._targets = {_key(mapper, column): target for one in fillings for column, target in one.parents.items()}
@@ -35,7 +34,7 @@ class Rows:
             str if token is not None and isinstance(plain_type(token.type), sa.String) else int
         )
         keys = (*self._constants, *self._varying, *self._targets, *([self._token] if self._token else []))
-        self._constructs = _takes(model, keys)
+        self._maker = Maker(mapper, keys)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -62,12 +61,7 @@ class Rows:
         values = self._constants | {key: vary() for key, vary in self._varying.items()}
         if self._token is not None:
             values[self._token] = self._token_of(token)
-        if self._constructs:
-            return self._model(**values)
-        row = self._manager.new_instance()
-        for key, value in values.items():
-            setattr(row, key, value)
-        return row
+        return self._maker.make(values)
 
 
 def qualified(column: sa.Column[Any]) -> str:
@@ -77,11 +71,11 @@ def qualified(column: sa.Column[Any]) -> str:
 
 def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None) -> list[Filling]:
     """Return what to fill in each table of the model, apart from what the mapper itself sets."""
-    own = {token, mapper.polymorphic_on, mapper.version_id_col} - {None}
+    given: dict[Any, bool] = {mapper.polymorphic_on: False, mapper.version_id_col: False, token: True}
     for attribute in mapper.column_attrs:  # of joined tables, the key of one is the key of all
-        own |= set(attribute.columns[:-1])
-    given = [column for column in own if isinstance(column, sa.Column)]
-    return [filling_of(table, given) for table in mapper.tables if isinstance(table, sa.Table)]
+        given |= dict.fromkeys(attribute.columns[:-1], True)
+    columns = {column: differs for column, differs in given.items() if isinstance(column, sa.Column)}
+    return [filling_of(table, columns) for table in mapper.tables if isinstance(table, sa.Table)]
 
 
 def _refuse(model: type[Any], refused: dict[sa.Column[Any], str]) -> None:
@@ -97,12 +91,3 @@ def _refuse(model: type[Any], refused: dict[sa.Column[Any], str]) -> None:
 
 def _key(mapper: Mapper[Any], column: sa.Column[Any]) -> str:
     return str(mapper.get_property_by_column(column).key)
-
-
-def _takes(model: type[Any], keys: tuple[str, ...]) -> bool:
-    """Return whether the model's constructor takes these attributes, and asks for no others."""
-    try:
-        inspect.signature(model).bind(**dict.fromkeys(keys))
-    except (TypeError, ValueError):
-        return False
-    return True

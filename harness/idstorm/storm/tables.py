@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,18 +12,35 @@ from idstorm.databases.base import read_pairs
 from idstorm.scenario import Scenario
 from idstorm.storm.work import Work
 
+UsersOwn = Callable[[str], AbstractContextManager[None]]
 
-def make_tables(scenario: Scenario, work: Work, engine: sa.Engine) -> None:
-    """Make the tables of a scenario, without looking whether they exist, and the rows that its work needs in them."""
-    with engine.begin() as connection:
-        scenario.metadata.create_all(connection, checkfirst=False)
+
+def make_tables(scenario: Scenario, work: Work, engine: sa.Engine, users_own: UsersOwn, when: str) -> None:
+    """Make the tables of a scenario, without looking whether they exist, and the rows that its work needs in them.
+
+    `users_own` shows an error of a step as the user's own, `when` says which call of `setup` it was.
+    """
+    with engine.connect() as connection:
+        _create(scenario, work, connection, users_own)
         if work.rows is not None:
-            work.rows.make_parents(connection)
-        if scenario.setup is not None:
-            scenario.setup(connection)
+            with users_own(f"making the rows that its foreign keys refer to failed{work.hint}"):
+                work.rows.make_parents(connection)
+        with users_own(f"setup failed {when}"):
+            if scenario.setup is not None:
+                scenario.setup(connection)
+            connection.commit()
+
+
+def _create(scenario: Scenario, work: Work, connection: sa.Connection, users_own: UsersOwn) -> None:
+    with users_own("making the tables failed"):
+        try:
+            scenario.metadata.create_all(connection, tables=work.tables, checkfirst=False)
+        except sa.exc.DBAPIError as error:
+            with users_own(f"making the tables failed at\n{(error.statement or '').strip()}"):
+                raise
 
 
 def own_pairs(work: Work, engine: sa.Engine) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row as the storm's own engine sees them, for a database that lives in a process."""
     with engine.connect() as connection:
-        return list(read_pairs(connection, work.ids, work.token))
+        return read_pairs(connection, work.ids, work.token)

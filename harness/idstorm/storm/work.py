@@ -14,8 +14,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
-from idstorm.storm.filling import plain_type
+from idstorm.storm.filling import keys_of, plain_type
+from idstorm.storm.naming import checks_of, names_of
 from idstorm.storm.rows import Rows, qualified
+from idstorm.storm.schema import tables_of
 
 _TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
 
@@ -30,6 +32,7 @@ class Work:
     token: sa.Column[Any] | None
     generator: Generator | None
     rows: Rows | None  #: what fills the rows, where the scenario has no insert of its own
+    tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -44,10 +47,23 @@ class Work:
         """What to do where the database, or the model, does not like what the rows were filled with."""
         if self.rows is None or not self.rows.columns:
             return ""
+        checks = "".join(f"\n  {one}" for one in checks_of(self.rows.columns))
         return (
             f"; idstorm itself had filled {', '.join(map(qualified, self.rows.columns))}: where that is not what the "
             "model wants, write a scenario with an insert of your own, Scenario(model=…, insert=…)"
+            + (f"; the table asks for{checks}" if checks else "")
         )
+
+    @property
+    def filled(self) -> dict[str, tuple[str, ...]]:
+        """By how a database names it, each key that holds the id, with those of its members that idstorm filled."""
+        ours = set() if self.rows is None else set(self.rows.columns)
+        filled = dict[str, tuple[str, ...]]()
+        for key in keys_of(self.ids[0].table) if isinstance(self.ids[0].table, sa.Table) else ():
+            members = tuple(qualified(column) for column in key.columns if column in ours)
+            if members and set(key.columns) & set(self.ids):
+                filled |= dict.fromkeys(names_of(key), members)
+        return filled
 
     @property
     def sequence(self) -> str | None:
@@ -70,7 +86,8 @@ def work_of(scenario: Scenario) -> Work:
     mapper: Mapper[Any] = sa.inspect(scenario.model)
     if not isinstance(mapper.local_table, sa.Table):
         raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
-    places = [table.name for table in mapper.local_table.metadata.tables.values()]
+    tables = tables_of(scenario, mapper)
+    places = [table.name for table in tables or scenario.metadata.tables.values()]
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
@@ -80,11 +97,12 @@ def work_of(scenario: Scenario) -> Work:
     rows = None if own else Rows(scenario.model, mapper, token)
     return Work(
         insert=scenario.insert or _default_insert(mapper, ids, rows),
-        delete=scenario.delete or _default_delete(ids),
+        delete=scenario.delete or _default_delete(mapper, ids),
         ids=ids,
         token=token,
         generator=generator_of(ids) if scenario.generated else None,
         rows=rows,
+        tables=tables,
     )
 
 
@@ -162,15 +180,34 @@ def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: 
     return insert
 
 
-def _default_delete(ids: tuple[sa.Column[Any], ...]) -> Delete:
-    chosen: Any = ids[0] if len(ids) == 1 else sa.tuple_(*ids)
+def _default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> Delete:
+    """Return what deletes rows by their ids, from all tables of the model, those that refer to others first."""
     table = ids[0].table
+    chosen = _one_or_tuple(ids)
+    joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
+    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in reversed(sa.schema.sort_tables(joined))}
 
     def delete(session: Session, values: Sequence[Any]) -> None:
         known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
-        session.execute(sa.delete(table).where(chosen.in_(known)))
+        if len(joined) == 1:
+            session.execute(sa.delete(table).where(chosen.in_(known)))
+            return
+        rows = session.execute(sa.select(*_key_in(mapper, table)).where(chosen.in_(known))).all()
+        found = [row[0] if len(row) == 1 else tuple(row) for row in rows]
+        for one, key in keys.items():
+            session.execute(sa.delete(one).where(key.in_(found)))
 
     return delete
+
+
+def _one_or_tuple(columns: Sequence[sa.Column[Any]]) -> Any:
+    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+
+
+def _key_in(mapper: Mapper[Any], table: sa.FromClause) -> list[sa.Column[Any]]:
+    """Return the columns that are the model's primary key in one of its tables."""
+    properties = [mapper.get_property_by_column(column) for column in mapper.primary_key]
+    return [column for one in properties for column in one.columns if column.table is table]
 
 
 def _as_stored(column: sa.Column[Any], value: Any) -> Any:

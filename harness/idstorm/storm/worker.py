@@ -22,6 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from idstorm.record.tape import Tape
 from idstorm.scenario.clients import Inserter
 from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
 from idstorm.storm.control import Control
-from idstorm.storm.engine import manner_of, open_engine, place_of
+from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
 
@@ -99,7 +100,7 @@ def _storm(
     engine = open_engine(scenario, database, url, manner_of(plan))
     try:
         if scenario.local:
-            make_tables(scenario, work, engine)
+            make_tables(scenario, work, engine, partial(users_own, database, url), "in the worker")
             _write_census(folder, "before", plan, work, engine)
         elif work.rows is not None and work.rows.parents.tables:  # a connection that is not needed may be one too many
             with engine.connect() as connection:

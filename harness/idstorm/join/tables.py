@@ -1,0 +1,112 @@
+"""Which physical table a flush went into: seen on the flush's own connection, and told to the journal once.
+
+Where a name leads to can change from one flush to the next: a search path, the file behind a relative name, a table
+that was made anew. So it is looked at with each flush, within its transaction, after its statements: a look before
+them would be the first read of the transaction, and change what the suite tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+
+from idstorm.join.asked import Asked, Name, Place, may_autocommit, unseen
+from idstorm.join.journal import Journal
+
+_PLACE = "idstorm-place"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A physical table, as the journal of this process knows it."""
+
+    number: int
+    place: Place
+    autocommit: bool  #: each statement may be a transaction
+    read: Callable[[Any], Any]  #: returns the id that an instance was told
+
+
+@dataclass(slots=True)
+class _Known:
+    """What one engine, with all that share its dialect, was seen to lead to."""
+
+    tables: dict[tuple[Name, Place], Table] = field(default_factory=dict)
+    last: dict[Name, Table] = field(default_factory=dict)
+
+
+class Tables:
+    """The physical tables that the sessions of a process were seen to insert into."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._process = journal.process
+        self._known: WeakKeyDictionary[sa.Dialect, _Known] = WeakKeyDictionary()
+
+    def seen(self, connection: sa.Connection, asked: Asked, origin: int) -> Table:
+        """Return the table that a connection sees, within its transaction."""
+        return self._told(connection, asked, self._place(connection, asked, origin))
+
+    def seen_after_an_error(self, connection: sa.Connection, asked: Asked, origin: int) -> Table | None:
+        """Return the table that a connection sees, leaving it as it is; None where it cannot be asked.
+
+        That is so where the connection was lost, or where the database answers nothing until the transaction is rolled
+        back. Where it was rolled back, the look opens one of the driver's own.
+        """
+        if connection.closed or connection.invalidated:
+            return None
+        over = not connection.in_transaction()
+        try:
+            place = self._place(connection, asked, origin)
+        except Exception:  # the driver's own error, whichever driver it is
+            return None
+        finally:
+            if over:
+                with suppress(Exception):
+                    connection.connection.rollback()
+        return self._told(connection, asked, place)
+
+    def unseen(self, connection: sa.Connection, asked: Asked) -> Table:
+        """Return the table that was seen last; where none was, one of which nobody knows which it is.
+
+        The connection may be closed.
+        """
+        last = self._of(connection).last.get(asked.name)
+        return self._told(connection, asked, unseen()) if last is None else last
+
+    def _of(self, connection: sa.Connection) -> _Known:
+        if self._process != self._journal.process:  # a child that was forked has a journal of its own
+            self._process = self._journal.process
+            self._known = WeakKeyDictionary()
+        return self._known.setdefault(connection.dialect, _Known())
+
+    def _told(self, connection: sa.Connection, asked: Asked, place: Place) -> Table:
+        known = self._of(connection)
+        table = known.tables.get((asked.name, place))
+        if table is None:
+            number = self._journal.number()
+            self._journal.write(json.dumps(["table", number, asked.describe(connection, place)]) + "\n")
+            autocommit = place.known and may_autocommit(connection)
+            table = Table(number, place, autocommit, asked.reader(connection))
+            known.tables[asked.name, place] = table
+        if place.known:
+            known.last[asked.name] = table
+        return table
+
+    def _place(self, connection: sa.Connection, asked: Asked, origin: int) -> Place:
+        """Look at the table; where that takes long, only where the session may see another one than before."""
+        standing = asked.standing(connection)
+        if standing is None:
+            return asked.place(connection)
+        key = os.getpid(), origin, standing
+        known = connection.info.get((_PLACE, asked.name))
+        if known is None or known[0] != key:
+            known = connection.info[_PLACE, asked.name] = key, asked.place(connection)
+        place: Place = known[1]
+        return place

@@ -1,0 +1,41 @@
+"""Instances of a mapped class, made from the values of its attributes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Mapper
+
+
+class Maker:
+    """Makes instances of one class: by its constructor if that takes these attributes, else by setting them."""
+
+    def __init__(self, mapper: Mapper[Any], keys: Collection[str]) -> None:
+        self._class, self._manager = mapper.class_, mapper.class_manager
+        self._constructs = _takes(mapper.class_, keys)
+
+    def make(self, values: Mapping[str, Any]) -> Any:
+        """Return an instance with these attributes."""
+        row = self._construct(values)
+        for key in values.keys() - row.__dict__.keys():  # what a constructor takes it need not set
+            setattr(row, key, values[key])
+        return row
+
+    def _construct(self, values: Mapping[str, Any]) -> Any:
+        if self._constructs:
+            try:
+                return self._class(**values)
+            except Exception:  # it asks for something else than its signature says: **kwargs for a base, say
+                self._constructs = False
+        return self._manager.new_instance()
+
+
+def _takes(model: type[Any], keys: Collection[str]) -> bool:
+    """Return whether the model's constructor takes these attributes, and asks for no others."""
+    try:
+        inspect.signature(model).bind(**dict.fromkeys(keys))
+    except (TypeError, ValueError):
+        return False
+    return True

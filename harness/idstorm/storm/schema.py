@@ -1,0 +1,47 @@
+"""Which tables a model needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapper
+
+from idstorm.scenario import Scenario
+
+
+def tables_of(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Table, ...] | None:
+    """Return the tables to make: the model's own and those that they refer to, however far.
+
+    None, which is all of the MetaData, for a scenario that brings code of its own: what that touches is not known.
+    """
+    own = (
+        scenario.insert,
+        scenario.delete,
+        scenario.client,
+        scenario.setup,
+        scenario.interlude,
+        scenario.engine,
+        scenario.session,
+        scenario.reader if callable(scenario.reader) else None,
+    )
+    if any(one is not None for one in own):
+        return None
+    needed = dict.fromkeys(table for table in mapper.tables if isinstance(table, sa.Table))
+    waiting = list(needed)
+    while waiting:
+        for other in _referred_to(waiting.pop()):
+            if other not in needed:
+                needed[other] = None
+                waiting.append(other)
+    return tuple(needed)
+
+
+def _referred_to(table: sa.Table) -> list[sa.Table]:
+    tables = []
+    for key in table.foreign_keys:
+        try:
+            tables.append(key.column.table)
+        except sa.exc.NoReferenceError:  # nothing of that name is mapped: making the table will say so
+            continue
+    return [one for one in tables if isinstance(one, sa.Table)]
