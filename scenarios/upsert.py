@@ -58,7 +58,8 @@ def upsert_one(session: Session, token: int) -> int | Existing:
         statement = counting(session, token, id=func.last_insert_id(Customer.id))
         done: CursorResult[Any] = session.connection().execute(statement)
         return told(int(done.lastrowid), owner_of(session, token), token)
-    return told(*session.execute(counting(session, token).returning(Customer.id, Customer.token)).one(), token)
+    id_, owner = session.execute(counting(session, token).returning(Customer.id, Customer.token)).one()
+    return told(id_, owner, token)
 
 
 def upsert_and_ask(session: Session, token: int) -> int | Existing:
@@ -84,12 +85,12 @@ def counting(session: Session, token: int, **more: Any) -> Any:
     return dialect.insert(table).values(values).on_conflict_do_update(index_elements=["email"], set_=once_more)
 
 
-def told(id_: int, owner: int, token: int) -> int | Existing:
-    """Return the id as the harness is told it: whose row it should be belongs to it."""
+def told(id_: int, owner: int | None, token: int) -> int | Existing:
+    """Return the id; of a row that was there before, with the token that says whose it is."""
     return id_ if owner == token else Existing(id_, token=owner)
 
 
-def owner_of(session: Session, token: int) -> int:
+def owner_of(session: Session, token: int) -> int | None:
     """Return the token that the customer's row has, in the transaction that has locked it."""
     return session.scalars(select(Customer.token).where(Customer.email == email_of(token))).one()
 
