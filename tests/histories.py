@@ -276,7 +276,7 @@ def _history(operations: list[Operation], tokens: list[int], clients: int, codec
 
 def _owners(ids: list[object], tokens: list[int]) -> Ints | None:
     """Return the owners that were named: a row of the history by its number, or any other token as such."""
-    named = [id_.token if isinstance(id_, Existing) else None for id_ in ids]
+    named = [int(id_.token) if isinstance(id_, Existing) and id_.token is not None else None for id_ in ids]
     if all(token is None for token in named):
         return None
     known = [-1 if token is None else tokens[token] if token < len(tokens) else token for token in named]

@@ -145,9 +145,9 @@ def _duplicated(rows: list[Row], before: Sequence[object], census: Sequence[Entr
 
 
 def untried(operations: Sequence[Operation], census: Sequence[Entry]) -> bool:
-    """Return whether nothing could have brought an id back."""
-    deleted = any(each.deletes and each.outcome is OK for each in operations)
-    return not deleted and not _durable(rows_of(operations, census), census)["lost"]
+    """Return whether nothing could have brought an id back: each row that was acknowledged is there."""
+    rows = rows_of(operations, census)
+    return all(row.stored for row in rows if row.owned and row.insert.outcome is OK)
 
 
 def _reissued(rows: list[Row]) -> int:

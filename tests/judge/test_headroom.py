@@ -110,6 +110,35 @@ def test_a_generator_that_counts_down_to_1_is_hardly_used_at_its_start() -> None
     assert finding.figures["rows_left"] == 999_400
 
 
+@pytest.mark.parametrize(
+    ("position", "limit", "step"), [(999_401, 1, -1), (159, 0, 1), (-241, 400, 1), (10, -(2**31), -1)]
+)
+def test_a_range_whose_first_end_an_older_run_did_not_record_is_unknown(position: int, limit: int, step: int) -> None:
+    column = 2**31 - 1 if step > 0 else -(2**31)
+    older = Capacity("integer", column, "sequence s", limit, position=position)
+    finding = headroom(after(older, ids=[position], generator=Generator(1, step)))
+    assert (finding.status, finding.witnesses) == (Status.UNKNOWN, ())
+    assert finding.reason == "from which end sequence s goes was not recorded"
+    narrow = replace(older, references=(Reference("pet.owner_id", "tiny", 2 * position),))
+    assert headroom(after(narrow, ids=[position], generator=Generator(1, step))).status is Status.BROKEN
+
+
+def test_ids_that_count_down_use_up_nothing_of_an_unsigned_column_but_its_end() -> None:
+    countdown = Capacity("int unsigned", 0, "sequence s", 1, position=999_401, generator_first=1_000_000)
+    finding = headroom(after(countdown, ids=[999_401], generator=Generator(1_000_000, -1)))
+    assert (finding.status, finding.figures["used"]) == (Status.HELD, 599 / 999_999)
+    assert finding.figures["rows_left"] == 999_400
+    alone = replace(countdown, position=None, generator="the application")
+    for last, used in ((5, 0.0), (0, 1.0)):
+        assert headroom(after(alone, ids=[last], generator=Generator(1_000_000, -1))).figures["used"] == used
+
+
+def test_the_largest_unsigned_limits_are_beyond_64_bits_of_a_signed_number() -> None:
+    unsigned = Capacity("bigint unsigned", 2**64 - 1, "AUTO_INCREMENT", 2**64 - 1, 2**63 + 9, generator_first=1)
+    evidence = after(unsigned, ids=[2**63 - 1], before=[5], census=[(5, None), (2**63 - 1, 0)])
+    assert (headroom(evidence).status, headroom(evidence).figures["position"]) == (Status.BROKEN, 2**63 + 9)
+
+
 def test_what_the_start_of_a_generator_skipped_counts_as_used() -> None:
     late = Capacity("bigint", 2**63 - 1, "sequence s", 1_000, position=905, generator_first=1)
     assert headroom(after(late, ids=range(900, 906), generator=Generator(900))).status is Status.BROKEN

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +11,10 @@ import pytest
 from histories import NOTHING, TEXT, UUIDS, WIDE, Operation, failed, storm, told, unknown
 from idstorm.judge import timeline
 from idstorm.judge.ordered import ordered
-from idstorm.record.keys import Codec
+from idstorm.record.keys import Codec, codec_for
 from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
+from idstorm.record.verdict import Finding
 
 
 def figures(*operations: Operation, **more: Any) -> tuple[int, int, int]:
@@ -128,9 +131,48 @@ def test_equal_ids_have_one_place() -> None:
     assert figures(*operations, codec=TEXT, ids=sorting(TEXT)) == (0, 0, 0)
 
 
-def sorting(codec: Codec) -> Any:
-    from dataclasses import replace
+def of_parts(*ids: tuple[object, ...], kinds: tuple[str, ...] = (), text: int = 128, **more: Any) -> Finding:
+    """Return what is found of ids of two columns, told one after the other."""
+    codec = Codec("text", text, kinds)
+    columns = replace(sorting(codec), columns=("voucher.year", "voucher.number"))
+    return ordered(storm(*map(told, ids), *more.pop("operations", []), codec=codec, ids=columns))
 
+
+@pytest.mark.parametrize(
+    ("kinds", "one", "other"),
+    [
+        (("int", "int"), (2026, 8), (2026, 10)),
+        ((), (2026, 8), (2026, 10)),
+        (("text", "int"), ("A", -10), ("A", 9)),
+        ((), ("A", 9), ("A", 10)),
+        (("text", "text"), ("A", "10"), ("A", "9")),
+        (("int", "decimal"), (1, Decimal("9.50")), (1, Decimal("10.25"))),
+        (("int", "int"), (1, 1 << 70), (1, 1 << 71)),
+    ],
+)
+def test_ids_of_several_columns_are_compared_part_by_part_each_by_its_kind(
+    kinds: tuple[str, ...], one: tuple[object, ...], other: tuple[object, ...]
+) -> None:
+    never = [failed(NOTHING), failed((1, 5) if isinstance(one[0], int) else ("B", 5))]
+    assert of_parts(one, other, kinds=kinds, operations=never).status is Status.HELD
+    finding = of_parts(other, one, kinds=kinds, operations=never)
+    assert (finding.status, finding.figures["inversions"]) == (Status.BROKEN, 1)
+
+
+def test_what_a_part_is_comes_from_what_its_column_holds() -> None:
+    assert codec_for((2026, 8), (2026, 8)).parts == ("int", "int")
+    assert codec_for(("A", "8"), ("A", Decimal(8))).parts == ("text", "decimal")
+
+
+def test_ids_of_several_columns_that_are_not_known_to_the_end_have_no_known_order() -> None:
+    for kinds in ((), ("text", "int")):
+        finding = of_parts(("a" * 30, 10), ("b" * 30, 9), kinds=kinds, text=16)
+        assert (finding.status, finding.witnesses) == (Status.UNKNOWN, ())
+    assert of_parts((2026, "draft"), (2026, 1), kinds=("int", "int")).status is Status.UNKNOWN
+    assert of_parts(kinds=("int", "int")).status is Status.HELD
+
+
+def sorting(codec: Codec) -> Any:
     return replace(storm(codec=codec).plan.ids, sortable=True)
 
 

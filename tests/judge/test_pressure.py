@@ -187,6 +187,18 @@ def test_an_operation_whose_beginning_was_not_seen_overlaps_from_its_ids_on() ->
     assert pressure(storm(*seen)).figures["overlap_peak"] == 2
 
 
+def test_what_was_never_told_an_id_may_have_waited_for_its_connection_all_the_while() -> None:
+    """As where the pool of an application's own has one connection, and is asked before anybody sees it."""
+    slow = told(1, begin=1, handed=2, ended=9)
+    refused = failed(NOTHING, client=1, begin=1, ended=8, error=REFUSED)
+    delete = replace(deleted(0, begin=20), client=0, handed=11, ended=30)
+    beside = told(2, client=1, begin=12, handed=13, ended=29)
+    for operations in ([slow, refused], [slow, beside, delete]):
+        assert pressure(storm(*operations)).figures["overlap_peak"] == 2
+        unseen = [replace(one, flags=Flag.UNSEEN) if one in (refused, delete) else one for one in operations]
+        assert pressure(storm(*unseen)).figures["overlap_peak"] == 1
+
+
 def test_where_half_failed_and_no_race_was_the_reason_it_is_unknown() -> None:
     bad = [failed(NOTHING, client=place % 2, begin=90_000 + place, error=MISSING) for place in range(200)]
     finding = pressure(storm(*pairs(100), *bad))

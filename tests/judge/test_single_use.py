@@ -21,7 +21,13 @@ def test_where_nothing_could_have_brought_an_id_back_it_is_unknown() -> None:
     finding = single_use(storm(told(1), told(2, 3, client=1)))
     assert (finding.status, finding.figures) == (Status.UNKNOWN, {"reissued": 0})
     assert "nothing could have brought an id back" in str(finding.reason)
-    assert single_use(storm(told(1), perhaps_deleted(0))).status is Status.UNKNOWN
+    assert single_use(storm(told(1), perhaps_deleted(0), census=[(1, 0)])).status is Status.UNKNOWN
+
+
+def test_a_delete_that_took_nothing_away_brings_no_id_back_whatever_was_said_of_it() -> None:
+    assert single_use(storm(told(1), deleted(0), census=[(1, 0)])).status is Status.UNKNOWN
+    assert single_use(storm(told(1), perhaps_deleted(0), census=[])).status is Status.HELD
+    assert single_use(storm(told(1), perhaps_deleted(0), census=None)).status is Status.UNKNOWN
 
 
 def test_an_interlude_a_restart_or_a_row_that_is_gone_could_have_brought_one_back() -> None:

@@ -132,6 +132,15 @@ def test_a_tables_own_counter_goes_on_as_its_server_is_told_to(
     assert starts_at(replace(on_server, ending=sequence)).status is plain
 
 
+def test_where_nobody_knows_what_made_the_ids_a_step_may_be_the_servers() -> None:
+    on_server: dict[str, Any] = {"ending": Ending("finished", facts={"auto_increment_increment": 2})}
+    finding = judged(range(1, 81, 2), start=1, **on_server)
+    assert (finding.status, finding.figures["step"]) == (Status.UNKNOWN, 2)
+    assert "go on by 2" in str(finding.reason)
+    assert judged(range(1, 41), start=1, **on_server).status is Status.HELD
+    assert judged(range(1, 121, 3), start=1, **on_server).status is Status.BROKEN
+
+
 def test_it_means_nothing_where_rows_were_there_before() -> None:
     finding = judged(range(100, 140), before=[1])
     assert (finding.status, finding.reason) == (Status.NA, "the table was not empty")

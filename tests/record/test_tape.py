@@ -223,6 +223,19 @@ def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
     assert history.op_offsets.tolist() == [0, 0, 0, 0]
 
 
+def test_an_owner_is_named_by_its_token_as_its_column_holds_it(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, 0, 6, Codec("int64"))
+    tape.reserve()
+    tape.begin(Kind.INSERT, 6, 10)
+    tokens: list[int | str | None] = [BASE, str(BASE), "of another application", None, -5, 1 << 70]
+    tape.hand([Existing(number, token=token) for number, token in enumerate(tokens)], 11)
+    tape.end(Outcome.OK, 12)
+    history = read_tapes(tmp_path, plan(batch=6))
+    assert history.owners is not None
+    assert history.owners.tolist() == [BASE, BASE, -1, -1, -1, -1]
+    assert set(history.told.tolist()) == {Told.EXISTING}
+
+
 def test_errors_of_one_name_stay_apart_where_one_alone_is_a_refusal(tmp_path: Path) -> None:
     """MariaDB calls the primary key of every table PRIMARY."""
     for client, refused in enumerate((False, True)):

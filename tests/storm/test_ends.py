@@ -19,8 +19,8 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_a_killed_worker_loses_nothing_that_was_acknowledged(idstorm: Idstorm, attempt: int) -> None:
-    with idstorm.started("run", "autoincrement", "-T", "1.5s", "--json", "report.json") as process:
-        workers = workers_at_work(process, idstorm.folder)
+    with idstorm.started("run", "autoincrement", "-T", "3s", "--json", "report.json") as process:
+        workers = workers_at_work(process, idstorm.folder, operations=50)
         time.sleep(random.Random(attempt).uniform(0.0, 0.4))
         workers[attempt % 2].kill()
         assert process.wait() == 3

@@ -205,6 +205,22 @@ def test_where_nothing_in_a_key_can_differ_it_is_said_before_anything_is_stormed
         work_of(Scenario(Tag))
 
 
+class Lost(DeclarativeBase):
+    pass
+
+
+class Orphan(Lost):
+    __tablename__ = "orphan"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    other: Mapped[int] = mapped_column(sa.ForeignKey("nowhere.id"))
+
+
+def test_a_foreign_key_to_what_nothing_maps_is_named() -> None:
+    with pytest.raises(ScenarioError, match=r"orphan\.other: it refers to nowhere\.id, which nothing maps: import"):
+        work_of(Scenario(Orphan))
+    assert work_of(Scenario(Orphan, insert=lambda session, tokens: [])).tables is None  # to make the tables will fail
+
+
 def test_the_keys_of_the_id_in_which_something_was_filled_are_in_the_plan() -> None:
     filled = work_of(Scenario(Document, id="code")).filled
     assert filled['"one_version"'] == filled["document.code, document.version"] == ("document.code",)

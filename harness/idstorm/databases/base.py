@@ -6,13 +6,15 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.rows import read_rows
+from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
@@ -31,6 +33,8 @@ class ErrorCode:
     rolled_back: bool = False  #: proof that the transaction did not commit, even where COMMIT had been sent
     raced: bool = False  #: the database itself ended the operation, because of others at the same time
     recognised: bool = True  #: False: whether the id's own constraint refused the row is not known
+    wrapped: bool = False  #: the driver's error was found in the chain of another: more may have been done in between
+    works_own: bool = False  #: the work raised it, or what the work calls: there is no driver's error in its chain
     environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
 
 
@@ -99,11 +103,18 @@ class Database(ABC):
         """Return the version of the server, as it says."""
 
     @abstractmethod
-    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Return what a driver's error means, or None for one that is not this driver's.
+    def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Return what a driver's error means, or None for one that is not of this database's drivers.
 
-        `ids` are the id's columns as `table.column`, `names` those that a constraint on the id may go by.
+        `ids` are the id's columns as `table.column`, `names` the unique keys that are known, as `Unique` writes them.
         """
+
+    def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the unique keys that are there, as `Unique` writes them: those that no model has among them.
+
+        None where the catalogue does not help, or cannot be read: what the model knows has to do.
+        """
+        return ()
 
     @abstractmethod
     def quiesce(self, url: sa.URL) -> bool:
@@ -189,16 +200,33 @@ class Database(ABC):
                 raise UsageError(f"--set {name}={value}: it may be {', '.join(allowed)}")
 
     def classify(self, error: BaseException, ids: Sequence[str] = (), names: Sequence[str] = ()) -> ErrorCode:
-        """Return what any error means that ended an operation."""
-        original = getattr(error, "orig", None) or error
-        known = self.read_error(original, ids, names)
-        if known is not None:
-            return known
+        """Return what any error means that ended an operation, by the driver's error that is nearest in its chain.
+
+        Of several, where it is a group, a refusal counts most, then what is not recognised. An error without a driver's
+        in its chain is the work's own, and no refusal; whether that is so behind an HTTP client is not known here, so
+        `works_own` tells it. A driver's error that no file of `codes` lists is not recognised.
+        """
+        codes = [
+            replace(code, wrapped=True, rolled_back=False) if found.wrapped else code
+            for found in errors_of_drivers(error)
+            for code in [self.read_error(found, ids, names) or ErrorCode(_named(found.error), recognised=False)]
+        ]
+        if codes:
+            return min(codes, key=lambda code: (not code.refused, code.recognised))
         if isinstance(error, sa.exc.TimeoutError):
             return ErrorCode("sqlalchemy:3o7r the pool had no connection in time")
-        kind = type(original)
-        module = kind.__module__.partition(".")[0]
-        return ErrorCode(f"{'python' if module == 'builtins' else module}:{kind.__name__}")
+        hidden = isinstance(error, sa.exc.PendingRollbackError)  # an earlier error was swallowed
+        return ErrorCode(_named(getattr(error, "orig", None) or error), recognised=not hidden, works_own=not hidden)
+
+    def is_own(self, constraint: str, names: Sequence[str]) -> bool | None:
+        """Return whether a constraint that an application names is the id's own; None where that is not known.
+
+        It may have its table before it (`orders.PRIMARY`), or be columns, as SQLite names them (`orders.a, orders.b`).
+        """
+        known, (table, _, name) = uniques(tuple(names)), constraint.strip("`\"'").rpartition(".")
+        columns = [(one, ", ".join(f"{one.table}.{column}" for column in one.columns)) for one in known]
+        by_columns = {one.own for one, written in columns if written == constraint}
+        return by_columns.pop() if len(by_columns) == 1 else owned(known, name, table or None)
 
     def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
         """Return the ids of a table in one snapshot, in no order, as the driver gives them.
@@ -282,6 +310,11 @@ def look(connection: Any, query: str) -> tuple[Any, ...] | None:
 def literal(text: str) -> str:
     """Return a text as SQL has it between quotes."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _named(error: BaseException) -> str:
+    module = type(error).__module__.partition(".")[0]
+    return f"{'python' if module == 'builtins' else module}:{type(error).__name__}"
 
 
 def in_namespace(

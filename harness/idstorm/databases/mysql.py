@@ -19,18 +19,15 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.mysql import packed_census
+from idstorm.databases.chain import Found
+from idstorm.databases.codes import mysql as codes
+from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
 _MARK = "idstorm_mark"
-_DUPLICATE, _LOST = 1062, {2006, 2013, 2055, 4031}
-_PROVES_ROLLBACK = {1062, 1205, 1213, 1451, 1452, 3101, 4025}
-"""Errors after which COMMIT has certainly not taken effect: constraints, lock timeout, deadlock, and a transaction that
-its group or cluster rolled back while it was committing."""
-_ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
-_PRIVILEGE = {1044, 1142, 1227}
 
 _BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
 
@@ -69,7 +66,7 @@ class MySQL(Database):
                 connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
                 connection.exec_driver_sql(f"CREATE TABLE {name}.{_MARK} (made TIMESTAMP)")
             except sa.exc.DBAPIError as error:
-                if _number(error.orig) not in _PRIVILEGE:
+                if codes.number_of(error.orig) not in codes.PRIVILEGE:
                     raise
                 raise EnvironmentFault(
                     f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
@@ -228,23 +225,31 @@ class MySQL(Database):
         """Return the capacity of a column that is no AUTO_INCREMENT."""
         return Capacity(type_, last, "the application", last)
 
-    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read the server's own number. A key is named by its constraint, by its first column, or as PRIMARY."""
-        if type(error).__module__.partition(".")[0].lower() not in ("pymysql", "mysqldb", "mysql"):
-            return None
-        number = _number(error)
-        if number is None:
-            return ErrorCode(f"{self.name}:{type(error).__name__} without a number: the connection was lost")
-        if number in _LOST:
-            return ErrorCode(f"{self.name}:{number} the connection was lost")
-        key = re.search(r"for key '([^']+)'", str(error))
-        refused = number == _DUPLICATE and key is not None and key[1].rpartition(".")[2] in names
-        of = f" of {key[1].rpartition('.')[2]}" if key else ""
-        return ErrorCode(
-            f"{self.name}:{number} {type(error).__name__}{of}",
-            refused=refused,
-            rolled_back=number in _PROVES_ROLLBACK,
-            environment=number in _ENVIRONMENT,
+    def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Read the server's own number and, of a refusal, the key."""
+        return codes.read(found, self.name, ids, names)
+
+    def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
+        """Ask for every unique key of the namespace, and for the tables that have triggers.
+
+        A key on an expression is left out: the catalogue does not say what that reads.
+        """
+        query = (
+            "SELECT table_name, index_name, column_name FROM information_schema.statistics "
+            "WHERE table_schema = DATABASE() AND non_unique = 0 ORDER BY table_name, index_name, seq_in_index"
+        )
+        triggers = "SELECT event_object_table FROM information_schema.triggers WHERE event_object_schema = DATABASE()"
+        triggered = set(connection.exec_driver_sql(triggers).scalars())
+        columns = dict[tuple[str, str], list[str | None]]()
+        for table, name, column in connection.exec_driver_sql(query):
+            columns.setdefault((table, name), []).append(column)
+        return written(
+            ids,
+            [
+                (table, name, [column for column in key if column is not None], table in triggered)
+                for (table, name), key in columns.items()
+                if None not in key
+            ],
         )
 
     def quiesce(self, url: sa.URL) -> bool:
@@ -306,8 +311,3 @@ class MariaDB(MySQL):
 
 def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-
-
-def _number(error: BaseException | None) -> int | None:
-    first = error.args[0] if error is not None and error.args else None
-    return first if isinstance(first, int) and first else None

@@ -3,7 +3,6 @@
 The search path stands in the URL, as an option of the connection: set by SQL it would be undone by the first rollback,
 and `ns, public` would let `create_all` find a user's table of the same name.
 
-https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 from __future__ import annotations
@@ -18,6 +17,9 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.census.postgresql import packed_census
+from idstorm.databases.chain import Found
+from idstorm.databases.codes import postgresql as codes
+from idstorm.databases.uniques import Unique, guards
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
@@ -25,14 +27,6 @@ from idstorm.record.keys import Codec
 
 _MARK = "idstorm: the schema of one storm, to be dropped after it"
 _SEARCH_PATH = re.compile(r"-csearch_path=(\w+)")
-_UNIQUE, _PRIVILEGE = "23505", "42501"
-_PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
-"""States after which COMMIT has certainly not taken effect: integrity, serialization, deadlock, a failed transaction.
-40003, "statement completion unknown", is what its name says; a backend that was terminated (57P01) may have
-committed."""
-_ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, privilege, resources, the system
-_NOT_REACHED = re.compile("connection to server .* failed: |could not connect to server")
-"""What libpq says where there is no connection: the server's own state of that does not get through."""
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
@@ -70,7 +64,7 @@ class PostgreSQL(Database):
             try:
                 connection.exec_driver_sql(f"CREATE SCHEMA {name}")
             except sa.exc.ProgrammingError as error:
-                if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) != _PRIVILEGE:
+                if codes.state_of(error.orig) != codes.PRIVILEGE:
                     raise
                 raise EnvironmentFault(
                     f"{url.username} may not make a schema in {url.database}: "
@@ -228,26 +222,37 @@ class PostgreSQL(Database):
         bits = _BITS.get(type_.lower())
         return None if bits is None else -(1 << bits) if down else (1 << bits) - 1
 
-    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read SQLSTATE, which psycopg 3 calls sqlstate and psycopg2 pgcode. None at all: there is no connection."""
-        if type(error).__module__.partition(".")[0] not in ("psycopg", "psycopg2"):
-            return None
-        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if state is None and _NOT_REACHED.search(str(error)):
-            return ErrorCode(f"postgresql:{type(error).__name__} there was no connection to be had", environment=True)
-        if state is None:
-            return ErrorCode(f"postgresql:{type(error).__name__} without a state: the connection was lost")
-        diagnosis = getattr(error, "diag", None)
-        constraint = getattr(diagnosis, "constraint_name", None)
-        table = getattr(diagnosis, "table_name", None)
-        of = f" of {constraint}" if constraint else ""
-        keyed = re.search(r"\(([^()]+)\)=\(", str(getattr(diagnosis, "message_detail", None)))
-        columns = {f"{table}.{column.strip().strip(chr(34))}" for column in keyed[1].split(",")} if keyed else set()
-        return ErrorCode(
-            f"postgresql:{state} {type(error).__name__}{of}",
-            refused=state == _UNIQUE and (columns == set(ids) or constraint in names),
-            rolled_back=state.startswith(_PROVES_ROLLBACK),
-            environment=state.startswith(_ENVIRONMENT),
+    def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Read SQLSTATE and, of a refusal, the constraint."""
+        return codes.read(found, ids, names)
+
+    def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
+        """Ask for every unique index and exclusion constraint of the namespace; those of a partition are its root's.
+
+        An index on expressions is on all columns that they read.
+        https://www.postgresql.org/docs/current/catalog-pg-index.html
+        """
+        query = """
+            SELECT t.relname, i.relname, r.relname, array(
+                SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND (
+                    a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1])
+                    OR 0 = ANY (x.indkey::int2[]) AND a.attnum IN (
+                        SELECT d.refobjsubid FROM pg_depend d WHERE d.objid = i.oid AND d.refobjid = t.oid
+                    )
+                )
+            )
+            FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+            JOIN pg_class r ON r.oid = coalesce(pg_partition_root(t.oid), t.oid)
+            WHERE t.relnamespace = current_schema()::regnamespace AND (x.indisunique OR x.indisexclusion)
+        """
+        id_table = ids[0].rpartition(".")[0]
+        rows = connection.exec_driver_sql(query).all()
+        own_columns = [column.rpartition(".")[2] for column in ids]
+        return tuple(
+            sorted(
+                str(Unique(table, name, tuple(columns), root == id_table and guards(columns, own_columns)))
+                for table, name, root, columns in rows
+            )
         )
 
     def quiesce(self, url: sa.URL) -> bool:

@@ -24,17 +24,12 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical, literal, look
 from idstorm.databases.census.sqlite import packed_census
+from idstorm.databases.chain import Found
+from idstorm.databases.codes import sqlite as codes
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
-
-_BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN, _CONSTRAINT = 5, 6, 8, 10, 13, 14, 19
-_ENVIRONMENT = {_READONLY, _IOERR, _FULL, _CANTOPEN}
-_UNIQUE = {1555, 2067, 2579}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
-_PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
-"""Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
-from the sync after the commit frame was written."""
 
 _LARGEST = (1 << 63) - 1
 _PREFIX = "idstorm-"
@@ -190,20 +185,9 @@ class SQLite(Database):
         """Return the version of the library that the driver is linked with."""
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
 
-    def read_error(self, error: BaseException, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read the extended result code, which Python's driver has since 3.11, and the constraint from the message."""
-        if not isinstance(error, sqlite3.Error):
-            return None
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None:
-            return ErrorCode(f"sqlite:{type(error).__name__} {error}")
-        constrained = {part.strip() for part in str(error).rpartition(": ")[2].split(",")}
-        return ErrorCode(
-            f"sqlite:{code} {error}",
-            refused=code in _UNIQUE and constrained == set(ids),
-            rolled_back=code & 0xFF in _PROVES_ROLLBACK,
-            environment=code & 0xFF in _ENVIRONMENT,
-        )
+    def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
+        """Read the extended result code and, of a refusal, the columns."""
+        return codes.read(found, ids, names)
 
     def quiesce(self, url: sa.URL) -> bool:
         """Whoever holds the write lock is still at work: it must be had once, within its timeout."""

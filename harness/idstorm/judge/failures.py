@@ -25,9 +25,12 @@ class Failures:
     @cached_property
     def raced(self) -> Bools:
         """The operations that the database itself ended because of others: conflicts, and refusals of a taken id."""
-        codes = self.evidence.history.codes
-        raced: Bools = np.array([False, *(code.raced or code.refused for code in codes)])[self.evidence.history.code]
-        raced &= self.evidence.history.outcome != Outcome.OK
+        history = self.evidence.history
+        which = np.array([False, *(code.raced or code.refused for code in history.codes)])
+        if not which.any():
+            return np.broadcast_to(which[0], history.code.shape)
+        raced: Bools = which[history.code]
+        raced &= history.outcome != Outcome.OK
         return raced
 
     @cached_property

@@ -27,11 +27,13 @@ class _Range:
     first: int  #: what counts as used up begins here
     limit: int
 
-    @property
-    def used(self) -> float:
-        """The share that is used up, in the direction from the first to the last."""
+    def used(self, step: int) -> float:
+        """The share that is used up, in the direction from the first to the last.
+
+        Ids that count down to where the range begins, as in an unsigned column, have used up nothing of it on the way.
+        """
         width = self.limit - self.first
-        return max(0.0, (self.position - self.first) / width) if width else 1.0
+        return max(0.0, (self.position - self.first) / width) if width else float(not self.left(step))
 
     def left(self, step: int) -> int:
         """How many more ids there are."""
@@ -63,12 +65,13 @@ def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
     ranges = list(_ranges(evidence, capacity, step))
     if not ranges:
         return Finding(Status.UNKNOWN, reason="no row of the storm is there, and the generator was not used")
-    tightest = max(ranges, key=lambda one: one.used)
+    tightest = max(ranges, key=lambda one: one.used(step))
+    used = tightest.used(step)
     burned = _burned(evidence, ranges[0].position, step)
     left = min(one.left(step) for one in ranges)
     rows_left = int(left / (1 + burned)) if burned else left
     figures: dict[str, Any] = {
-        "used": tightest.used,
+        "used": used,
         "position": tightest.position,
         "limit": tightest.limit,
         "of": tightest.name,
@@ -82,7 +85,9 @@ def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
     if plan.forecast:
         figures["until"] = _until(evidence.ending.at, rows_left / plan.forecast)
     reason = "; ".join(_notes(evidence, capacity, step)) or None
-    if tightest.used < plan.headroom:
+    if used < plan.headroom and _no_first(capacity, step):
+        return Finding(Status.UNKNOWN, figures, reason=f"from which end {capacity.generator} goes was not recorded")
+    if used < plan.headroom:
         return Finding(Status.HELD, figures, reason=reason)
     witness = {"position": tightest.position, "limit": tightest.limit, "of": tightest.name, "rows_left": rows_left}
     return Finding(Status.BROKEN, figures, (witness,), reason=reason)
@@ -91,7 +96,7 @@ def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
 def _ranges(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[_Range]:
     """Yield the range of the generator, of the column and of each column that refers to it, where ids are known."""
     first = capacity.generator_first
-    if capacity.position is not None and not capacity.cycles:
+    if capacity.position is not None and not capacity.cycles and not _no_first(capacity, step):
         yield _Range(capacity.generator, capacity.position, first or 0, capacity.generator_limit)
     reached = [] if capacity.position is None or capacity.cycles else [capacity.position]
     own = evidence.own_entries
@@ -104,6 +109,13 @@ def _ranges(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[_Rang
     yield _Range(f"column {capacity.column}", furthest, 0, capacity.column_limit)
     for one in capacity.references:
         yield _Range(f"{one.column}, which refers to it and is {one.type}", furthest, 0, one.limit)
+
+
+def _no_first(capacity: Capacity, step: int) -> bool:
+    """Whether an older run did not record where its generator's range begins, and 0 is certainly not on its way."""
+    if capacity.generator_first is not None or capacity.position is None:
+        return False
+    return capacity.position * step < 0 or capacity.generator_limit * step <= 0
 
 
 def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:

@@ -182,15 +182,13 @@ def _cached(evidence: Evidence, gaps: _Gaps) -> int:
     drawn = evidence.history.keys.words[evidence.owned | (evidence.history.told == Told.BURNED)]
     first = int(drawn.min() if generator.increment > 0 else drawn.max()) if len(drawn) else generator.start
     if evidence.restarted or (first - generator.start) % (size * generator.increment):
-        tails = np.minimum(gaps.open, np.uint64(size - 1))
+        tails = np.full(len(gaps.open), size - 1, np.uint64)
     else:
         tails = _tails(gaps, generator, size)
-    before = gaps.open
-    charged = gaps.charge(tails)
-    if charged > evidence.sessions * (size - 1):
-        gaps.open = before
-        return 0
-    return charged
+    tails = np.minimum(gaps.open, tails)
+    before = np.cumsum(tails) - tails
+    most = np.uint64(min(evidence.sessions * (size - 1), _LARGEST))  # of all sessions together
+    return gaps.charge(np.minimum(tails, most - np.minimum(before, most)))
 
 
 def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:

@@ -6,9 +6,9 @@ any order. An insert counts once, however many later ids had been acknowledged b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from idstorm.record.keys import components
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
+_KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal, "text": str}
+
 
 def ordered(evidence: Evidence) -> Finding:
     """Hold where no insert was overtaken: none has an id before one that was acknowledged before it began."""
@@ -27,6 +29,9 @@ def ordered(evidence: Evidence) -> Finding:
         return Finding(Status.NA, reason="the ids are not meant to be in any order")
     history = evidence.history
     places = _in_direction(evidence)
+    if places is None:
+        reason = "ids of several columns were too long to be kept whole, or not of their columns' kinds"
+        return Finding(Status.UNKNOWN, reason=reason)
     acknowledged = evidence.owned & (evidence.row_outcome == Outcome.OK)
     ended = tracks(history.of_rows(history.ended), history.row_offsets)
     begun = tracks(history.of_rows(history.begin), history.row_offsets)
@@ -91,32 +96,46 @@ def _add(
         scan.pairs.append((int(these[place]), int(those[first])))
 
 
-def _in_direction(evidence: Evidence) -> Ints:
-    """Return for each row a number that grows as its generator goes on: its id, or the rank of what is no number."""
+def _in_direction(evidence: Evidence) -> Ints | None:
+    """Return for each row a number that grows as its generator goes on: its id, or the rank of what is no number.
+
+    None where the order of some ids is not known.
+    """
     keys, generator = evidence.history.keys, evidence.plan.ids.generator
     if evidence.plan.ids.numeric:
         return ~keys.words if generator is not None and generator.increment < 0 else keys.words
     several = len(evidence.plan.ids.columns)
-    ranks = _ranks_of_parts(keys, several) if several > 1 else None
-    return _ranks(keys) if ranks is None else ranks
+    return _ranks_of_parts(keys, several) if several > 1 else _ranks(keys)
 
 
 def _ranks_of_parts(keys: Keys, number: int) -> Ints | None:
     """Return the place of each key of several parts, which are compared one by one, each by its own kind.
 
-    None where some of them were too long to be kept whole. A run that did not record the kinds takes for a number what
-    is one in every key.
+    None where some of them were too long to be kept whole, or are not of these kinds. A run that did not record the
+    kinds takes for a number what is one in every key.
     """
     _, first, inverse = np.unique(keys.words[:, :2], axis=0, return_index=True, return_inverse=True)
     texts = [str(replace(keys.codec, parts=()).decode(words)) for words in keys.words[first].tolist()]
-    for kinds in product(("int", "text"), repeat=number) if not keys.codec.parts else [keys.codec.parts]:
-        parts = [components(text, kinds) if text else [] for text in texts]  # nothing where no id was told
-        known = [one for one in parts if one is not None]
-        if len(known) == len(parts):
-            places = {tuple(one): place for place, one in enumerate(sorted(known))}
-            ranks = np.array([places[tuple(one)] for one in known], np.int64)
-            return ranks[inverse.reshape(-1)]
-    return None
+    whole = [components(text, ["text"] * number) for text in texts if text]  # there is none where no id was told
+    if None in whole:
+        return None
+    columns = list(zip(*(one or () for one in whole), strict=True)) or [()] * number
+    kinds = keys.codec.parts or ["int" if all(map(_is_int, column)) else "text" for column in columns]
+    try:
+        values = zip(*(map(_KINDS[kind], column) for kind, column in zip(kinds, columns, strict=True)), strict=True)
+        known = [next(values) if text else () for text in texts]
+    except (ValueError, ArithmeticError):
+        return None
+    places = {one: place for place, one in enumerate(sorted(set(known)))}
+    return np.array([places[one] for one in known], np.int64)[inverse.reshape(-1)]
+
+
+def _is_int(part: object) -> bool:
+    try:
+        int(str(part))
+    except ValueError:
+        return False
+    return True
 
 
 def _ranks(keys: Keys) -> Ints:

@@ -13,7 +13,7 @@ import numpy as np
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import Failures
 from idstorm.judge.timeline import stretches, tracks
-from idstorm.record.columns import Ints
+from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import History
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.tape import Flag, Told
@@ -40,7 +40,7 @@ def pressure(evidence: Evidence) -> Finding:
     mean, peak = overlap(
         begin if everything else begin[held],
         history.ended if everything else history.ended[held],
-        history.op_offsets if everything else np.concatenate([[0], np.cumsum(held)])[history.op_offsets],
+        history.op_offsets if everything else _offsets(held, history.op_offsets),
     )
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
@@ -53,6 +53,11 @@ def pressure(evidence: Evidence) -> Finding:
     }
     wanting = list(_wanting(evidence, failures, acknowledged, mean))
     return Finding(Status.UNKNOWN if wanting else Status.HELD, figures, reason="; ".join(wanting) or None)
+
+
+def _offsets(kept: Bools, offsets: Ints) -> Ints:
+    """Return where each client's operations begin among those that are kept."""
+    return np.cumsum([0, *(np.count_nonzero(kept[first:end]) for first, end in pairwise(offsets.tolist()))])
 
 
 def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: float) -> Iterator[str]:
@@ -86,12 +91,10 @@ def _most(failures: Failures) -> str:
 def _never_connected(evidence: Evidence) -> Iterator[str]:
     """Yield which workers and clients, of those that had something to do, never had a connection at all."""
     history, fleet = evidence.history, evidence.plan.fleet
-    connected = np.concatenate([[0], np.cumsum((history.flags & Flag.UNCONNECTED) == 0)])[history.op_offsets]
-    attempts = np.diff(history.op_offsets).tolist()
     had_none = {
         client
-        for client, (number, attempted) in enumerate(zip(np.diff(connected).tolist(), attempts, strict=True))
-        if not number and (attempted or fleet.inserts_of(client) != 0)
+        for client, (first, end) in enumerate(pairwise(history.op_offsets.tolist()))
+        if ((history.flags[first:end] & Flag.UNCONNECTED) != 0).all() and (end > first or fleet.inserts_of(client) != 0)
     }
     if len(had_none) == fleet.clients:
         yield "no client ever had a connection"
@@ -108,9 +111,8 @@ def _never_connected(evidence: Evidence) -> Iterator[str]:
 def _acknowledged_clients(evidence: Evidence) -> int:
     """Return of how many clients an insert was acknowledged."""
     history = evidence.history
-    good = (evidence.row_outcome == Outcome.OK) & np.isin(history.told, (Told.ID, Told.EXISTING))
-    until = np.concatenate([[0], np.cumsum(good)])[history.row_offsets]
-    return int(np.count_nonzero(np.diff(until)))
+    good = (evidence.row_outcome == Outcome.OK) & ((history.told == Told.ID) | (history.told == Told.EXISTING))
+    return sum(bool(good[first:end].any()) for first, end in pairwise(history.row_offsets.tolist()))
 
 
 def _begin(evidence: Evidence) -> Ints:
@@ -118,8 +120,12 @@ def _begin(evidence: Evidence) -> Ints:
     history = evidence.history
     if evidence.plan.joined:
         return _one_after_the_other(history)
-    unseen = ((history.flags & Flag.UNSEEN) != 0) & (history.handed != 0)
-    return np.where(unseen, history.handed, history.begin) if unseen.any() else history.begin
+    unseen = (history.flags & Flag.UNSEEN) != 0
+    if not unseen.any():
+        return history.begin
+    # Before its ids were known it may have waited for its connection; rows of a delete are chosen before it has one.
+    known = evidence.inserts & (history.handed != 0)
+    return np.where(unseen, np.where(known, history.handed, history.ended), history.begin)
 
 
 def _one_after_the_other(history: History) -> Ints:

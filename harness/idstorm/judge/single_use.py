@@ -8,7 +8,6 @@ from __future__ import annotations
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import repeated, starts_of_groups
 from idstorm.record.outcome import Outcome, Status
-from idstorm.record.tape import Kind
 from idstorm.record.verdict import Finding
 
 _UNTRIED = "nothing could have brought an id back: no row was deleted, and the server was left alone; use --deletes"
@@ -35,9 +34,16 @@ def single_use(evidence: Evidence) -> Finding:
 
 
 def _could_come_back(evidence: Evidence) -> bool:
-    """Whether a delete took effect, the server or an interlude came in between, or an acknowledged row is gone."""
-    history = evidence.history
-    deleted = bool(((history.kind == Kind.DELETE) & (history.outcome == Outcome.OK)).any())
+    """Whether an acknowledged row is gone, by a delete or without, or the server or an interlude came in between.
+
+    Without a census of a quiet table, a delete that was acknowledged counts for a row that is gone.
+    """
     interlude = evidence.plan.interlude and evidence.ending.state == "finished"
-    gone = evidence.census is not None and evidence.ending.quiet and bool(evidence.lost.any())
-    return deleted or interlude or evidence.restarted or gone
+    if interlude or evidence.restarted:
+        return True
+    gone = evidence.owned & (evidence.row_outcome == Outcome.OK)
+    if evidence.census is not None and evidence.ending.quiet:
+        gone &= ~evidence.found
+    else:
+        gone &= evidence.deleted(Outcome.OK)
+    return bool(gone.any())

@@ -63,8 +63,12 @@ def _different(ids: Ints) -> int:
 def _asked(evidence: Evidence, generator: Generator) -> Generator:
     """Return what is asked of the generator: by the model, or by the server where the model leaves it to the table."""
     capacity = evidence.ending.capacity
-    if capacity is None or capacity.generator != "AUTO_INCREMENT":
-        return generator
+    counter = capacity is not None and capacity.generator == "AUTO_INCREMENT"
+    return _asked_of_a_counter(evidence, generator) if counter else generator
+
+
+def _asked_of_a_counter(evidence: Evidence, generator: Generator) -> Generator:
+    """Return what is asked of a generator that is the table's own counter."""
     step, offset = (int(evidence.facts.get(f"auto_increment_{name}", 1)) for name in ("increment", "offset"))
     # An offset that is larger than the increment is ignored by the server.
     first = offset if offset <= step and generator.start == 1 else generator.start
@@ -73,6 +77,9 @@ def _asked(evidence: Evidence, generator: Generator) -> Generator:
 
 def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str | None:
     """Return why neither the first id nor the step is sure to have been seen."""
+    server = _asked_of_a_counter(evidence, Generator()).increment
+    if evidence.ending.capacity is None and step == server not in (1, asked.increment):
+        return f"the server's counters go on by {server}, and whether one of them made the ids is not known"
     cache = evidence.cache if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     if cache > 1 and step == asked.increment * cache:
         return f"each session drew a block of {cache} and used its first value alone: no step within a block was seen"

@@ -37,11 +37,11 @@ Shown = int | str | list[int | str]
 class Existing:
     """An id that an upsert was told, of a row that another token had made and that keeps that token.
 
-    Where the work knows that token, the id is held against the row that has it.
+    Where the work knows that token, as a number or as the text of one, the id is held against the row that has it.
     """
 
     id: Any
-    token: int | None = None
+    token: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Codec:
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
-    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int or text
+    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or text
 
     def __post_init__(self) -> None:
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
@@ -149,6 +149,8 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
 
 
 def _kind(part: object) -> str:
+    if isinstance(part, Decimal):
+        return "decimal"
     return "int" if isinstance(part, int) and not isinstance(part, bool) else "text"
 
 

@@ -100,7 +100,7 @@ class Ids:
     columns: tuple[str, ...]  #: `table.column` each
     codec: Codec
     token: str | None  #: `table.column`, or None where no column could carry a token
-    constraints: tuple[str, ...] = ()  #: names by which an error may call a constraint on these columns
+    constraints: tuple[str, ...] = ()  #: the unique keys of all tables, as `databases` writes them
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made

@@ -33,6 +33,7 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
 
@@ -117,6 +118,15 @@ def allocate(file: int, size: int) -> None:
         os.pwrite(file, bytes(size), 0)
 
 
+def _token(given: object) -> int | None:
+    """Return the token that names an owner, as a column of text may hold it; None where it can be none of a storm's."""
+    try:
+        number = int(given) if isinstance(given, int | str | Decimal) else -1
+    except (ValueError, ArithmeticError):
+        return None
+    return number if 0 <= number < 1 << 63 else None
+
+
 class Tape:
     """The recording end of a tape, for one thread."""
 
@@ -158,9 +168,9 @@ class Tape:
                 state = Told.NO_ROW
             else:
                 state = Told.EXISTING if isinstance(id_, Existing) else Told.BURNED if isinstance(id_, Burned) else _ID
-                if isinstance(id_, Existing) and id_.token is not None:
+                if isinstance(id_, Existing) and (owner := _token(id_.token)) is not None:
                     state = Told.OWNED
-                    owners.append(id_.token)
+                    owners.append(owner)
                 for offset, word in enumerate(
                     self._codec.encode(id_.id if isinstance(id_, Existing | Burned) else id_)
                 ):

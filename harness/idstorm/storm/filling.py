@@ -128,7 +128,13 @@ def keys_of(table: sa.Table) -> list[sa.PrimaryKeyConstraint | sa.UniqueConstrai
 
 
 def _parent_of(column: sa.Column[Any], *, unique: bool) -> sa.Column[Any]:
-    target = next(iter(column.foreign_keys)).column
+    key = next(iter(column.foreign_keys))
+    try:
+        target = key.column
+    except sa.exc.NoReferenceError as error:
+        raise Unfillable(
+            f"it refers to {key.target_fullname}, which nothing maps: import the module that does"
+        ) from error
     if unique:
         raise Unfillable(f"each row needs a row of {target.table.name} of its own")
     if target.table is column.table:

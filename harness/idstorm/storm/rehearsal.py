@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,13 +194,22 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
-        constraints=work.constraints,
+        constraints=_unique_keys(work, stage),
         autonomous=(any(one.early for one in done) or manner.isolation == AUTOCOMMIT or scenario.client is not None),
         generator=work.generator,
         sortable=scenario.sortable,
         filled=work.filled,
     )
     return ids_of_plan, sentences
+
+
+def _unique_keys(work: Work, stage: _Stage) -> tuple[str, ...]:
+    """Return the unique keys as the database has them; where it does not say, as the model has them."""
+    found: tuple[str, ...] = ()
+    if not stage.scenario.local:
+        with suppress(sa.exc.SQLAlchemyError), stage.database.snapshot(stage.url) as connection:
+            found = stage.database.keys(connection, work.id_names)
+    return found or work.constraints
 
 
 def _rehearse(

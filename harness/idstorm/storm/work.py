@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 
+from idstorm.databases.uniques import modelled, written
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
@@ -72,7 +73,7 @@ class Work:
 
     @property
     def constraints(self) -> tuple[str, ...]:
-        """The names by which a database may call a constraint that the id breaks."""
+        """The unique keys that the model knows, the id's own among them."""
         return constraints_of(self.ids)
 
     @property
@@ -185,7 +186,8 @@ def _default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> Del
     table = ids[0].table
     chosen = _one_or_tuple(ids)
     joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
-    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in reversed(sa.schema.sort_tables(joined))}
+    ordered = reversed(sa.schema.sort_tables(joined)) if len(joined) > 1 else ()
+    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in ordered}
 
     def delete(session: Session, values: Sequence[Any]) -> None:
         known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
@@ -217,17 +219,10 @@ def _as_stored(column: sa.Column[Any], value: Any) -> Any:
 
 
 def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
-    """Return the names by which a database may call a constraint that these columns break together."""
-    table, columns = ids[0].table, set(ids)
+    """Return the unique keys of all tables beside the id's, as `Unique` writes them."""
+    table = ids[0].table
     assert isinstance(table, sa.Table)
-    keys: list[Any] = [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
-    keys += [one for one in table.indexes if one.unique]
-    names = {str(key.name) for key in keys if key.name and set(key.columns) == columns}
-    if set(table.primary_key.columns) == columns:
-        names |= {"PRIMARY", str(table.primary_key.name or f"{table.name}_pkey")}
-    elif any(set(key.columns) == columns for key in keys):
-        names.add(ids[0].name)  # some call an unnamed key by its first column
-    return tuple(sorted(names))
+    return written([qualified(column) for column in ids], modelled(table.metadata))
 
 
 def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Column[Any], str]]:
