@@ -143,6 +143,7 @@ setval = Scenario(
 deleted_rows = Scenario(
     model=Booking,
     interlude=rows_and_maximum,
+    batch=10,  # of each client the newest rows are gone: so many that some must have been the newest of all
     deletes=0.3,
     claims=[
         holds(unique, durable, faithful, accepted),

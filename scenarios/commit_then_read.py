@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, single_use, starts_at, unique
+from idstorm.scenario import Row, Scenario, accepted, durable, faithful, holds, starts_at, unique
 
 
 class User(Row):
@@ -34,5 +34,5 @@ def add_and_commit(session: Session, tokens: Sequence[int]) -> list[int]:
 commit_then_read = Scenario(
     model=User,
     insert=add_and_commit,
-    claims=[holds(unique, durable, faithful, accepted, single_use, starts_at)],
+    claims=[holds(unique, durable, faithful, accepted, starts_at)],
 )

@@ -44,9 +44,10 @@ from sqlalchemy.types import UserDefinedType
 
 from idstorm.scenario import NotYet, Row, Scenario, breaks, durable, faithful, holds, may_break, unique, visible
 
-THINK = (0.0, 0.004)  # seconds that transactions take
+THINK = (0.0, 0.01)  # seconds that transactions take
+IN_A_QUEUE = (0.0, 0.002)
 LAG = 500  # ids
-PATIENCE = 1.0  # seconds after which a gap is taken for a rollback's
+PATIENCE = 10.0  # seconds after which a gap is taken for a rollback's
 
 Polled = tuple[Sequence[Any], Any]
 
@@ -144,6 +145,7 @@ outbox = Scenario(
     insert=add,
     think=THINK,
     reader=True,
+    least=2_000,  # a poll can pass by the few rows that are under way, so that it takes many polls
     claims=[
         holds(unique, durable, faithful),
         breaks(visible, why="a later id commits first, and the reader goes on from there"),
@@ -174,7 +176,7 @@ one_at_a_time = Scenario(
     model=Event,
     insert=add_in_turn,
     setup=open_turnstile,
-    think=THINK,
+    think=IN_A_QUEUE,
     reader=True,
     claims=[holds(unique, durable, faithful, visible, why="ids are drawn under a lock that is held until COMMIT")],
 )

@@ -10,6 +10,7 @@ https://dev.mysql.com/doc/refman/9.7/en/information-functions.html#function_last
 """
 
 from collections.abc import Sequence
+from time import sleep
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -26,6 +27,7 @@ def insert_and_look(session: Session, tokens: Sequence[int]) -> list[int | None]
     for token in tokens:
         session.execute(insert(Account).values(token=token))
         session.commit()
+        sleep(0.002)  # an application does other things, too, before it asks
         ids.append(session.scalar(select(func.max(Account.id))))
     return ids
 

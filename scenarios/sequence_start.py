@@ -11,7 +11,7 @@ https://mariadb.com/kb/en/create-sequence/
 
 from sqlalchemy import Column, Integer, Sequence
 
-from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, holds, single_use, starts_at, unique
+from idstorm.scenario import Row, Scenario, accepted, breaks, durable, faithful, holds, starts_at, unique
 
 
 class User(Row):
@@ -27,7 +27,7 @@ class SparseUser(Row):
 
 
 CLAIMS = [
-    holds(unique, durable, faithful, accepted, single_use),
+    holds(unique, durable, faithful, accepted),
     holds(starts_at, when={"sequences"}),
     breaks(starts_at, when={"sqlite", "mysql"}, why="SQLAlchemy leaves the sequence out without a word"),
 ]

@@ -55,6 +55,7 @@ class LogEntry(Row):
 
 snowflake_ids = Scenario(
     model=Message,
+    deletes=0.1,
     claims=[holds(unique, durable, faithful, single_use, why="each process has a worker number of its own")],
 )
 

@@ -31,5 +31,6 @@ two_phase = Scenario(
     needs={"two_phase"},
     server={"postgresql": {"max_prepared_transactions": "64"}},
     rollback=0.1,
+    deletes=0.1,
     claims=[holds(unique, durable, faithful, accepted, single_use, starts_at)],
 )

@@ -28,6 +28,7 @@ class Upload(Row):
 ulids = Scenario(
     model=Upload,
     sortable=True,
+    deletes=0.1,
     claims=[
         holds(unique, durable, faithful, accepted, single_use, why="80 random bits within each millisecond"),
         may_break(ordered, why="within a millisecond they are drawn at random"),

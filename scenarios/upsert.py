@@ -2,20 +2,27 @@
 
 `INSERT … ON CONFLICT DO UPDATE` and `… ON DUPLICATE KEY UPDATE` take the next value of the generator before they find
 the row that is there already; the value is then gone. A table that is updated a thousand times for each new row uses
-up its ids a thousand times as fast. The other question is which id comes back: RETURNING gives that of the row, old or
-new. MySQL and MariaDB report the row's id after an update only where the statement says `id = LAST_INSERT_ID(id)`.
-SQLite burns nothing, since the next id is the largest plus one.
+up its ids a thousand times as fast. SQLite burns nothing, since the next id is the largest plus one.
+
+The other question is which id comes back. RETURNING gives that of the row, old or new; MySQL, which has none, reports
+it where the statement says `id = LAST_INSERT_ID(id)`. What people know from plain inserts is wrong after an update, and
+and `last_id` shows how: `lastval()` of PostgreSQL is the value that was drawn and thrown away, the id of no row.
+LAST_INSERT_ID() of MySQL and MariaDB, and `cursor.lastrowid` on SQLite, are the id that this connection inserted last,
+perhaps minutes ago and for another customer, or 0. A test that inserts a new customer each time never notices.
 
 https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
 https://dev.mysql.com/doc/refman/9.7/en/insert-on-duplicate.html
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
+https://dev.mysql.com/doc/refman/9.7/en/information-functions.html#function_last-insert-id
+https://mariadb.com/kb/en/insertreturning/
 https://www.sqlite.org/lang_upsert.html
+https://www.sqlite.org/c3ref/last_insert_rowid.html
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, String, func, insert
+from sqlalchemy import CursorResult, String, func, insert, select, text
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -47,18 +54,45 @@ def email_of(token: int) -> str:
 
 
 def upsert_one(session: Session, token: int) -> int | Existing:
-    values = {"email": email_of(token), "token": token, "orders": 1}
+    if session.get_bind().dialect.name == "mysql":
+        statement = counting(session, token, id=func.last_insert_id(Customer.id))
+        done: CursorResult[Any] = session.connection().execute(statement)
+        return told(int(done.lastrowid), owner_of(session, token), token)
+    id_, owner = session.execute(counting(session, token).returning(Customer.id, Customer.token)).one()
+    return told(id_, owner, token)
+
+
+def upsert_and_ask(session: Session, token: int) -> int | Existing:
+    """Take for the id what the connection says that it has inserted last."""
+    done: CursorResult[Any] = session.connection().execute(counting(session, token))
+    match session.get_bind().dialect.name:
+        case "postgresql":
+            last = session.scalar(text("SELECT lastval()"))
+        case "sqlite":
+            last = done.lastrowid
+        case _:
+            last = session.scalar(text("SELECT LAST_INSERT_ID()"))
+    return told(int(last), owner_of(session, token), token)
+
+
+def counting(session: Session, token: int, **more: Any) -> Any:
+    """Insert a customer, or count one more order of the one that is there."""
+    table: Any = Customer.__table__
+    values, once_more = {"email": email_of(token), "token": token}, {"orders": Customer.orders + 1, **more}
     if session.get_bind().dialect.name in ("mysql", "mariadb"):
-        counted = {"id": func.last_insert_id(Customer.id), "orders": Customer.orders + 1}
-        done: CursorResult[Any] = session.connection().execute(
-            mysql.insert(Customer.__table__).values(values).on_duplicate_key_update(counted)  # type: ignore[arg-type]
-        )
-        return int(done.lastrowid) if done.rowcount == 1 else Existing(done.lastrowid)  # 2: it was updated
+        return mysql.insert(table).values(values).on_duplicate_key_update(once_more)
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Customer).values(values)
-    statement = statement.on_conflict_do_update(index_elements=["email"], set_={"orders": Customer.orders + 1})
-    id_, owner = session.execute(statement.returning(Customer.id, Customer.token)).one()
-    return int(id_) if owner == token else Existing(id_)
+    return dialect.insert(table).values(values).on_conflict_do_update(index_elements=["email"], set_=once_more)
+
+
+def told(id_: int, owner: int | None, token: int) -> int | Existing:
+    """Return the id; of a row that was there before, with the token that says whose it is."""
+    return id_ if owner == token else Existing(id_, token=owner)
+
+
+def owner_of(session: Session, token: int) -> int | None:
+    """Return the token that the customer's row has, in the transaction that has locked it."""
+    return session.scalars(select(Customer.token).where(Customer.email == email_of(token))).one()
 
 
 def insert_or_leave(session: Session, token: int) -> int | None:
@@ -70,6 +104,10 @@ def insert_or_leave(session: Session, token: int) -> int | None:
     statement = dialect.insert(Customer).values(values).on_conflict_do_nothing(index_elements=["email"])
     id_: int | None = session.scalar(statement.returning(Customer.id))
     return id_
+
+
+def asking(session: Session, tokens: Sequence[int]) -> list[int | Existing]:
+    return [upsert_and_ask(session, token) for token in tokens]
 
 
 def upserts(session: Session, tokens: Sequence[int]) -> list[int | Existing]:
@@ -90,3 +128,12 @@ CLAIMS = [
 upsert = Scenario(model=Customer, insert=upserts, claims=CLAIMS)
 
 do_nothing = Scenario(model=Customer, insert=ignoring, claims=CLAIMS)
+
+last_id = Scenario(
+    model=Customer,
+    insert=asking,
+    claims=[
+        holds(unique, durable, accepted),
+        breaks(faithful, why="after an update, what the connection has inserted last is not the row's id"),
+    ],
+)

@@ -19,4 +19,4 @@ class Event(Row):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
 
 
-uuid4 = Scenario(model=Event, claims=[holds(unique, single_use, durable, faithful, accepted)])
+uuid4 = Scenario(model=Event, deletes=0.1, claims=[holds(unique, single_use, durable, faithful, accepted)])

@@ -27,6 +27,7 @@ class Order(Row):
 uuid7 = Scenario(
     model=Order,
     sortable=True,
+    deletes=0.1,
     claims=[
         holds(unique, durable, faithful, accepted, single_use, why="74 random bits within each millisecond"),
         may_break(ordered, why="within a millisecond, two processes draw at random"),

@@ -26,6 +26,7 @@ def test_databases_go_side_by_side_into_one_table(idstorm: Idstorm, postgresql: 
     assert [row.split(" | ")[0] for row in rows if "`" in row] == [
         "| `upsert`",
         "| `upsert:do_nothing`",
+        "| `upsert:last_id`",
         "| `sequence_start:by_tens`",
     ]
     assert any("gapless" in row and "missing (between" in row for row in rows)

@@ -50,6 +50,8 @@ class Scenario:
     """`delete(session, ids)`: delete rows that this client was acknowledged. Default: one DELETE by id."""
     batch: int = 1
     """Tokens for each call of `insert`."""
+    least: int = 0
+    """Rows that a storm has to attempt for what is claimed to show. Where fewer are asked for, so many it attempts."""
     deletes: float = 0.0
     """The fraction of the operations that delete."""
     rollback: float = 0.0
@@ -101,6 +103,8 @@ class Scenario:
     def __post_init__(self) -> None:
         if not isinstance(self.model, type) or not hasattr(self.model, "__mapper__"):
             raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
+        if self.least < 0:
+            raise ScenarioError("least of a scenario is a number of rows: 0 or more")
         if self.batch < 1 or self.connections < 1:
             raise ScenarioError("batch and connections of a scenario are at least 1")
         if not 0 <= self.think[0] <= self.think[1]:

@@ -73,6 +73,7 @@ class Order:
         return replace(
             self.fleet,
             processes=1 if scenario.local else self.fleet.processes,
+            inserts=None if self.fleet.inserts is None else max(self.fleet.inserts, scenario.least),
             batch=scenario.batch if self.batch is None else self.batch,
             rollback=scenario.rollback if self.rollback is None else self.rollback,
             deletes=scenario.deletes if self.deletes is None else self.deletes,
@@ -152,7 +153,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
-        notes=(*order.notes, *rehearsed.notes),
+        notes=(*order.notes, *_more_than_asked(order), *rehearsed.notes),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
         raise UsageError(
@@ -171,6 +172,13 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
                     reader.rest()
                 ending = _take_census(order, plan, work, inside, folder, ending, reader)
             return replace(ending, before=before, kept=mask(inside) if order.keep else None)
+
+
+def _more_than_asked(order: Order) -> tuple[str, ...]:
+    asked, inserts = order.fleet.inserts, order.final_fleet.inserts
+    if asked == inserts:
+        return ()
+    return (f"{inserts:,} inserts were attempted instead of {asked:,}: what is claimed needs as many to show",)
 
 
 def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
