@@ -33,6 +33,7 @@ class _Here(threading.local):
 
 _here = _Here()
 _wrapped: WeakSet[Any] = WeakSet()
+_opened: list[None] = []  # one for each connection: appending to a list takes no lock
 _autocommitting: set[int] = set()  # the driver's connections that commit each statement; not all can be referred to
 
 
@@ -45,6 +46,11 @@ def listen() -> None:
     """Listen to every pool of this process that connects from now on."""
     for name, heard in _EVENTS.items():
         event.listen(Pool, name, heard)
+
+
+def opened() -> int:
+    """Return how many connections the pools of this process have opened, one after another."""
+    return len(_opened)
 
 
 @contextmanager
@@ -62,6 +68,7 @@ def listening(ear: Ear) -> Iterator[None]:
 
 def _on_connect(connection: Any, record: Any) -> None:
     """Wrap a pool's dialect. No event names it; where it is not found, its connections count as raw."""
+    _opened.append(None)
     _autocommitting.discard(id(connection))  # of one that is gone, whose place in memory this one has
     dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
     if dialect is not None and dialect not in _wrapped:

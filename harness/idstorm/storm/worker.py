@@ -5,7 +5,7 @@ It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
     stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
              that idstorm is gone: the worker ends at once.
     stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
-             ``{"done": true, "full": N, "census": null}`` or ``{"fatal": "…"}``
+             ``{"done": true, "full": N, "census": null, "connections": N}`` or ``{"fatal": "…"}``
 
 With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
 that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
@@ -41,7 +41,7 @@ from idstorm.scenario.clients import Inserter
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control
 from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
-from idstorm.storm.hearing import listen
+from idstorm.storm.hearing import listen, opened
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
 
@@ -142,7 +142,7 @@ def _storm(
     finally:
         engine.dispose()  # a session that stays would keep the census waiting
     full = sum(client.full for client in clients)
-    return {"full": full, "census": unreadable and redact(unreadable, secrets)}
+    return {"full": full, "census": unreadable and redact(unreadable, secrets), "connections": opened()}
 
 
 def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str | None:
