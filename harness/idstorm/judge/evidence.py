@@ -195,7 +195,13 @@ class Evidence:
         if self.ending.connections is not None:
             return self.ending.connections
         pool, unknown = self.plan.pool, int(np.count_nonzero(self.history.outcome == Outcome.UNKNOWN))
-        return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) + unknown
+        lives = 2 if self.restarted else 1  # each session ended with the server, idle or not, and was opened again
+        return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) * lives + unknown
+
+    @property
+    def of_a_counter(self) -> bool:
+        """Whether the ids are those of the table's own counter, as far as it is known what makes them."""
+        return self.ending.capacity is None or self.ending.capacity.generator == "AUTO_INCREMENT"
 
     @property
     def cache(self) -> int:
