@@ -132,6 +132,24 @@ class Evidence:
         return found
 
     @cached_property
+    def differing(self) -> Ints:
+        """The entries of the census that are a row, and do not have an id that its client was told."""
+        census, keys = self.census, self.history.keys
+        assert census is not None
+        found, all_owned = [], bool(self.owned.all())
+        for piece in pieces(len(census)):
+            rows = self.row_of_entry[piece]
+            known = rows >= 0
+            places = rows if known.all() else np.where(known, rows, 0)
+            same = keys.take(places).equal(census.ids.take(piece)) if len(keys) else known
+            if len(keys) and not all_owned:
+                same &= self.owned[places]
+            if census.null_ids is not None:
+                same &= ~census.null_ids[piece]
+            found.append(np.flatnonzero(known & ~same) + piece.start)
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    @cached_property
     def committed(self) -> Bools:
         """The rows with an id that certainly committed: ok, or unknown and found."""
         committed: Bools = self.row_outcome == Outcome.OK

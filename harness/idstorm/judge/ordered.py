@@ -20,7 +20,6 @@ from idstorm.record.keys import components
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
-
 _KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal, "text": str}
 
 
