@@ -195,6 +195,12 @@ class TestABlockForABulkInsert:
         operations = [told(1, 2, 3, 4), told(9, 10, client=1)]
         assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 4}
 
+    def test_follows_rows_that_nobody_was_told_of_as_well(self) -> None:
+        lost = [unknown(NOTHING, NOTHING, NOTHING), unknown(NOTHING, client=1), unknown(NOTHING, client=1)]
+        there = [(1, 0), (2, 1), (3, 2), (5, 3), (7, 4)]
+        assert causes(on(*lost, facts=IN_BLOCKS, batch=3, census=there)) == {"bulk": 1, "unexplained": 1}
+        assert causes(on(*lost[1:], facts=IN_BLOCKS, batch=3, census=[(1, 0), (5, None), (4, 1)])) == {"unexplained": 2}
+
     def test_leaves_nothing_after_a_single_row(self) -> None:
         operations = [told(1), told(3, 4, 5, 6, client=1)]
         assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 1}
@@ -213,6 +219,11 @@ class TestABlockForABulkInsert:
         assert causes(on(*operations, batch=2)) == {"refused": 2, "unexplained": 3}
         single = [told(1), failed(NOTHING), told(4)]
         assert causes(on(*single, facts=IN_BLOCKS)) == {"refused": 1, "unexplained": 1}
+
+
+def test_an_insert_that_is_there_has_used_up_no_other_id() -> None:
+    assert causes(on(told(1), unknown(NOTHING), told(4), census=[(1, 0), (2, 1), (4, 2)])) == {"unexplained": 1}
+    assert causes(on(told(1), unknown(NOTHING), told(4), census=[(1, 0), (4, 2)])) == {"refused": 1, "unexplained": 1}
 
 
 def test_servers_that_take_turns_step_over_each_others_values() -> None:

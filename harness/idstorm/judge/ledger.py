@@ -38,7 +38,7 @@ import numpy as np
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import lookup
 from idstorm.judge.span import Span
-from idstorm.record.columns import Ints, Keys
+from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
@@ -166,9 +166,15 @@ def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
 
     A block for a statement of unknown length has 1, 2, 4, 8 … values, so that its rest is less than the statement.
     """
-    history = evidence.history
-    rows = np.flatnonzero(evidence.owned)
-    owner = lookup(history.keys.take(rows), Keys(history.keys.codec, gaps.low))
+    history, census, codec = evidence.history, evidence.census, evidence.history.keys.codec
+    assert census is not None
+    told, entries = np.flatnonzero(evidence.owned), np.flatnonzero(evidence.row_of_entry >= 0)
+    entries = entries[~evidence.owned[evidence.row_of_entry[entries]]]  # rows that nobody was told of
+    rows = np.concatenate([told, evidence.row_of_entry[entries]])
+    if not len(rows):
+        return 0
+    ids = join_keys(codec, [history.keys.take(told), census.ids.take(entries)])
+    owner = lookup(ids, Keys(codec, gaps.low))
     together = history.of_rows(history.rows, rows[np.maximum(owner, 0)])
     return gaps.charge_all((owner >= 0) & (gaps.open < together))
 
@@ -209,6 +215,7 @@ def _by_number(evidence: Evidence) -> dict[str, int]:
     history = evidence.history
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached
+    never_told &= ~evidence.found  # one that is there has its id in the table, told or not
     ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     return {
         "refused": int(np.count_nonzero(never_told)) * (2 if _in_blocks(evidence) else 1),
