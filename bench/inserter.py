@@ -30,9 +30,10 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
-from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
+from idstorm.storm.client import Client
 from idstorm.storm.control import Control
 from idstorm.storm.engine import Manner, open_engine
+from idstorm.storm.hearing import listen
 from idstorm.storm.work import work_of
 
 MODEL: Any = catalogue.find("autoincrement")[0].scenario.model
@@ -88,7 +89,7 @@ def clients_of(order: Round, plan: Plan, number: int, engine: sa.Engine, control
             work,
             _database(engine.url),
             lambda: Session(engine),
-            Tape(Path(order.tapes), client, plan.fleet.batch, plan.ids.codec),
+            Tape(Path(order.tapes), client, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
             control,
             (),
         )
@@ -148,11 +149,10 @@ def main(kind: str, number: int) -> None:
     orders = (Round(**json.loads(line)) for line in sys.stdin)
     first = next(orders)  # a warm-up: it fills the pool and SQLAlchemy's caches, and is answered like the others
     manner = Manner(Pool(len(first.fleet.of_worker(number))), None, {})
+    if kind == "idstorm":
+        listen()
     engine = open_engine(SCENARIOS[first.work], _database(url), url, manner)
     MODEL.metadata.create_all(engine)
-    if kind == "idstorm":
-        listen_to_commits()
-        listen_to_pool(engine)
     for order in chain([first], orders):
         print(json.dumps(run(kind, number, engine, order)), flush=True)
 

@@ -269,7 +269,7 @@ def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) ->
     reports: list[dict[str, Any]] = []
     for folder in ("here", "there"):
         run = store.Run(tmp_path / folder / "one", "idstorm run", ({"name": "a", "scenario": "s", "target": "t"},))
-        store.write_ending(run.folder / "a", Ending("not applicable", "no sequences"))
+        store.write_ending(run.folder / "a", Ending("not applicable", "no sequences"), run.stamp("a"))
         reports.append(judge_run(run).to_json())
     assert reports[0] == reports[1]
     assert reports[0]["storms"][0]["result"] == "n/a"

@@ -35,7 +35,7 @@ def written(folder: Path, codec: Codec, batch: int, operations: int = 300) -> Pl
         return {"int64": number, "uuid": f"{number:032x}", "text": f"id-{number}"}[codec.kind]
 
     for client in (0, 2):
-        tape = Tape(folder / "tapes", client, batch, codec)
+        tape = Tape(folder / "tapes", client, batch, codec, made.tokens.base)
         for place in range(operations):
             tape.reserve()
             rows, now = random.randint(1, batch), now + random.randrange(1, 1_000)
@@ -82,7 +82,7 @@ def test_of_a_plain_operation_few_bytes_are_left(tmp_path: Path) -> None:
     (tmp_path / "tapes").mkdir()
     random = Random(1)
     for client in range(2):
-        tape, now = Tape(tmp_path / "tapes", client, 1, Codec("int64")), 10**15
+        tape, now = Tape(tmp_path / "tapes", client, 1, Codec("int64"), made.tokens.base), 10**15
         for place in range(20_000):
             tape.reserve()
             tape.begin(Kind.INSERT, 1, now)

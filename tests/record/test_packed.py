@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from idstorm.errors import UnreadableRun
 from idstorm.record import packed
 from idstorm.record.packed import Packed, Packing
+from idstorm.record.stamp import Stamp
 
+STAMP = Stamp("run", "storm", 1)
 WORDS = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -24,20 +27,20 @@ def test_any_numbers_come_back(numbers: list[int], piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(packed, "_PIECE", piece)
         path = Path(folder, "numbers.zip")
-        with Packing(path, {"what": "numbers"}) as packing:
+        with Packing(path, STAMP, {"what": "numbers"}) as packing:
             packing.add("some", np.array(numbers, np.int64))
-        with Packed(path) as read:
+        with Packed(path, STAMP) as read:
             assert read.read("some").tolist() == numbers
             assert read.about["what"] == "numbers"
 
 
 def test_numbers_that_follow_one_another_take_little(tmp_path: Path) -> None:
     ids = np.arange(1_000_000) * 3
-    with Packing(tmp_path / "ids.zip", {}) as packing:
+    with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
         packing.add("ids", ids)
         packing.add_text("words", "some\nlines")
     assert (tmp_path / "ids.zip").stat().st_size < 50_000
-    with Packed(tmp_path / "ids.zip") as read:
+    with Packed(tmp_path / "ids.zip", STAMP) as read:
         assert (read.read("ids") == ids).all()
         assert read.read_text("words") == "some\nlines"
         assert "ids" in read
@@ -47,7 +50,7 @@ def test_numbers_that_follow_one_another_take_little(tmp_path: Path) -> None:
 
 def test_an_archive_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     def pack() -> None:
-        with Packing(tmp_path / "ids.zip", {}) as packing:
+        with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
             packing.add("ids", np.arange(10))
             raise ZeroDivisionError
 
@@ -59,21 +62,22 @@ def test_an_archive_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", [100, 1_500, 4_000])
 def test_a_byte_that_changed_is_noticed(tmp_path: Path, at: int) -> None:
     path = tmp_path / "ids.zip"
-    with Packing(path, {}) as packing:
+    with Packing(path, STAMP, {}) as packing:
         packing.add("ids", np.random.default_rng(1).integers(0, 1 << 40, 1_000))
     content = bytearray(path.read_bytes())
     content[at] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(UnreadableRun), Packed(path) as read:
+    with pytest.raises(UnreadableRun), Packed(path, STAMP) as read:
         read.read("ids")
 
 
 def test_a_column_that_is_shorter_or_longer_than_it_should_be_is_noticed(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "ids.zip", "w") as archive:
-        archive.writestr("about.json", '{"format": 1, "columns": {"short": 2, "long": 1}, "texts": []}')
+        about = {"format": 1, "stamp": STAMP.to_json(), "columns": {"short": 2, "long": 1}, "texts": []}
+        archive.writestr("about.json", json.dumps(about))
         archive.writestr("short", bytes(8))
         archive.writestr("long", bytes(16))
-    with Packed(tmp_path / "ids.zip") as read:
+    with Packed(tmp_path / "ids.zip", STAMP) as read:
         for name in ("short", "long", "missing"):
             with pytest.raises(UnreadableRun):
                 read.read(name)

@@ -52,7 +52,7 @@ def record(tape: Tape, number: int) -> None:
 
 
 def test_what_is_recorded_reads_back_exactly(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 3, Codec("int64"))
+    tape = Tape(tmp_path, 0, 3, Codec("int64"), BASE)
     tape.reserve()
     tape.begin(Kind.INSERT, 3, 10)
     tape.hand([7, None, Existing(9)], 11)
@@ -87,7 +87,7 @@ def test_what_is_recorded_reads_back_exactly(tmp_path: Path) -> None:
 
 
 def test_a_tape_grows_by_segments_and_is_read_as_one(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 1, Codec("int64"))
+    tape = Tape(tmp_path, 0, 1, Codec("int64"), BASE)
     for number in range(20_000):
         record(tape, number)
     assert len(segments(tmp_path, 0)) > 2
@@ -97,7 +97,7 @@ def test_a_tape_grows_by_segments_and_is_read_as_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", range(4))
 def test_an_operation_that_was_cut_short_is_unknown(tmp_path: Path, moment: int) -> None:
-    tape = Tape(tmp_path, 0, 1, Codec("int64"))
+    tape = Tape(tmp_path, 0, 1, Codec("int64"), BASE)
     record(tape, 1)
     tape.reserve()
     steps: list[Callable[[], None]] = [
@@ -113,7 +113,7 @@ def test_an_operation_that_was_cut_short_is_unknown(tmp_path: Path, moment: int)
 
 
 def test_a_result_that_was_stored_but_not_published_counts_for_nothing(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 1, Codec("int64"))
+    tape = Tape(tmp_path, 0, 1, Codec("int64"), BASE)
     record(tape, 1)
     (path,) = segments(tmp_path, 0)
     layout = Layout(1, 1)
@@ -131,7 +131,7 @@ sys.path.insert(0, sys.argv[2])
 from idstorm.record.keys import Codec
 from idstorm.record.tape import Tape
 from test_tape import record
-tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"))
+tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"), 1_000_000)
 number = 0
 while True:
     number += 1
@@ -142,7 +142,7 @@ while True:
 @pytest.mark.parametrize("attempt", range(12))
 def test_a_kill_at_any_instant_leaves_a_tape_that_reads_back_exactly(tmp_path: Path, attempt: int) -> None:
     here = Path(__file__).parent
-    environ = {**os.environ, "PYTHONPATH": str(here.parent)}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(here)], env=environ)
     eventually(lambda: segments(tmp_path, 0))
     time.sleep(random.Random(attempt).uniform(0.0, 0.05))
@@ -167,7 +167,7 @@ def _is_exact(history: History) -> None:
 
 
 def test_the_space_of_an_operation_is_on_disk_before_it_begins(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 100, Codec("text", 64))
+    tape = Tape(tmp_path, 0, 100, Codec("text", 64), BASE)
     tape.reserve()
     (path,) = segments(tmp_path, 0)
     status = path.stat()
@@ -182,7 +182,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 from idstorm.record.keys import Codec
 from idstorm.record.tape import Tape
 from test_tape import record
-tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"))
+tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"), 1_000_000)
 for number in range(1_000_000):
     try:
         record(tape, number)
@@ -194,7 +194,7 @@ for number in range(1_000_000):
 
 def test_a_segment_that_cannot_be_had_stops_the_client_before_it_acts(tmp_path: Path) -> None:
     here = Path(__file__).parent
-    environ = {**os.environ, "PYTHONPATH": str(here.parent)}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", _UNTIL_FULL, str(tmp_path), str(here)],
         env=environ,
@@ -208,7 +208,7 @@ def test_a_segment_that_cannot_be_had_stops_the_client_before_it_acts(tmp_path: 
 
 
 def test_a_trimmed_tape_is_smaller_and_reads_the_same(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 1, Codec("int64"))
+    tape = Tape(tmp_path, 0, 1, Codec("int64"), BASE)
     record(tape, 1)
     (path,) = segments(tmp_path, 0)
     before = path.stat().st_size
@@ -224,7 +224,7 @@ def test_a_client_that_never_began_has_an_empty_tape(tmp_path: Path) -> None:
 
 
 def test_an_owner_is_named_by_its_token_as_its_column_holds_it(tmp_path: Path) -> None:
-    tape = Tape(tmp_path, 0, 6, Codec("int64"))
+    tape = Tape(tmp_path, 0, 6, Codec("int64"), BASE)
     tape.reserve()
     tape.begin(Kind.INSERT, 6, 10)
     tokens: list[int | str | None] = [BASE, str(BASE), "of another application", None, -5, 1 << 70]
@@ -239,7 +239,7 @@ def test_an_owner_is_named_by_its_token_as_its_column_holds_it(tmp_path: Path) -
 def test_errors_of_one_name_stay_apart_where_one_alone_is_a_refusal(tmp_path: Path) -> None:
     """MariaDB calls the primary key of every table PRIMARY."""
     for client, refused in enumerate((False, True)):
-        tape = Tape(tmp_path, client, 1, Codec("int64"))
+        tape = Tape(tmp_path, client, 1, Codec("int64"), BASE)
         tape.reserve()
         tape.begin(Kind.INSERT, 1, 10)
         tape.end(Outcome.FAILED | tape.code(Code("mariadb:1062 of PRIMARY", refused=refused)) << 16, 11)
@@ -254,7 +254,7 @@ def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:
 
 
 def test_a_tape_of_another_plan_is_refused(tmp_path: Path) -> None:
-    record(Tape(tmp_path, 0, 1, Codec("int64")), 1)
+    record(Tape(tmp_path, 0, 1, Codec("int64"), BASE), 1)
     with pytest.raises(UnreadableRun, match="does not belong"):
         read_tapes(tmp_path, plan(batch=2))
 
@@ -267,7 +267,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
 from idstorm.record.code import Code
 from idstorm.record.keys import Codec
 from idstorm.record.tape import Tape
-tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"))
+tape = Tape(Path(sys.argv[1]), 0, 1, Codec("int64"), 1_000_000)
 tape.code(Code("one", shown="x" * 3_000))
 try:
     tape.code(Code("two", shown="x" * 3_000))

@@ -14,11 +14,13 @@ from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
 from idstorm.record.keys import Codec, Odd
+from idstorm.record.stamp import Stamp
 from running import Idstorm
 from servers import On
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("token", sa.BigInteger))
 INTEGERS = Codec("int64")
+STAMP = Stamp("run", "storm", 1)
 
 
 def table(path: Path, rows: list[tuple[Any, Any]]) -> sa.URL:
@@ -112,8 +114,9 @@ def test_a_census_that_differs_from_the_tables_own_count_is_unreadable(
 
 def test_a_census_is_written_and_read_as_it_was(tmp_path: Path) -> None:
     census = Census.of(Codec("text", 16), [("one", 1), (None, 2), ("three", None)])
-    census.write(tmp_path / "census.zip")
-    again = Census.read(tmp_path / "census.zip", Codec("text", 16))
+    stamp = STAMP
+    census.write(tmp_path / "census.zip", stamp)
+    again = Census.read(tmp_path / "census.zip", Codec("text", 16), stamp)
     assert [again.ids.show(place) for place in (0, 2)] == ["one", "three"]
     assert again.null_ids is not None
     assert again.null_ids.tolist() == [False, True, False]
@@ -121,8 +124,8 @@ def test_a_census_is_written_and_read_as_it_was(tmp_path: Path) -> None:
 
 def test_odd_ids_are_written_and_read_as_they_were(tmp_path: Path) -> None:
     census = Census.of(INTEGERS, [(1, 1), ("odd", 2), (None, 3)])
-    census.write(tmp_path / "census.zip")
-    again = Census.read(tmp_path / "census.zip", INTEGERS)
+    census.write(tmp_path / "census.zip", STAMP)
+    again = Census.read(tmp_path / "census.zip", INTEGERS, STAMP)
     assert [again.show_id(place) for place in range(3)] == [1, "odd", None]
 
 

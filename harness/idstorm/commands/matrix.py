@@ -126,7 +126,7 @@ class _Column:
                 folder = self.stored.folder / name
                 self.show(order.address.name, done, order.found.name)
                 if self.asked():
-                    store.write_ending(folder, store.Ending("interrupted", "before it began"))
+                    store.write_ending(folder, store.Ending("interrupted", "before it began"), self.stored.stamp(name))
                 else:
                     storming.storm(order, self.stored.name, folder, lambda _: None, self, self.crew)
             self.show(self.orders[-1][1].address.name, len(self.orders), "")

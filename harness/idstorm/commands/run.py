@@ -136,7 +136,8 @@ def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
     unneeded = Ending("not started", "something else had broken by then, and that ended the run")
     for entry in stored.storms:
         if not store.has_ended(stored, entry):
-            store.write_ending(stored.folder / entry["name"], before if stop.asked() else unneeded)
+            ending = before if stop.asked() else unneeded
+            store.write_ending(stored.folder / entry["name"], ending, stored.stamp(entry["name"]))
     if stored.until_broken:
         stored = replace(stored, seconds=round(seconds, 1))
         store.write_run(stored)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.chain import Found, errors_of_drivers
+from idstorm.databases.committing import Statements
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import reaching, secrets_of
@@ -65,6 +66,8 @@ class Database(ABC):
     """It is a file: no server can be out of reach, and to ask for it is to make it."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
     """What `--set` may change, with the values that it may have; None: anything."""
+    statements: ClassVar[Statements]
+    """What its statements mean for a transaction."""
 
     @abstractmethod
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
@@ -115,6 +118,14 @@ class Database(ABC):
         None where the catalogue does not help, or cannot be read: what the model knows has to do.
         """
         return ()
+
+    def committed(self, connection: Any) -> bool:
+        """Return whether a statement that may commit can have done so, by what its driver's connection says now."""
+        return True
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
+        return None
 
     @abstractmethod
     def quiesce(self, url: sa.URL) -> bool:

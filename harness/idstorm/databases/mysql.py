@@ -21,6 +21,7 @@ from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, 
 from idstorm.databases.census.mysql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import mysql as codes
+from idstorm.databases.committing import MYSQL
 from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
@@ -28,6 +29,7 @@ from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
 _MARK = "idstorm_mark"
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 _BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
 
@@ -46,6 +48,7 @@ class MySQL(Database):
     name = "mysql"
     schemes = ("mysql",)
     drivers = ("pymysql", "mysqldb", "mysqlconnector")
+    statements = MYSQL
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
         "auto_increment_increment": None,
@@ -251,6 +254,11 @@ class MySQL(Database):
                 if None not in key
             ],
         )
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Read what the server's last answer said, as PyMySQL keeps it."""
+        status = getattr(connection, "server_status", None)
+        return None if status is None else bool(status & _IN_TRANSACTION)
 
     def quiesce(self, url: sa.URL) -> bool:
         """Wait for the sessions in the namespace, then end them."""

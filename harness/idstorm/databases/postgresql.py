@@ -19,6 +19,7 @@ from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, 
 from idstorm.databases.census.postgresql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import postgresql as codes
+from idstorm.databases.committing import POSTGRESQL
 from idstorm.databases.uniques import Unique, guards
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
@@ -48,6 +49,7 @@ class PostgreSQL(Database):
     name = "postgresql"
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
+    statements = POSTGRESQL
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
         "lock_timeout": None,
@@ -254,6 +256,11 @@ class PostgreSQL(Database):
                 for table, name, root, columns in rows
             )
         )
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Ask libpq, as psycopg 3 and psycopg2 show it."""
+        status = getattr(getattr(connection, "info", None), "transaction_status", None)
+        return None if status is None else int(status) != 0
 
     def quiesce(self, url: sa.URL) -> bool:
         """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""

@@ -26,6 +26,7 @@ from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physic
 from idstorm.databases.census.sqlite import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import sqlite as codes
+from idstorm.databases.committing import SQLITE
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -43,6 +44,7 @@ class SQLite(Database):
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
     serverless = True
+    statements = SQLITE
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
         "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),
@@ -188,6 +190,15 @@ class SQLite(Database):
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read the extended result code and, of a refusal, the columns."""
         return codes.read(found, ids, names)
+
+    def committed(self, connection: Any) -> bool:
+        """A transaction that is open is the one that was: SQLite chains none, and executes one statement at a time."""
+        return self.in_transaction(connection) is not True
+
+    def in_transaction(self, connection: Any) -> bool | None:
+        """Ask the driver, or what SQLAlchemy has wrapped it in."""
+        inner = getattr(connection, "driver_connection", connection)
+        return getattr(inner, "in_transaction", None)
 
     def quiesce(self, url: sa.URL) -> bool:
         """Whoever holds the write lock is still at work: it must be had once, within its timeout."""

@@ -41,13 +41,14 @@ def store_table(told: Told, run: str, folder: Path, notes: Sequence[str]) -> Non
     store.write_plan(folder, plan)
     names = {name: place for place, name in enumerate(dict.fromkeys(one.origin for one in told.flushes))}
     origins = [_write(folder / "tapes", number, client, plan, names) for number, client in enumerate(clients)]
-    store.write_origins(folder, Origins(tuple(names), tuple(map(tuple, origins))))
+    store.write_origins(folder, Origins(tuple(names), tuple(map(tuple, origins))), plan.stamp)
     if held is not None:
-        store.write_census(folder, "census", Census.of(codec, [(id_, None) for id_ in held]))
+        store.write_census(folder, "census", Census.of(codec, [(id_, None) for id_ in held]), plan.stamp)
     compact(folder, plan)
     operations = tuple(map(len, origins))
     census = None if held is not None else why
-    store.write_ending(folder, Ending("finished", lost_workers=told.faults, census=census, operations=operations))
+    ending = Ending("finished", lost_workers=told.faults, census=census, operations=operations)
+    store.write_ending(folder, ending, plan.stamp)
 
 
 def _pieces(one: Flush) -> list[Flush]:
@@ -135,7 +136,7 @@ def _plan(
 
 def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, names: dict[str, int]) -> list[int]:
     """Write the tape of a client, and return where each of its operations came from."""
-    tape, origins, row = Tape(folder, number, plan.fleet.batch, plan.ids.codec), list[int](), count()
+    tape, origins, row = Tape(folder, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base), list[int](), count()
     first = plan.tokens.first(number)
     for one in flushes:
         rows = [next(row) for _ in one.ids]

@@ -13,6 +13,7 @@ from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import Codec, Shown, show_stored
 from idstorm.record.packed import Packed, Packing
+from idstorm.record.stamp import Stamp
 
 _ODD = "odd"
 _KEPT = 1_000  # odd ids, as text
@@ -64,10 +65,10 @@ class Census:
             odd,
         )
 
-    def write(self, path: Path) -> None:
-        """Write the census, whole or not at all."""
+    def write(self, path: Path, stamp: Stamp) -> None:
+        """Write the census of a storm, whole or not at all."""
         nulls = {"null_ids": self.null_ids, "null_tokens": self.null_tokens}
-        with Packing(path, {"rows": len(self)}) as packing:
+        with Packing(path, stamp, {"rows": len(self)}) as packing:
             packing.add("ids", self.ids.words)
             packing.add("tokens", self.tokens)
             for name, column in nulls.items():
@@ -77,9 +78,9 @@ class Census:
                 packing.add_text(_ODD, json.dumps(self.odd))
 
     @classmethod
-    def read(cls, path: Path, codec: Codec) -> Census:
-        """Return the census that `write` wrote. Raises UnreadableRun for anything else."""
-        with Packed(path) as packed:
+    def read(cls, path: Path, codec: Codec, stamp: Stamp) -> Census:
+        """Return the census that `write` wrote for this storm. Raises UnreadableRun for anything else."""
+        with Packed(path, stamp) as packed:
             null_ids, null_tokens = (
                 packed.read(name).astype(np.bool_) if name in packed else None for name in ("null_ids", "null_tokens")
             )

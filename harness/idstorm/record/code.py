@@ -23,10 +23,10 @@ class Code:
     message: str = ""  #: what the first such error said, in a line
     shown: str = ""  #: the first such error, as the user's own traceback
 
-    def to_line(self) -> str:
-        """Return the code as a line of JSON."""
+    def to_line(self, base: int) -> str:
+        """Return the code as a line of JSON, for the tape of a storm whose tokens have this base."""
         about = asdict(self)
-        return json.dumps({"code": about.pop("name"), **about}) + "\n"
+        return json.dumps({"code": about.pop("name"), **about, "base": base}) + "\n"
 
     @property
     def kind(self) -> tuple[str, bool, bool, bool]:

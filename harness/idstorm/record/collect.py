@@ -19,29 +19,35 @@ from idstorm.record.history import Bytes, History
 from idstorm.record.outcome import Outcome
 from idstorm.record.packed import Packed
 from idstorm.record.plan import Plan
-from idstorm.record.segments import owners_of, records_of
+from idstorm.record.segments import codes_of, owners_of, records_of
+from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 
 Records = tuple[Ints, list[str], Ints]
 """The records of a client's tape, the lines of its error codes, and the owners that it names."""
 
 
-def read_tapes(folder: Path, plan: Plan) -> History:
-    """Return the history that the tapes in this folder hold. Raises UnreadableRun where they are not whole."""
-    layout = _layout(plan)
+def read_tapes(folder: Path, plan: Plan, stamp: Stamp | None = None) -> History:
+    """Return the history that the tapes in this folder hold.
+
+    Raises UnreadableRun where they are not whole, or carry another stamp than this one, by default the plan's.
+    """
+    layout, stamp = _layout(plan), stamp or plan.stamp
 
     def records(client: int) -> Records:
-        codes = tape.codes_path(folder, client)
-        lines = codes.read_text().splitlines() if codes.exists() else []
-        return records_of(folder, client, layout), lines, owners_of(folder, client)
+        told = owners_of(folder, client, stamp)
+        return records_of(folder, client, layout, stamp), codes_of(folder, client, stamp), told
 
     return _history(plan, records, folder)
 
 
-def read_packed(path: Path, plan: Plan) -> History:
-    """Return the history in this archive. Raises UnreadableRun where it is not whole, or not of this plan."""
+def read_packed(path: Path, plan: Plan, stamp: Stamp | None = None) -> History:
+    """Return the history in this archive.
+
+    Raises UnreadableRun where it is not whole, or carries another stamp than this one, by default the plan's.
+    """
     layout = _layout(plan)
-    with Packed(path) as packed:
+    with Packed(path, stamp or plan.stamp) as packed:
         if (packed.about.get("clients"), packed.about.get("rows")) != (plan.fleet.clients, layout.rows):
             raise UnreadableRun(f"{path} does not belong to this plan")
         return _history(plan, lambda client: unpack(packed, client, layout), path)

@@ -15,7 +15,7 @@ from idstorm.record import tape
 from idstorm.record.columns import Ints
 from idstorm.record.packed import Packed, Packing
 from idstorm.record.plan import Plan
-from idstorm.record.segments import owners_of, records_of
+from idstorm.record.segments import codes_of, owners_of, records_of
 
 HISTORY = "history.zip"
 
@@ -26,13 +26,12 @@ _WORDS = {tape.SHAPE: "shape", tape.RESULT: "result"}
 def compact(folder: Path, plan: Plan) -> None:
     """Pack the tapes in a storm's folder, and remove them. Raises OSError, with nothing lost, where that fails."""
     tapes, layout = folder / "tapes", tape.Layout(plan.fleet.batch, plan.ids.codec.words)
-    with Packing(folder / HISTORY, {"clients": plan.fleet.clients, "rows": layout.rows}) as packing:
+    with Packing(folder / HISTORY, plan.stamp, {"clients": plan.fleet.clients, "rows": layout.rows}) as packing:
         for client in range(plan.fleet.clients):
-            _add(packing, client, records_of(tapes, client, layout), layout)
-            codes = tape.codes_path(tapes, client)
-            if codes.exists():
-                packing.add_text(f"{client}/codes", codes.read_text())
-            if len(owners := owners_of(tapes, client)):
+            _add(packing, client, records_of(tapes, client, layout, plan.stamp), layout)
+            if codes := codes_of(tapes, client, plan.stamp):
+                packing.add_text(f"{client}/codes", "\n".join(codes))
+            if len(owners := owners_of(tapes, client, plan.stamp)):
                 packing.add(f"{client}/owners", owners)
     shutil.rmtree(tapes)
 

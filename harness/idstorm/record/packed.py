@@ -7,7 +7,7 @@ ones are all but empty; the archive's own deflate does the rest.
 ======= =============================================================================================================
 format  what it is
 ======= =============================================================================================================
-1       `about.json`, which says how long each column is and how wide its elements are, and a member for each column
+1       `about.json`, which says how long each column is and to which storm they belong, and a member for each column
 ======= =============================================================================================================
 """
 
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Ints
+from idstorm.record.stamp import Stamp
 
 FORMAT = 1
 
@@ -38,8 +39,8 @@ _LEVEL = 1  # of deflate: more takes five times as long for a tenth less
 class Packing:
     """Writes an archive, whole or not at all. A context manager; raises OSError where there is no space."""
 
-    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self._path, self._about = path, dict(about)
+    def __init__(self, path: Path, stamp: Stamp, about: Mapping[str, Any]) -> None:
+        self._path, self._about = path, {"stamp": stamp.to_json(), **about}
         self._partial = path.with_name(path.name + ".partial")
         self._lengths: dict[str, int] = {}
         self._texts: list[str] = []
@@ -76,9 +77,9 @@ class Packing:
 
 
 class Packed:
-    """Reads an archive. A context manager; raises UnreadableRun for what is none, or is damaged or newer."""
+    """Reads an archive. A context manager; raises UnreadableRun for what is none, damaged, newer or foreign."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stamp: Stamp) -> None:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
@@ -91,6 +92,7 @@ class Packed:
             raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
         if not isinstance(written, int) or written > FORMAT:
             raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+        stamp.check(about.get("stamp"), path)
 
     def __enter__(self) -> Packed:
         return self

@@ -10,6 +10,7 @@ from typing import Any
 
 from idstorm.record.keys import Codec
 from idstorm.record.outcome import Stance
+from idstorm.record.stamp import Stamp
 
 DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
 """The names of the databases, as claims, targets and reports use them."""
@@ -102,6 +103,8 @@ class Ids:
     token: str | None  #: `table.column`, or None where no column could carry a token
     constraints: tuple[str, ...] = ()  #: the unique keys of all tables, as `databases` writes them
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
+    heard: bool = False  #: all that it commits by itself is heard, and counted with each operation
+    unseen: bool = False  #: it takes no connection that can be seen
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made
     filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -160,6 +163,11 @@ class Plan:
     joined: bool = False  #: the clients are sessions that somebody else opened
     not_judged: dict[str, str] = field(default_factory=dict)  #: checks that mean nothing here, each with the reason
     notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
+
+    @property
+    def stamp(self) -> Stamp:
+        """What every file of the storm carries."""
+        return Stamp(self.run, self.storm, self.tokens.base)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON's own types."""

@@ -1,7 +1,8 @@
 """What a reader saw that polled the table for newer rows all through a storm.
 
-Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, four words a poll, and
-`reader.rows`, the token of each row that a poll returned. The rows of a poll are written before the poll itself, so
+Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, five words a poll, and
+`reader.rows`, the token of each row that a poll returned. Before them comes a word that marks such a file, and the base
+of the storm's tokens. The rows of a poll are written before the poll itself, so
 that files which were cut short still read back. When the storm is over, `pack_reading` makes `reader.zip` of the two.
 """
 
@@ -15,11 +16,15 @@ from typing import BinaryIO
 
 import numpy as np
 
+from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Ints
 from idstorm.record.packed import Packed, Packing
+from idstorm.record.stamp import Stamp
 
+_MAGIC = int.from_bytes(b"idstormR", "little")
 _PACKED = "reader.zip"
 _COLUMNS = ("begin", "ended", "counts", "high", "tokens")
+_HEADER_WORDS = 2
 _POLL_WORDS = 5  #: begin, ended, rows, the highest id seen so far, whether it is the last of a quiet table
 
 
@@ -41,9 +46,12 @@ class Reading:
 class Log:
     """The writing end, for one thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: int) -> None:
         self._polls: BinaryIO = (folder / "reader.polls").open("wb")
         self._rows: BinaryIO = (folder / "reader.rows").open("wb")
+        for file in (self._rows, self._polls):
+            file.write(array("q", (_MAGIC, base)).tobytes())
+            file.flush()
 
     def write(self, begin: int, ended: int, tokens: Sequence[int], high: int, *, last: bool) -> None:
         """Write down one poll. Raises OSError where there is no space."""
@@ -59,28 +67,46 @@ class Log:
         self._rows.close()
 
 
-def pack_reading(folder: Path) -> None:
+def pack_reading(folder: Path, stamp: Stamp) -> None:
     """Make one small file of what a reader wrote, if there was one. Raises OSError, with nothing lost."""
-    if (reading := read_reading(folder)) is None:
+    if (reading := read_reading(folder, stamp)) is None:
         return
-    with Packing(folder / _PACKED, {"complete": reading.complete}) as packing:
+    with Packing(folder / _PACKED, stamp, {"complete": reading.complete}) as packing:
         for name in _COLUMNS:
             packing.add(name, getattr(reading, name))
     for name in ("reader.polls", "reader.rows"):
         (folder / name).unlink()
 
 
-def read_reading(folder: Path) -> Reading | None:
+def read_reading(folder: Path, stamp: Stamp) -> Reading | None:
     """Return what the reader of a storm wrote into its folder, or None where there was none. Raises UnreadableRun."""
     if (folder / _PACKED).exists():
-        with Packed(folder / _PACKED) as packed:
+        with Packed(folder / _PACKED, stamp) as packed:
             return Reading(
                 **{name: packed.read(name) for name in _COLUMNS}, complete=packed.about.get("complete") is True
             )
     if not (folder / "reader.polls").exists():
         return None
-    words = np.fromfile(folder / "reader.polls", np.int64)
+    words = _words(folder / "reader.polls", stamp)
     polls = words[: len(words) // _POLL_WORDS * _POLL_WORDS].reshape(-1, _POLL_WORDS)
     begin, ended, counts, high, last = (np.ascontiguousarray(column) for column in polls.T)
-    tokens = np.fromfile(folder / "reader.rows", np.int64, int(counts.sum()))
-    return Reading(begin, ended, counts, high, tokens, bool(len(last)) and bool(last[-1]))
+    tokens = _words(folder / "reader.rows", stamp)
+    if (counts < 0).any() or len(tokens) < counts.sum():
+        raise UnreadableRun(f"{folder / 'reader.rows'} is truncated: the polls returned more rows")
+    return Reading(begin, ended, counts, high, tokens[: int(counts.sum())], bool(len(last)) and bool(last[-1]))
+
+
+def _words(path: Path, stamp: Stamp) -> Ints:
+    """Return what a file holds after its first two words. Raises UnreadableRun where they are not this storm's."""
+    try:
+        words = np.fromfile(path, np.int64)
+    except FileNotFoundError as error:
+        raise UnreadableRun(f"{path} is missing") from error
+    if len(words) < _HEADER_WORDS:
+        return words[:0]
+    if words[0] == _MAGIC:
+        stamp.check_base(int(words[1]), path)
+        return words[_HEADER_WORDS:]
+    if not stamp.older:
+        raise UnreadableRun(f"{path} does not say to which run it belongs, unlike the run that it lies in")
+    return words

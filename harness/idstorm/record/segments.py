@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,14 @@ import numpy as np
 from idstorm.errors import UnreadableRun
 from idstorm.record import tape
 from idstorm.record.columns import Ints
+from idstorm.record.stamp import Stamp
 
 
-def read_segment(path: Path, layout: tape.Layout) -> Ints:
+def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) -> Ints:
     """Return the records of one segment that were begun, shape (operations, words), mapped and not copied.
 
-    Raises UnreadableRun for what is no segment of such a layout. A segment that was never begun has no records.
+    Raises UnreadableRun for what is no segment of such a layout, or is one of another storm. A segment that was never
+    begun has no records.
     """
     size = path.stat().st_size // 8
     if size < tape.HEADER_WORDS:
@@ -28,6 +32,8 @@ def read_segment(path: Path, layout: tape.Layout) -> Ints:
         raise UnreadableRun(f"{path} was written by a newer idstorm (tape format {words[1]}): upgrade to read it")
     if (int(words[4]), int(words[5])) != (layout.rows, layout.key_words):
         raise UnreadableRun(f"{path} does not belong to this plan")
+    if stamp is not None:
+        stamp.check_base(int(words[7]), path)
     capacity = min(int(words[6]), (size - tape.HEADER_WORDS) // layout.words)
     records = words[tape.HEADER_WORDS : tape.HEADER_WORDS + capacity * layout.words].reshape(capacity, layout.words)
     # Records are begun one after the other, so the first that was not is found by halving.
@@ -49,13 +55,26 @@ def trim(folder: Path, client: int, layout: tape.Layout) -> None:
                 file.truncate(used * 8)
 
 
-def owners_of(folder: Path, client: int) -> Ints:
-    """Return the tokens of other rows that a client was told of, in the order of its tape."""
+def owners_of(folder: Path, client: int, stamp: Stamp) -> Ints:
+    """Return the tokens of other rows that a client was told of, in the order of its tape. Raises UnreadableRun."""
     path = tape.owners_path(folder, client)
-    return np.fromfile(path, np.int64) if path.exists() else np.zeros(0, np.int64)
+    words = np.fromfile(path, np.int64) if path.exists() else np.zeros(0, np.int64)
+    if len(words):
+        stamp.check_base(int(words[0]), path)
+    return words[1:]
 
 
-def records_of(folder: Path, client: int, layout: tape.Layout) -> Ints:
-    """Return all records of a client's tape, shape (operations, words)."""
-    parts = [read_segment(path, layout) for path in segments(folder, client)]
+def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
+    """Return the lines of a client's error codes. Raises UnreadableRun where they are those of another storm."""
+    path = tape.codes_path(folder, client)
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in lines:
+        with suppress(ValueError, AttributeError):  # what is no line of codes is for its reader to refuse
+            stamp.check_base(json.loads(line).get("base"), path)
+    return lines
+
+
+def records_of(folder: Path, client: int, layout: tape.Layout, stamp: Stamp) -> Ints:
+    """Return all records of a client's tape, shape (operations, words). Raises UnreadableRun."""
+    parts = [read_segment(path, layout, stamp) for path in segments(folder, client)]
     return np.concatenate(parts) if parts else np.zeros((0, layout.words), np.int64)

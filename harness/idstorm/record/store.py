@@ -13,6 +13,7 @@
 
 Every file but the tapes is written whole under another name and then renamed; tapes read back at any moment. A storm
 without an ending was cut short together with idstorm: what its tapes hold is judged, and what is missing is unknown.
+Every file says to which storm of which run it belongs (`idstorm.record.stamp`), and a foreign one is not judged.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from idstorm.record.census import Census
 from idstorm.record.gate import Gate
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
+from idstorm.record.stamp import Stamp
 from idstorm.record.verdict import Report
 
 FORMAT = 1
@@ -73,11 +75,16 @@ class Run:
     gates: tuple[Gate, ...] = ()
     until_broken: bool = False  #: storms are added until one breaks
     seconds: float | None = None  #: how long it took until then
+    made_as: str | None = None  #: the name that it was made with; None: it is from before this was written down
 
     @property
     def name(self) -> str:
-        """The name of the run, which is that of its folder."""
-        return self.folder.name
+        """The name of the run: that of its folder, as long as nobody renames it."""
+        return self.made_as or self.folder.name
+
+    def stamp(self, storm: str) -> Stamp:
+        """What the files of a storm carry that never came to a plan."""
+        return Stamp(self.name, storm)
 
 
 def create(
@@ -102,7 +109,7 @@ def create(
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
-    run = Run(folder, command, tuple(storms), kind, tuple(gates), until_broken)
+    run = Run(folder, command, tuple(storms), kind, tuple(gates), until_broken, made_as=folder.name)
     write_run(run)
     return run
 
@@ -110,7 +117,8 @@ def create(
 def write_run(run: Run) -> None:
     """Write what a run's folder says of itself. Raises EnvironmentFault."""
     with writing(run.folder):
-        about = {"what": MARK, "format": FORMAT, "kind": run.kind, "command": run.command, "storms": run.storms}
+        about: dict[str, Any] = {"what": MARK, "format": FORMAT, "run": run.name, "kind": run.kind}
+        about |= {"command": run.command, "storms": run.storms}
         about["gates"] = [str(gate) for gate in run.gates]
         about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
         write_json(run.folder / "run.json", about)
@@ -154,26 +162,26 @@ def write_plan(folder: Path, plan: Plan) -> None:
     """Write a storm's plan into its folder, and make the folder of its tapes. Raises EnvironmentFault."""
     with writing(folder):
         (folder / "tapes").mkdir(parents=True)
-        write_json(folder / "plan.json", {"format": FORMAT, **plan.to_json()})
+        write_json(folder / "plan.json", {"format": FORMAT, "stamp": plan.stamp.to_json(), **plan.to_json()})
 
 
-def write_census(folder: Path, name: str, census: Census) -> None:
+def write_census(folder: Path, name: str, census: Census, stamp: Stamp) -> None:
     """Write a census into a storm's folder. Raises EnvironmentFault."""
     with writing(folder):
-        census.write(folder / f"{name}.zip")
+        census.write(folder / f"{name}.zip", stamp)
 
 
-def write_origins(folder: Path, origins: Origins) -> None:
+def write_origins(folder: Path, origins: Origins, stamp: Stamp) -> None:
     """Write where the operations of a storm came from. Raises EnvironmentFault."""
     with writing(folder):
-        write_json(folder / "origins.json", {"format": FORMAT, **asdict(origins)})
+        write_json(folder / "origins.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(origins)})
 
 
-def write_ending(folder: Path, ending: Ending) -> None:
+def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
     """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "ending.json", {"format": FORMAT, **asdict(ending)})
+        write_json(folder / "ending.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(ending)})
 
 
 def write_report(run: Run, report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from idstorm.record.history import History
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading, read_reading
+from idstorm.record.stamp import OLDER, Stamp
 from idstorm.record.store import FORMAT, MARK, Ending, Run
 
 
@@ -42,6 +43,8 @@ def open_run(folder: Path) -> Run:
     data = _read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     if data.get("what") != MARK:
         raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
+    made_as = data.get("run")
+    _check_report(folder / "report.json", made_as)
     try:
         storms = tuple(_entry(storm) for storm in data["storms"])
         if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
@@ -49,7 +52,8 @@ def open_run(folder: Path) -> Run:
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
         seconds = None if data.get("seconds") is None else float(data["seconds"])
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
-        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds)
+        made_as = None if made_as is None else str(made_as)
+        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, made_as)
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 
@@ -63,14 +67,15 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     """Return what was recorded of one storm. Raises UnreadableRun for what is truncated, foreign or newer."""
     folder = run.folder / storm["name"]
     try:
-        ending = _ending(folder / "ending.json")
-        plan = _plan(folder / "plan.json")
+        plan = _plan(folder / "plan.json", run, storm["name"])
+        stamp = replace(run.stamp(storm["name"]) if plan is None else plan.stamp, older=run.made_as is None)
+        ending = _ending(folder / "ending.json", stamp)
         history = before = census = reading = origins = None
         if plan is None and ending.state in ("finished", "failed fast"):
             raise UnreadableRun(f"{folder} has lost its plan.json")
         if plan is not None and _was_stormed(folder) and ending.state not in ("not started", "not applicable"):
             packed = folder / HISTORY
-            history = read_packed(packed, plan) if packed.exists() else read_tapes(folder / "tapes", plan)
+            history = read_packed(packed, plan, stamp) if packed.exists() else read_tapes(folder / "tapes", plan, stamp)
             counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
             if ending.operations not in (None, counted):
                 raise UnreadableRun(
@@ -78,13 +83,15 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
                 )
             codec = plan.ids.codec
             if ending.before or (folder / "before.zip").exists():
-                before = Census.read(folder / "before.zip", codec)
+                before = Census.read(folder / "before.zip", codec, stamp)
             if ending.census is None:
-                census = Census.read(folder / "census.zip", codec)
-            reading = read_reading(folder)
-            origins = _origins(folder / "origins.json")
+                census = Census.read(folder / "census.zip", codec, stamp)
+            reading = read_reading(folder, stamp)
+            origins = _origins(folder / "origins.json", stamp)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
+    if plan is not None and stamp.older:
+        ending = replace(ending, notes=(*ending.notes, OLDER))
     return StoredStorm(
         storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading, origins
     )
@@ -94,11 +101,11 @@ def _was_stormed(folder: Path) -> bool:
     return (folder / HISTORY).exists() or (folder / "tapes").is_dir()
 
 
-def _ending(path: Path) -> Ending:
+def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
         words = "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
         return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
-    data = _read_json(path)
+    data = _read_json(path, stamp)
     try:
         counts, capacity = data["operations"], data.get("capacity")
         return Ending(
@@ -114,33 +121,47 @@ def _ending(path: Path) -> Ending:
         raise UnreadableRun(f"{path} is damaged: {error!r}") from error
 
 
-def _plan(path: Path) -> Plan | None:
+def _plan(path: Path, run: Run, storm: str) -> Plan | None:
+    """Return a storm's plan, which says to which run it belongs even where that is from before there were stamps."""
     if not path.exists():
         return None
     try:
-        return Plan.from_json(_read_json(path))
+        plan = Plan.from_json(_read_json(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+    Stamp(run.made_as or plan.run, storm).check(plan.stamp.to_json(), path)
+    return plan
 
 
-def _origins(path: Path) -> Origins | None:
+def _origins(path: Path, stamp: Stamp) -> Origins | None:
     if not path.exists():
         return None
-    data = _read_json(path)
+    data = _read_json(path, stamp)
     try:
         return Origins(tuple(data["names"]), tuple(map(tuple, data["places"])))
     except (KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged: {error!r}") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return a file's JSON object without its format, which is looked at first."""
+def _check_report(path: Path, run: str | None) -> None:
+    """Raise UnreadableRun where the report that lies in a run is that of another one."""
+    if run is None or not path.is_file():
+        return
+    theirs = _read_json(path).get("run")
+    if theirs != run:
+        raise UnreadableRun(f"{path} belongs to another run: {theirs}, not {run}")
+
+
+def _read_json(path: Path, stamp: Stamp | None = None) -> dict[str, Any]:
+    """Return a file's JSON object without its format and stamp, which are looked at first."""
     try:
-        data = json.loads(path.read_text())
-        written = data.pop("format")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        written, found = data.pop("format"), data.pop("stamp", None)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
     if not isinstance(written, int) or written > FORMAT:
         raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+    if stamp is not None:
+        stamp.check(found, path)
     result: dict[str, Any] = data
     return result

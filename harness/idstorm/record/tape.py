@@ -42,7 +42,7 @@ from idstorm.record.keys import Burned, Codec, Existing
 
 MAGIC = int.from_bytes(b"idstormT", "little")
 VERSION = 1
-HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, unused
+HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, the base of tokens
 BEGIN, HANDED, COMMIT, ENDED, SHAPE, RESULT, TOLD = range(7)
 
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 16, 1 << 22  # bytes, header apart: each is twice the one before
@@ -72,6 +72,7 @@ class Flag(IntEnum):
     DELIBERATE = 1  #: rolled back because the plan said so
     UNCONNECTED = 2  #: no connection was to be had; nothing was begun
     UNSEEN = 4  #: when its connection was taken was not seen: it began, at the latest, where the tape says so
+    RETRIED = 8  #: the id's own constraint refused a row, and the work got over it
 
 
 _ID = int(Told.ID)  # looking up a member of an enumeration takes longer than storing it
@@ -101,12 +102,18 @@ def segment_path(folder: Path, client: int, segment: int) -> Path:
 
 
 def codes_path(folder: Path, client: int) -> Path:
-    """Where the error codes of a client's tape lie: JSON, a line each, in the order of their numbers from 1."""
+    """Where the error codes of a client's tape lie: JSON, a line each, in the order of their numbers from 1.
+
+    Each line carries the base of the storm's tokens, as the header of each segment does.
+    """
     return folder / f"client-{client:04}.codes"
 
 
 def owners_path(folder: Path, client: int) -> Path:
-    """Where the tokens of other rows lie that a client was told of: a word each, in the order of the tape's `OWNED`."""
+    """Where the tokens of other rows lie that a client was told of, a word each.
+
+    The first word is the storm's token base; the others are in the order of the tape's `OWNED`.
+    """
     return folder / f"client-{client:04}.owners"
 
 
@@ -130,8 +137,8 @@ def _token(given: object) -> int | None:
 class Tape:
     """The recording end of a tape, for one thread."""
 
-    def __init__(self, folder: Path, client: int, rows: int, codec: Codec) -> None:
-        self._folder, self._client, self._codec = folder, client, codec
+    def __init__(self, folder: Path, client: int, rows: int, codec: Codec, base: int) -> None:
+        self._folder, self._client, self._codec, self._base = folder, client, codec, base
         self._layout = Layout(rows, codec.words)
         self._integers = codec.kind == "int64"
         self._segment = -1
@@ -179,7 +186,9 @@ class Tape:
             told += 1
             key += self._key_words
         if owners:  # before they are published: what is left over of a killed client stands at the end
-            self._append(owners_path(self._folder, self._client), struct.pack(f"={len(owners)}q", *owners))
+            path = owners_path(self._folder, self._client)
+            named = owners if path.exists() else [self._base, *owners]
+            self._append(path, struct.pack(f"={len(named)}q", *named))
         words[at + HANDED] = now
 
     def aim(self, tokens: Sequence[int], now: int) -> None:
@@ -205,7 +214,7 @@ class Tape:
 
     def code(self, code: Code) -> int:
         """Write down an error's code, which was not seen before, and return its number."""
-        self._append(codes_path(self._folder, self._client), code.to_line().encode())
+        self._append(codes_path(self._folder, self._client), code.to_line(self._base).encode())
         self._codes[code.name] = len(self._codes) + 1
         return self._codes[code.name]
 
@@ -246,7 +255,7 @@ class Tape:
             self._layout.rows,
             self._layout.key_words,
             capacity,
-            0,
+            self._base,
         )
         for word, value in enumerate(header, start=1):
             self._words[word] = value

@@ -25,12 +25,22 @@ class Inserter(Protocol):
     def insert(self, tokens: Sequence[int], /) -> Sequence[Any]:
         """Insert a row for each token, and return when they are committed, as `Scenario.insert` does.
 
-        Raises Refused where certainly nothing was done; any other exception leaves it unknown.
+        Raises Refused where certainly nothing was done; any other exception leaves it unknown. Where it was raised from
+        an error of a driver (``raise … from error``), that error tells whether the id's own constraint refused the row.
         """
 
 
 class Refused(Exception):
-    """Certainly nothing was done. Raised by a client of a scenario's own, with the reason."""
+    """Certainly nothing was done. Raised by a client of a scenario's own, with the reason.
+
+    `constraint` names the constraint that refused the row, or its columns (``"user.id"``, ``"tenant, number"``), and is
+    empty where none did. Where it is left out, an error of a driver from which this one was raised is read instead.
+    With neither, whether the id's own constraint refused the row is not known, and the check `accepted` says so.
+    """
+
+    def __init__(self, *reason: object, constraint: str | None = None) -> None:
+        super().__init__(*reason)
+        self.constraint = constraint
 
 
 class NotYet(Exception):

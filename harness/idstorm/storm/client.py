@@ -5,7 +5,6 @@ Everything here is on the path that is measured: four readings of the clock, a f
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,52 +13,26 @@ from random import Random
 from time import monotonic_ns, sleep
 from typing import Any
 
-from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database, ErrorCode
-from idstorm.errors import ScenarioError, redact, show_users_error
-from idstorm.record.code import Code
+from idstorm.errors import ScenarioError
 from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Flag, Kind, Tape
 from idstorm.scenario.clients import Inserter, Refused
+from idstorm.storm.coding import Codes
 from idstorm.storm.control import Control
+from idstorm.storm.ear import Ear
+from idstorm.storm.hearing import hear
 from idstorm.storm.rehearsal import told_by
 from idstorm.storm.work import Work
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration takes long
 _REMEMBERED = 4_096  # rows that a client may still delete
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds after there was no connection
-
-
-class _Thread(threading.local):
-    """Which client this thread is, for the events of SQLAlchemy that are raised in it."""
-
-    client: Client | None = None
-
-
-_this_thread = _Thread()
-
-
-def listen_to_pool(engine: Engine) -> None:
-    """Let the clients of this process know of the connections that they take: it costs some microseconds."""
-
-    @event.listens_for(engine, "checkout")
-    def checkout(*_: object) -> None:
-        if _this_thread.client is not None:
-            _this_thread.client.connected()
-
-
-def listen_to_commits() -> None:
-    """Let the clients of this process know of COMMITs: it costs a microsecond, the engine's own event twenty."""
-
-    @event.listens_for(Session, "before_commit")
-    def before_commit(session: Session) -> None:
-        if _this_thread.client is not None and not session.in_nested_transaction():  # a savepoint's release is none
-            _this_thread.client.commits += 1
 
 
 class Client:
@@ -76,8 +49,9 @@ class Client:
         control: Control,
         secrets: Sequence[str],
     ) -> None:
-        self._work, self._database, self._open = work, database, open_session
-        self._tape, self._control, self._secrets = tape, control, secrets
+        self._work, self._open, self._tape, self._control = work, open_session, tape, control
+        self._codes = Codes(database, plan.ids, tape, secrets)
+        self._ear = Ear(database, self._codes.of, self._connected)
         self._ids, self._fleet = plan.ids, plan.fleet
         self._random = Random(f"{plan.fleet.seed}/{number}")
         self._token, self._left = plan.tokens.first(number), plan.fleet.inserts_of(number)
@@ -88,9 +62,10 @@ class Client:
         self.full = False  #: the tape had no space left
         # Of the operation under way:
         self._kind, self._count = _INSERT, 0
-        self._connections = 0  # taken from the pool by now; the first of them begins the operation
+        self._before = 0  # the clock before the work was called
         self._committing = False  # the harness itself has come to its COMMIT
-        self.commits = 0  #: COMMITs of its sessions
+        # Of the one before: it took a connection that was not seen, so the next one, most likely, will, too.
+        self._unseen = plan.ids.unseen
 
     def warm_up(self) -> None:
         """Connect, so that the storm does not begin with everybody connecting. What fails here fails again later."""
@@ -104,7 +79,7 @@ class Client:
         """
         control, seconds, deletes, deadline = self._control, self._fleet.seconds, self._fleet.deletes, None
         insert = self._insert if inserter is None else partial(self._insert_by, inserter)
-        _this_thread.client = self if inserter is None else None
+        hear(self._ear if inserter is None else None)
         control.started.wait()
         sleep(max(0, control.start - monotonic_ns()) / 1e9)
         if seconds is not None:
@@ -134,19 +109,26 @@ class Client:
         self._control.resumed.wait()
         return None if deadline is None else deadline + monotonic_ns() - since
 
-    def connected(self) -> None:
-        """A connection was taken from the pool: the operation has begun."""
-        self._connections += 1
-        if self._connections == 1:
-            self._tape.begin(self._kind, self._count, monotonic_ns())
+    def _connected(self) -> None:
+        """The operation holds its first connection: it has begun."""
+        self._tape.begin(self._kind, self._count, monotonic_ns())
 
     def _chance(self, fraction: float) -> bool:
         return self._random.random() < fraction
 
     def _expect(self, kind: int, count: int) -> None:
-        self._kind, self._count = kind, count
-        self._connections = self.commits = 0
-        self._committing = False
+        """Another operation is about to be tried.
+
+        Where a connection is not likely to be seen, it begins on the tape before the work is called: if a SIGKILL comes
+        between the work's own COMMIT and its return, its row has to be one that was attempted. Should one be seen after
+        all, it begins once more, at that moment. Elsewhere it is not on the tape until it holds a connection, so that a
+        client which never had one is known by its tape.
+        """
+        self._kind, self._count, self._committing = kind, count, False
+        self._ear.expect(single=count == 1 and kind == _INSERT)
+        self._before = monotonic_ns()
+        if self._unseen:
+            self._tape.begin(kind, count, self._before)
 
     def _draw(self) -> range:
         """Return the tokens of the next insert."""
@@ -160,15 +142,12 @@ class Client:
     def _insert_by(self, inserter: Inserter) -> int:
         """Let a client of the scenario's own insert. Once it returns, the rows are committed."""
         tokens = self._draw()
-        self._expect(_INSERT, len(tokens))
-        self.connected()
+        self._tape.begin(_INSERT, len(tokens), monotonic_ns())
         try:
             ids = told_by(inserter.insert(tokens), tokens)
-        except Refused as refusal:
-            return self._end(Outcome.FAILED | self._number(ErrorCode(f"refused: {refusal}"), refusal) << 16)
         except Exception as error:
-            code = self._database.classify(error, self._ids.columns, self._ids.constraints)
-            return self._end(Outcome.UNKNOWN | self._number(code, error) << 16)
+            outcome = Outcome.FAILED if isinstance(error, Refused) else Outcome.UNKNOWN
+            return self._end(outcome | self._number(self._codes.of_client(error), error) << 16)
         self._hand(ids)
         return self._end(_OK)
 
@@ -182,8 +161,8 @@ class Client:
             ids = self._work.insert(session, tokens)
             if type(ids) is not list or len(ids) != count:
                 ids = told_by(ids, tokens)
-            if not self._connections:
-                self.connected()  # a pool that is not the engine's own says nothing
+            if not self._ear.connections:
+                self._tape.begin(_INSERT, count, self._before)
             self._hand(ids)
             if fleet.think[1]:
                 sleep(self._random.uniform(*fleet.think))
@@ -207,8 +186,8 @@ class Client:
         session = self._open()
         try:
             self._work.delete(session, [id_ for _, id_ in rows])
-            if not self._connections:
-                self.connected()
+            if not self._ear.connections:
+                self._tape.begin(Kind.DELETE, len(rows), self._before)
             return self._commit(session)
         except Exception as error:
             return self._failed(session, error)
@@ -225,12 +204,17 @@ class Client:
         self._committing = True
         self._tape.commit(monotonic_ns())
         session.commit()
-        return self._end(_OK)
+        ear = self._ear
+        if ear.connections and not ear.refusals:
+            self._unseen = False
+            return self._end(_OK)
+        return self._end(_OK | self._flags() << 8)
 
     def _give_up(self, session: Session) -> int:
+        certain = self._ear.certain and not self._autonomous
         session.rollback()
-        outcome = Outcome.UNKNOWN if self._autonomous else Outcome.FAILED
-        return self._end(outcome | Flag.DELIBERATE << 8)
+        outcome = Outcome.FAILED if certain else Outcome.UNKNOWN
+        return self._end(outcome | (Flag.DELIBERATE | self._flags()) << 8)
 
     def _close(self, session: Session) -> None:
         try:  # noqa: SIM105 (`suppress` costs half a microsecond)
@@ -245,32 +229,39 @@ class Client:
 
     @property
     def _autonomous(self) -> bool:
-        """Whether the work may have committed something that the harness did not.
+        """Whether the work is known to commit something in a way that is not heard."""
+        return self._ids.autonomous and not self._ids.heard
 
-        What it did on a second connection is not seen, so that counts as well.
-        """
-        return self._ids.autonomous or self.commits > self._committing or self._connections > 1
+    def _flags(self) -> int:
+        """Return what else is known of an operation that was done: whether it was seen, and got over a refusal."""
+        self._unseen = not self._ear.connections
+        return (Flag.UNSEEN if self._unseen else 0) | (Flag.RETRIED if self._ear.refusals else 0)
 
     def _failed(self, session: Session, error: Exception) -> int:
-        """Record what an error leaves of an operation: outcome is phase times code."""
-        # A connection was taken, and not by the session: what was done on it is not seen either.
-        elsewhere = self._connections > 0 and not session.in_transaction()
-        autonomous = self._autonomous or elsewhere
-        code = self._database.classify(error, self._ids.columns, self._ids.constraints)
-        if autonomous:
-            failed = code.refused and self._count == 1 and self._kind == _INSERT
+        """Record what an error leaves of an operation: outcome is phase times code.
+
+        COMMITs are heard wherever they are sent from, so what counts is whether there was one whose answer does not
+        prove a rollback. An event of the engine's may do something in place of COMMIT, which nobody hears: once the
+        harness itself has come to it, the error has to prove it, too.
+        """
+        ear = self._ear
+        code = self._codes.of(error, held=bool(ear.connections) and session.in_transaction())
+        if self._autonomous:
+            failed = code.refused and ear.only_refused
         else:
-            failed = not self._committing or code.rolled_back
+            failed = ear.certain and (not self._committing or code.rolled_back)
         with suppress(Exception):
             session.rollback()
-        flags = 0 if self._connections else Flag.UNCONNECTED
-        if not self._connections:
-            self.connected()
+        flags = 0
+        if not ear.connections:
+            flags = Flag.UNSEEN if self._unseen and not code.environment else Flag.UNCONNECTED
+            self._tape.begin(self._kind, self._count, self._before if self._unseen else monotonic_ns())
         outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
         now = self._end(outcome | flags << 8 | self._number(code, error) << 16)
         if isinstance(error, ScenarioError):
             raise error
-        return self._wait() if flags and isinstance(error, SQLAlchemyError) else now
+        no_connection = isinstance(error, SQLAlchemyError) or code.environment
+        return self._wait() if flags & Flag.UNCONNECTED and no_connection else now
 
     def _wait(self) -> int:
         """There was no connection to be had: wait a little, and longer each time."""
@@ -280,28 +271,11 @@ class Client:
 
     def _number(self, code: ErrorCode, error: Exception) -> int:
         """Return the number of an error's code on the tape."""
-        name = redact(code.name, self._secrets)
         try:
-            return self._tape.known_code(name) or self._tape.code(self._code(name, code, error))
+            return self._codes.number(code, error)
         except OSError:
             self.full = True
             return 0
-
-    def _code(self, name: str, code: ErrorCode, error: Exception) -> Code:
-        return Code(
-            name,
-            refused=code.refused,
-            raced=code.raced,
-            recognised=code.recognised,
-            message=redact(_first_line(error), self._secrets),
-            shown=redact(show_users_error(error), self._secrets),
-        )
-
-
-def _first_line(error: BaseException) -> str:
-    """Return what an error says, in a line, without what SQLAlchemy adds to it."""
-    original = getattr(error, "orig", None) or error
-    return next(iter(str(original).strip().splitlines()), type(original).__name__)
 
 
 def _is_own(id_: Any) -> bool:

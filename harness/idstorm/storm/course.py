@@ -101,7 +101,10 @@ def _unleash(
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
     full = sum(worker.full_clients for worker in workers.all)
     census = next((worker.census for worker in workers.all if worker.census), None)
-    return Ending(state, message, () if state == "interrupted" else lost, full, census=census)
+    opened = [worker.connections for worker in workers.all]
+    connections = None if None in opened else sum(number or 0 for number in opened)
+    lost = () if state == "interrupted" else lost
+    return Ending(state, message, lost, full, census=census, connections=connections)
 
 
 def _overdue(plan: Plan, elapsed: float) -> bool:

@@ -24,6 +24,7 @@ from idstorm.record.compact import compact
 from idstorm.record.plan import Fleet, Ids, Plan, Pool, Tokens
 from idstorm.record.reading import pack_reading
 from idstorm.record.segments import trim
+from idstorm.record.stamp import Stamp
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
 from idstorm.scenario.claims import resolve_claims
@@ -106,6 +107,7 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
     come from a `crew` whose workers serve several storms. Raises EnvironmentFault where the results cannot be written.
     What else goes wrong is in the ending.
     """
+    stamp = Stamp(run, folder.name)
     settings = order.found.scenario.server.get(order.address.database.name, {})
     try:
         with started_with(order.address, settings) as address:
@@ -120,9 +122,9 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
     except (EnvironmentFault, OSError) as error:
         ending = Ending("not started", str(error), census=_NO_CENSUS)
     except KeyboardInterrupt:
-        store.write_ending(folder, Ending("interrupted", "at once, by the user", census=_NO_CENSUS))
+        store.write_ending(folder, Ending("interrupted", "at once, by the user", census=_NO_CENSUS), stamp)
         raise
-    store.write_ending(folder, ending)
+    store.write_ending(folder, ending, stamp)
 
 
 def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: Crew | None) -> Ending:
@@ -163,7 +165,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         before = 0 if scenario.local else _prepare(order, plan, work, inside, folder)
         with stop.gently():
             failed = users_own(database, inside, "the environment of the scenario failed")
-            with Reader(scenario, work, database, inside, plan.ids, folder) if plan.reader else nullcontext() as reader:
+            with Reader(scenario, work, database, inside, plan, folder) if plan.reader else nullcontext() as reader:
                 with failed if scenario.environment else nullcontext():
                     ending = run_course(scenario, plan, inside, folder, watch, stop, crew)
                 if reader is not None:
@@ -220,7 +222,7 @@ def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) ->
         engine.dispose()
     before = database.read_census(url, work.ids, work.token, plan.ids.codec)
     if len(before):
-        store.write_census(folder, "before", before)
+        store.write_census(folder, "before", before, plan.stamp)
     return len(before)
 
 
@@ -243,12 +245,13 @@ def _take_census(
         unreadable = None if taken else ending.census or "the worker that holds the database took no census"
     else:
         try:
-            store.write_census(folder, "census", database.read_census(url, work.ids, work.token, plan.ids.codec))
+            census = database.read_census(url, work.ids, work.token, plan.ids.codec)
+            store.write_census(folder, "census", census, plan.stamp)
         except CensusUnreadable as error:
             unreadable = redact(str(error), secrets_of(url))
     with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
         compact(folder, plan)
-        pack_reading(folder)
+        pack_reading(folder, plan.stamp)
     capacity, capacity_unread = _capacity(order, plan, work, url)
     return replace(
         ending,

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idstorm.databases.base import Database, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, redact, show_users_error
-from idstorm.record.plan import Ids
+from idstorm.record.plan import Plan
 from idstorm.record.reading import Log
 from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
@@ -53,11 +53,14 @@ def naive_poll(work: Work) -> Poll:
 class Reader:
     """The reader of one storm. A context manager: at its end it rests."""
 
-    def __init__(self, scenario: Scenario, work: Work, database: Database, url: sa.URL, ids: Ids, folder: Path) -> None:
+    def __init__(
+        self, scenario: Scenario, work: Work, database: Database, url: sa.URL, plan: Plan, folder: Path
+    ) -> None:
         self._own = callable(scenario.reader)  # the scenario's, which is to blame for what it raises
         self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
-        self._ids, self._secrets = ids, secrets_of(url)
-        self._log = Log(folder)
+        ids = self._ids = plan.ids
+        self._secrets = secrets_of(url)
+        self._log = Log(folder, plan.tokens.base)
         engine = sa.create_engine(url, pool_size=1, max_overflow=0)
         database.configure(engine, url, {})
         self._engine = translated(engine, scenario)

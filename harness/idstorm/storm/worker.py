@@ -5,7 +5,7 @@ It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
     stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
              that idstorm is gone: the worker ends at once.
     stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
-             ``{"done": true, "full": N, "census": null}`` or ``{"fatal": "…"}``
+             ``{"done": true, "full": N, "census": null, "connections": N}`` or ``{"fatal": "…"}``
 
 With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
 that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
@@ -38,9 +38,10 @@ from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.scenario.clients import Inserter
-from idstorm.storm.client import Client, listen_to_commits, listen_to_pool
+from idstorm.storm.client import Client
 from idstorm.storm.control import Control
 from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
+from idstorm.storm.hearing import listen, opened
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
 
@@ -81,7 +82,7 @@ def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     control = Control()
     threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     os.environ["IDSTORM_WORKER"] = str(orders["worker"])
-    listen_to_commits()
+    listen()  # before the scenario is loaded, which may make engines of its own
     try:
         done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
@@ -105,7 +106,6 @@ def _storm(
         elif work.rows is not None and work.rows.parents.tables:  # a connection that is not needed may be one too many
             with engine.connect() as connection:
                 work.rows.find_parents(connection)
-        listen_to_pool(engine)
         session, tapes = scenario.session or Session, folder / "tapes"
         clients = [
             Client(
@@ -114,7 +114,7 @@ def _storm(
                 work,
                 database,
                 lambda: session(engine),
-                Tape(tapes, number, plan.fleet.batch, plan.ids.codec),
+                Tape(tapes, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
                 control,
                 secrets,
             )
@@ -142,7 +142,7 @@ def _storm(
     finally:
         engine.dispose()  # a session that stays would keep the census waiting
     full = sum(client.full for client in clients)
-    return {"full": full, "census": unreadable and redact(unreadable, secrets)}
+    return {"full": full, "census": unreadable and redact(unreadable, secrets), "connections": opened()}
 
 
 def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str | None:
@@ -157,7 +157,7 @@ def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str
 def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.Engine) -> None:
     pairs = own_pairs(work, engine)
     if pairs or name == "census":
-        store.write_census(folder, name, Census.of(plan.ids.codec, pairs))
+        store.write_census(folder, name, Census.of(plan.ids.codec, pairs), plan.stamp)
 
 
 def _warm_up(clients: list[Client]) -> None:

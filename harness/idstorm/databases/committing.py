@@ -1,0 +1,97 @@
+"""Which statements may commit what a transaction has done before them, by what they begin with.
+
+What a rule does not know may commit: it is asked where an operation has gone wrong, and its answer then leaves it
+unknown, which is never wrong. A statement that is rolled back, or that another database would commit at, is no reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_COMMON = (
+    "SELECT INSERT UPDATE DELETE REPLACE MERGE WITH VALUES TABLE SAVEPOINT RELEASE ROLLBACK SHOW EXPLAIN DESCRIBE DESC"
+)
+_SKIPPED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*(?!!).*?\*/|\()*", re.DOTALL)  # `/*! … */` is a statement to MySQL
+_SEVERAL = re.compile(r";\s*\S")
+_READING = re.compile(r"(SELECT|SHOW|PRAGMA)\b", re.IGNORECASE)
+_WRITING = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|MERGE)\b", re.IGNORECASE)
+_CALL = re.compile(r"([A-Za-z_][\w$.\"`]*)\s*\(")
+_KNOWN = re.compile(
+    "max|min|count|sum|avg|coalesce|greatest|least|abs|lower|upper|length|exists|in|values|any|all|and|or|not|as|on|"
+    "using|cast|nextval|currval|lastval|last_insert_id|last_insert_rowid|now|random|rand|uuid|gen_random_uuid|"
+    "row_number|over|from|where|select|case|when|then|else|end",
+    re.IGNORECASE,
+)  # what may stand before a parenthesis and writes no row
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What a database's statements mean for its transactions."""
+
+    harmless: frozenset[str]  #: words with which statements begin that commit nothing
+    doubtful: re.Pattern[str]  #: how those of them begin that may commit nevertheless
+
+    def may_commit(self, statement: str) -> bool:
+        """Return whether a statement may commit what its transaction has done."""
+        start = _start(statement)
+        word = re.match(r"\w+", start)
+        if word is None or word[0].upper() not in self.harmless or _SEVERAL.search(start):
+            return True
+        return self.doubtful.match(start) is not None
+
+
+def _statements(harmless: str, doubtful: str) -> Statements:
+    return Statements(frozenset(f"{_COMMON} {harmless}".split()), re.compile(doubtful, re.IGNORECASE | re.DOTALL))
+
+
+def may_write(statement: str) -> bool:
+    """Return whether a statement may write a row: anything but a SELECT that calls well-known functions alone."""
+    start = _start(statement)
+    if not _READING.match(start) or _SEVERAL.search(start):
+        return True
+    return not all(map(_KNOWN.fullmatch, _CALL.findall(start)))
+
+
+def writes(statement: str) -> bool:
+    """Return whether a statement certainly opens a transaction, where none is open: it inserts, changes or deletes."""
+    return _WRITING.match(_start(statement)) is not None
+
+
+def _start(statement: str) -> str:
+    """Return a statement without comments and parentheses before its first word."""
+    skipped = _SKIPPED.match(statement)
+    return statement[skipped.end() :] if skipped else statement
+
+
+POSTGRESQL = _statements(
+    "CREATE ALTER DROP TRUNCATE COMMENT GRANT REVOKE SET RESET LOCK COPY DECLARE FETCH MOVE CLOSE LISTEN UNLISTEN "
+    "NOTIFY ANALYZE REFRESH PREPARE EXECUTE DEALLOCATE DISCARD BEGIN START ABORT",
+    r"PREPARE\s+TRANSACTION",
+)
+"""DDL is transactional, and BEGIN within a transaction is a warning. A procedure, and DO, may commit.
+
+https://www.postgresql.org/docs/current/sql-begin.html
+https://www.postgresql.org/docs/current/plpgsql-transactions.html
+"""
+
+MYSQL = _statements(
+    "SET USE DO KILL CREATE DROP XA",
+    r"(CREATE|DROP)\s+(?!TEMPORARY\s+TABLE)|SET\b.*\b(autocommit|password)\b|XA\s+(?!START|BEGIN|END|ROLLBACK|RECOVER)",
+)
+"""DDL, LOCK TABLES, and BEGIN or START TRANSACTION within a transaction commit it; a procedure may.
+
+https://dev.mysql.com/doc/refman/9.0/en/implicit-commit.html
+https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
+"""
+
+SQLITE = _statements(
+    "CREATE ALTER DROP PRAGMA BEGIN ANALYZE REINDEX",
+    r"RELEASE|WITH\b.*\b(INSERT|UPDATE|DELETE|REPLACE)\b",
+)
+"""DDL is transactional. Where nothing has begun a transaction, RELEASE of the outermost savepoint commits, and
+Python's driver begins none for a WITH that inserts: whether one is open afterwards tells.
+
+https://www.sqlite.org/lang_savepoint.html
+https://docs.python.org/3/library/sqlite3.html#sqlite3-controlling-transactions
+"""

@@ -1,0 +1,82 @@
+"""What an error that ended an operation is called, and what it means: the codes on a client's tape."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from idstorm.databases.base import Database, ErrorCode
+from idstorm.errors import redact, show_users_error
+from idstorm.record.code import Code
+from idstorm.record.plan import Ids
+from idstorm.record.tape import Tape
+from idstorm.scenario.clients import Refused
+
+_NOT_SENT = (ConnectionRefusedError, socket.gaierror)
+_HELD_ONE = ErrorCode("sqlalchemy:3o7r the pool had no connection in time for a client that held one")
+_TWO_AT_ONCE = (
+    "a client that holds a connection waits for another: set connections=2 in the scenario, or raise --pool-size"
+)
+
+
+class Codes:
+    """The codes of one client's tape."""
+
+    def __init__(self, database: Database, ids: Ids, tape: Tape, secrets: Sequence[str]) -> None:
+        self._database, self._ids, self._tape, self._secrets = database, ids, tape, secrets
+
+    def of(self, error: BaseException, *, held: bool = False) -> ErrorCode:
+        """Return what an error means. `held` tells that its session held a connection all the while."""
+        if held and isinstance(error, PoolTimeout):
+            return _HELD_ONE
+        return self._database.classify(error, self._ids.columns, self._ids.constraints)
+
+    def of_client(self, error: BaseException) -> ErrorCode:
+        """Return what an error of a client of the scenario's own means.
+
+        What it says of a constraint decides; else the driver's error from which it was raised. Where there is neither,
+        whether the id's own constraint refused the row is not known, unless there was no connection to ask for one.
+        """
+        code = self.of(error)
+        known = not code.works_own or any(isinstance(one, _NOT_SENT) for one in _chain(error))
+        if not isinstance(error, Refused):
+            return code if known else replace(code, recognised=False)
+        name = f"refused: {error}"
+        if error.constraint is None:
+            return replace(code, name=name) if known else ErrorCode(name, recognised=False)
+        own = self._database.is_own(error.constraint, self._ids.constraints)
+        return ErrorCode(name, refused=own is True, recognised=own is not None)
+
+    def number(self, code: ErrorCode, error: BaseException) -> int:
+        """Return the number of a code on the tape. Raises OSError where there is no space for a new one."""
+        name = redact(code.name, self._secrets)
+        return self._tape.known_code(name) or self._tape.code(self._code(name, code, error))
+
+    def _code(self, name: str, code: ErrorCode, error: BaseException) -> Code:
+        message = _TWO_AT_ONCE if code is _HELD_ONE else _first_line(error)
+        return Code(
+            name,
+            refused=code.refused,
+            raced=code.raced,
+            recognised=code.recognised,
+            message=redact(message, self._secrets),
+            shown=redact(show_users_error(error), self._secrets),
+        )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from, or while handling."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _first_line(error: BaseException) -> str:
+    """Return what an error says, in a line, without what SQLAlchemy adds to it."""
+    original = getattr(error, "orig", None) or error
+    return next(iter(str(original).strip().splitlines()), type(original).__name__)

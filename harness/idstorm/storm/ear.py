@@ -1,0 +1,131 @@
+"""What one client has heard of its operation, and what an error therefore leaves of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.committing import may_write, writes
+
+
+class Ear:
+    """What one client has heard of the operation under way."""
+
+    __slots__ = (
+        "_classify",
+        "_database",
+        "_fresh",
+        "_on_connection",
+        "_proxy",
+        "_raw",
+        "_single",
+        "autocommitting",
+        "connections",
+        "doubts",
+        "failures",
+        "refusals",
+        "statements",
+    )
+
+    def __init__(
+        self,
+        database: Database,
+        classify: Callable[[BaseException], ErrorCode],
+        on_connection: Callable[[], None],
+    ) -> None:
+        self._database, self._classify, self._on_connection = database, classify, on_connection
+        self.expect(single=False)
+
+    def expect(self, *, single: bool) -> None:
+        """Another operation begins; `single` tells that it inserts one row."""
+        self._single = single
+        self.connections = 0  #: that were taken from any pool, or kept from before
+        self.doubts = 0  #: COMMITs that were sent, whatever sent them, and whose answer proves no rollback
+        self.failures = 0  #: errors of the driver, and …
+        self.refusals = 0  #: … those of them in which the id's own constraint refused a row
+        self._fresh = self._raw = 0  # a connection on which SQLAlchemy has begun nothing yet; those that stayed so
+        self.autocommitting = False  #: a connection of the operation commits each statement by itself
+        self.statements: list[str] = []  #: that came through
+        self._proxy: Any = None  # the connection on which the last transaction was begun
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing that was done can have been committed.
+
+        On a connection on which SQLAlchemy began nothing, whatever was done went past it.
+        """
+        return not (self.doubts or self._raw or self._fresh or self._slipped)
+
+    @property
+    def only_refused(self) -> bool:
+        """Whether one row was to be inserted, and nothing that may write one came through before it was refused."""
+        return self._single and self.certain and self.refusals == 1 and not any(map(may_write, self.statements))
+
+    @property
+    def _slipped(self) -> bool:
+        """Whether the driver has no transaction where SQLAlchemy believes in one: something else has ended it.
+
+        The database itself may end one with an error, and some open none before something is written.
+        """
+        connection = getattr(self._proxy, "dbapi_connection", None)
+        if connection is None or self.failures or self.autocommitting:
+            return False
+        opened = not self.statements or writes(self.statements[-1])
+        return opened and self._database.in_transaction(connection) is False
+
+    def checked_out(self, proxy: object) -> None:
+        """A connection was taken from a pool."""
+        if self._fresh:
+            self._raw += 1
+        self._fresh = id(proxy)
+        self._connected()
+
+    def begins(self, proxy: Any, autocommitting: bool) -> None:
+        """A transaction is begun, as far as SQLAlchemy is concerned."""
+        if not self.connections:
+            self._connected()  # on a connection that the work had kept
+        if self._fresh == id(proxy):
+            self._fresh = 0
+        self._proxy = proxy
+        self.autocommitting |= autocommitting
+
+    def _connected(self) -> None:
+        self.connections += 1
+        if self.connections == 1:
+            self._on_connection()
+
+    def answered(self, error: BaseException | None) -> None:
+        """A COMMIT was sent, and this was the answer."""
+        if error is None:
+            self.doubts += 1
+            return
+        code = self._heard(error)
+        if not code.rolled_back:
+            self.doubts += 1
+
+    def may_commit(self, statement: str) -> bool:
+        """Return whether a statement that is about to be sent may commit something."""
+        if self.autocommitting:
+            return may_write(statement)
+        return self._database.statements.may_commit(statement)
+
+    def executed(self, statement: str, cursor: Any, *, committing: bool) -> None:
+        """A statement came through."""
+        self.statements.append(statement)
+        if committing and (self.autocommitting or self._database.committed(getattr(cursor, "connection", None))):
+            self.doubts += 1
+
+    def failed(self, error: BaseException, cursor: Any, *, committing: bool) -> None:
+        """A statement ended in an error. One that was refused under AUTOCOMMIT has certainly done nothing."""
+        code = self._heard(error)
+        if not committing or (self.autocommitting and self._single and code.refused):
+            return
+        if self.autocommitting or self._database.committed(getattr(cursor, "connection", None)):
+            self.doubts += 1
+
+    def _heard(self, error: BaseException) -> ErrorCode:
+        code = self._classify(error)
+        self.failures += 1
+        self.refusals += code.refused
+        return code

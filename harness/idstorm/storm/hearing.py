@@ -1,0 +1,179 @@
+"""What is heard of a client's operation, on every pool and every SQLAlchemy engine of its process.
+
+Checkouts begin an operation, and COMMITs decide what an error leaves of it. Events of an engine would cost twenty
+microseconds an insert, since one of them switches all of them on. So the pools' own events are listened to, on the
+class of all pools, and at the first connection of each pool the methods of its dialect through which everything goes
+are wrapped: a few calls and look-ups, in the thread of a client alone.
+
+What is not heard: a driver that is used without SQLAlchemy, and threads that the work starts. The rehearsal finds work
+that does so each time; what a raw cursor did on a connection of SQLAlchemy's is asked of the driver, after an error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from idstorm.storm.ear import Ear
+
+_KNOWN = 4_096  # statements of which it is remembered that they commit nothing
+
+
+class _Here(threading.local):
+    """Whose ear listens in this thread."""
+
+    ear: Ear | None = None
+
+
+_here = _Here()
+_wrapped: WeakSet[Any] = WeakSet()
+_opened: list[None] = []  # one for each connection: appending to a list takes no lock
+_autocommitting: set[int] = set()  # the driver's connections that commit each statement; not all can be referred to
+
+
+def hear(ear: Ear | None) -> None:
+    """Let this ear hear what goes on in this thread."""
+    _here.ear = ear
+
+
+def listen() -> None:
+    """Listen to every pool of this process that connects from now on."""
+    for name, heard in _EVENTS.items():
+        event.listen(Pool, name, heard)
+
+
+def opened() -> int:
+    """Return how many connections the pools of this process have opened, one after another."""
+    return len(_opened)
+
+
+@contextmanager
+def listening(ear: Ear) -> Iterator[None]:
+    """Listen for a while, in this thread."""
+    listen()
+    hear(ear)
+    try:
+        yield
+    finally:
+        hear(None)
+        for name, heard in _EVENTS.items():
+            event.remove(Pool, name, heard)
+
+
+def _on_connect(connection: Any, record: Any) -> None:
+    """Wrap a pool's dialect. No event names it; where it is not found, its connections count as raw."""
+    _opened.append(None)
+    _autocommitting.discard(id(connection))  # of one that is gone, whose place in memory this one has
+    dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
+    if dialect is not None and dialect not in _wrapped:
+        _wrapped.add(dialect)
+        _wrap(dialect)
+
+
+def _on_checkout(_: Any, __: Any, proxy: object) -> None:
+    ear = _here.ear
+    if ear is not None:
+        ear.checked_out(proxy)
+
+
+_EVENTS: dict[str, Callable[..., None]] = {"connect": _on_connect, "checkout": _on_checkout}
+
+
+def _wrap(dialect: Any) -> None:
+    """Hear what goes through a dialect."""
+    harmless: set[str] = set()
+    wrappers: dict[str, Callable[[Any], Any]] = {
+        "do_begin": _begins,
+        "do_commit": _answers,
+        "do_commit_twophase": _answers,
+        "do_prepare_twophase": _answers,
+        "do_execute": lambda method: _executes(method, harmless),
+        "do_executemany": lambda method: _executes(method, harmless),
+        "do_execute_no_params": lambda method: _executes_plain(method, harmless),
+        "set_isolation_level": _isolates,
+    }
+    for name, wrapper in wrappers.items():
+        method = getattr(dialect, name, None)
+        if method is not None:  # that of a pool without an engine has hardly any
+            setattr(dialect, name, wrapper(method))
+
+
+def _begins(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    def do_begin(connection: Any) -> None:
+        ear = _here.ear
+        if ear is not None:
+            ear.begins(connection, id(connection.dbapi_connection) in _autocommitting)
+        method(connection)
+
+    return do_begin
+
+
+def _answers(method: Callable[..., None]) -> Callable[..., None]:
+    def do_commit(*given: Any, **named: Any) -> None:
+        ear = _here.ear
+        if ear is None:
+            return method(*given, **named)
+        try:
+            method(*given, **named)
+        except BaseException as error:
+            ear.answered(error)
+            raise
+        ear.answered(None)
+        return None
+
+    return do_commit
+
+
+def _executes(method: Callable[..., None], harmless: set[str]) -> Callable[..., None]:
+    def do_execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        ear = _here.ear
+        if ear is None:
+            return method(cursor, statement, parameters, context)
+        committing = _may_commit(ear, statement, harmless)
+        try:
+            method(cursor, statement, parameters, context)
+        except BaseException as error:
+            ear.failed(error, cursor, committing=committing)
+            raise
+        ear.executed(statement, cursor, committing=committing)
+        return None
+
+    return do_execute
+
+
+def _executes_plain(method: Callable[..., None], harmless: set[str]) -> Callable[..., None]:
+    heard = _executes(lambda cursor, statement, _, context: method(cursor, statement, context), harmless)
+
+    def do_execute_no_params(cursor: Any, statement: str, context: Any = None) -> None:
+        return heard(cursor, statement, None, context)
+
+    return do_execute_no_params
+
+
+def _may_commit(ear: Ear, statement: str, harmless: set[str]) -> bool:
+    if ear.autocommitting:
+        return ear.may_commit(statement)
+    if statement in harmless:
+        return False
+    if ear.may_commit(statement):
+        return True
+    if len(harmless) < _KNOWN:
+        harmless.add(statement)
+    return False
+
+
+def _isolates(method: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    def set_isolation_level(connection: Any, level: str) -> None:
+        method(connection, level)
+        if level == "AUTOCOMMIT":
+            _autocommitting.add(id(connection))
+        else:
+            _autocommitting.discard(id(connection))
+
+    return set_isolation_level
