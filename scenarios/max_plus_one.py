@@ -14,12 +14,16 @@ https://dev.mysql.com/doc/refman/9.7/en/innodb-transaction-isolation-levels.html
 """
 
 from collections.abc import Sequence
+from random import random
+from time import sleep
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idstorm.scenario import Row, Scenario, breaks, durable, faithful, holds, unique
+
+TRIES = 6
 
 
 class Invoice(Row):
@@ -37,11 +41,12 @@ def insert(session: Session, tokens: Sequence[int]) -> list[int]:
 
 def insert_again_and_again(session: Session, tokens: Sequence[int]) -> list[int]:
     """Try again when the database makes this transaction give up."""
-    for _ in range(3):
+    for _ in range(TRIES - 1):
         try:
             return insert(session, tokens)
         except DBAPIError:
             session.rollback()
+            sleep(random() / 100)  # those that have met once would meet again
     return insert(session, tokens)
 
 
