@@ -73,7 +73,9 @@ def create_app(url: str | URL, **pool: Any) -> Flask:
 
     @app.errorhandler(DBAPIError)
     def failed(error: DBAPIError) -> tuple[dict[str, Any], int]:
-        return {"error": type(error.orig).__name__}, 409 if isinstance(error, IntegrityError) else 500
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)  # where the driver tells it
+        told = {"error": type(error.orig).__name__, "constraint": constraint}
+        return told, 409 if isinstance(error, IntegrityError) else 500
 
     return app
 
@@ -120,9 +122,10 @@ class Browser:
             answer = self._http.post("/users", json=values(token))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             sleep(0.05)  # a server that is gone refuses faster than any answers
-            raise Refused("no connection to the server") from error
+            raise Refused("no connection to the server", constraint="") from error
         if answer.is_client_error:
-            raise Refused(f"HTTP {answer.status_code} {answer.json().get('error', '')}")
+            told = answer.json()
+            raise Refused(f"HTTP {answer.status_code} {told.get('error', '')}", constraint=told.get("constraint"))
         answer.raise_for_status()
         id_: int = answer.json()["id"]
         return id_
