@@ -115,6 +115,7 @@ def _accepted(operations: Sequence[Operation]) -> dict[str, int]:
     return {
         "collisions": sum(error.refused for error in errors),
         "unrecognised": sum(not error.refused and not error.recognised for error in errors),
+        "retried": 0,
     }
 
 

@@ -40,7 +40,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "pressure": ("attempted", "acknowledged", "failed", "unknown", "overlap_mean", "overlap_peak"),
     "unique": ("duplicated",),
     "single_use": ("reissued",),
-    "accepted": ("collisions", "unrecognised"),
+    "accepted": ("collisions", "unrecognised", "retried"),
     "durable": ("lost", "doubled", "undeleted", "revived", "unexpected", "recovered", "foreign"),
     "faithful": ("misattributed", "of_existing"),
     "starts_at": ("first", "step", "asked_first", "asked_step"),
