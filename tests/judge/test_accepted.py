@@ -29,6 +29,7 @@ def test_other_errors_are_no_collisions() -> None:
     assert accepted(storm(failed(NOTHING, error=LOCKED), failed(2, error=REFUSED))).figures == {
         "collisions": 1,
         "unrecognised": 0,
+        "retried": 0,
     }
 
 
@@ -55,6 +56,7 @@ def test_a_refused_batch_is_one_collision() -> None:
     assert accepted(storm(failed(NOTHING, NOTHING, NOTHING, error=REFUSED))).figures == {
         "collisions": 1,
         "unrecognised": 0,
+        "retried": 0,
     }
 
 

@@ -21,9 +21,9 @@ from idstorm.record.verdict import Finding
 def accepted(evidence: Evidence) -> Finding:
     """Hold where no insert ended with an error of the id's own constraint.
 
-    An error that no dialect recognises leaves it unknown; `unrecognised` counts the inserts that ended with one. So does
-    a refusal by a key of which idstorm itself filled a member: whether the application would have chosen such values is
-    not known. `retried` counts the inserts that were refused, got over it, and are ok.
+    An error that no dialect recognises leaves it unknown; `unrecognised` counts the inserts that ended with one. So
+    does a refusal by a key of which idstorm itself filled a member: whether the application would have chosen such
+    values is not known. `retried` counts the inserts that were refused, got over it, and are ok.
     """
     history, filled = evidence.history, evidence.plan.ids.filled
     ours = [_filled(code, filled) if code.refused else () for code in history.codes]
