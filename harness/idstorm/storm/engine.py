@@ -46,7 +46,7 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
         raise UsageError(str(error)) from error
     except Exception as error:
         raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
-    database.configure(engine, None if scenario.local else url, manner.settings)
+    database.configure(engine, None if scenario.local else url, manner.settings, users=scenario.engine is not None)
     return translated(engine, scenario)
 
 
