@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from databases.own import faults, storm
 from running import Idstorm
-from servers import On
+from servers import On, database
 
 REFUSED = """
 class Named(Row):
@@ -113,3 +115,60 @@ def test_ids_that_are_used_up_are_failed_operations(idstorm: Idstorm, server: On
     assert operations["unknown"] == 0
     assert faults(report) == {}
     assert report["verdicts"]["unique"]["status"] == "held"
+
+
+OTHER_TABLE = """
+class Daily(Row):
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+def work(session, tokens):
+    (token,) = tokens
+    connection = session.connection()
+    id_ = connection.execute(insert(Thing).values(token=token)).inserted_primary_key[0]
+    connection.execute(insert(Daily).values(day=token % 331, token=token))
+    return [id_]
+
+mine = Scenario(Thing, insert=work, claims=[holds(unique, accepted, durable, faithful)])
+"""
+
+
+@pytest.mark.parametrize("isolation", ["AUTOCOMMIT", "READ COMMITTED"])
+def test_the_primary_key_of_another_table_is_not_the_ids_own(idstorm: Idstorm, server: On, isolation: str) -> None:
+    report = storm(idstorm, server, OTHER_TABLE, "-n", "600", "--isolation", isolation)
+    operations = report["operations"]
+    refused = operations["attempted"] - operations["acknowledged"]
+    assert refused == 600 - 331
+    # Under AUTOCOMMIT the row of the id itself is there by then.
+    assert operations["unknown" if isolation == "AUTOCOMMIT" else "failed"] == refused
+    assert report["verdicts"]["accepted"]["status"] == "held"
+    assert report["verdicts"]["accepted"]["figures"]["unrecognised"] == 0
+    assert faults(report) == {}
+
+
+MAX_PLUS_ONE = """
+class Article(Row):
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+def work(session, tokens):
+    new = (session.scalar(text("SELECT max(id) FROM article")) or 0) + 1
+    session.add(Article(id=new, token=tokens[0]))
+    session.flush()
+    return [new]
+
+mine = Scenario(Article, insert=work, isolation="READ COMMITTED", claims=[breaks(accepted, why="two take one number")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("dialect", "driver"),
+    [("postgresql", "psycopg2"), ("mysql", "mysqlconnector"), ("mariadb", "mysqlconnector")],
+)
+def test_refusals_are_seen_by_whatever_driver(idstorm: Idstorm, dialect: str, driver: str) -> None:
+    on = database(dialect)
+    assert on.url is not None
+    other = On(dialect, on.url.set(drivername=f"{dialect}+{driver}"))
+    report = storm(idstorm, other, MAX_PLUS_ONE)
+    assert report["target"]["driver"] == driver
+    assert report["verdicts"]["accepted"]["status"] == "broken"
+    assert report["verdicts"]["accepted"]["figures"]["collisions"] == report["operations"]["failed"] > 0
+    assert faults(report) == {}

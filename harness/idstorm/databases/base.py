@@ -16,8 +16,8 @@ from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
-from idstorm.databases.urls import reaching, secrets_of
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
+from idstorm.databases.urls import fitting, mask, reaching, secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
@@ -62,8 +62,12 @@ class Database(ABC):
     """How bare URLs of it begin."""
     drivers: ClassVar[tuple[str, ...]]
     """The drivers that a bare URL may get, the best one first, by SQLAlchemy's names."""
+    unfit: ClassVar[Mapping[str, str]] = {}
+    """The drivers that cannot be made use of, each with the reason."""
     serverless: ClassVar[bool] = False
     """It is a file: no server can be out of reach, and to ask for it is to make it."""
+    astray: ClassVar[str] = "the server, or what stands before it, ignores where the URL leads; connect to it directly"
+    """What to do where a connection is not in the namespace that its URL names."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
     """What `--set` may change, with the values that it may have; None: anything."""
     statements: ClassVar[Statements]
@@ -131,6 +135,14 @@ class Database(ABC):
     def quiesce(self, url: sa.URL) -> bool:
         """Wait until nothing of the storm is at work any more, and end what is. False: something may be."""
 
+    def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
+        """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
+        with suppress(sa.exc.SQLAlchemyError, IdstormError):
+            try:
+                self.quiesce(inside)
+            finally:
+                self.drop_namespace(url, name)
+
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection in a fresh transaction that sees one snapshot, from its first read on."""
@@ -178,10 +190,13 @@ class Database(ABC):
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a connection for idstorm's own work, each statement a transaction. Raises EnvironmentFault."""
+        """Open a connection for idstorm's own work, each statement a transaction.
+
+        Raises EnvironmentFault, or UsageError for a driver that does not do what SQLAlchemy asks of it.
+        """
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         try:
-            with reaching(url):
+            with reaching(url), fitting(url):
                 connection = engine.connect()
             try:
                 yield connection
@@ -191,13 +206,22 @@ class Database(ABC):
         finally:
             engine.dispose()
 
-    def configure(self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str]) -> None:
-        """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL."""
+    def configure(
+        self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str], *, users: bool = False
+    ) -> None:
+        """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL.
+
+        An engine of the user's making can lead elsewhere by itself; one of ours does only if something in between does.
+        """
 
         @sa.event.listens_for(engine, "connect")
         def on_connect(connection: Any, _: Any) -> None:
             if url is not None and not self.prove(connection, url):
-                raise ScenarioError("the engine of the scenario does not lead where its URL does: into the storm's own")
+                if users:
+                    raise ScenarioError(
+                        "the engine of the scenario does not lead where its URL does: into the storm's own"
+                    )
+                raise EnvironmentFault(f"{mask(url)} does not lead into the storm's own namespace: {self.astray}")
             self.prepare(connection, settings)
 
     def check_settings(self, settings: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -53,13 +54,14 @@ def clean(target: str, *, drop: bool, environ: Mapping[str, str] = os.environ) -
 
 def _try(address: targets.Address) -> str:
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}-0"
-    with reaching(address.url), address.database.namespace(address.url, label) as url:
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            who = targets.DATABASES[address.database.actual(connection)]
-            server = who.server(connection)
+    with ExitStack() as stack:
+        stack.enter_context(reaching(address.url))
+        inside = stack.enter_context(address.database.namespace(address.url, label))
+        connection = stack.enter_context(address.database.administer(inside))
+        who = targets.DATABASES[address.database.actual(connection)]
+        server, driver = who.server(connection), connection.dialect.driver
     name = "" if who.name == address.database.name else f"{who.name} "
-    return f"{name}{server}, by {engine.dialect.driver} with SQLAlchemy {sa.__version__}"
+    return f"{name}{server}, by {driver} with SQLAlchemy {sa.__version__}"
 
 
 def _where(address: targets.Address, environ: Mapping[str, str]) -> str:

@@ -65,23 +65,17 @@ class MySQL(Database):
         """Make a database that carries idstorm's mark."""
         name = "idstorm_" + label.replace("-", "_")
         with self.administer(url) as connection:
-            try:
+            with _allowed(url):
                 connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-                connection.exec_driver_sql(f"CREATE TABLE {name}.{_MARK} (made TIMESTAMP)")
-            except sa.exc.DBAPIError as error:
-                if codes.number_of(error.orig) not in codes.PRIVILEGE:
-                    raise
-                raise EnvironmentFault(
-                    f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
-                ) from error
-            connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)")
+            inside = url.set(database=name)
             try:
-                yield url.set(database=name)
+                with _allowed(url):
+                    connection.exec_driver_sql(f"CREATE TABLE {name}.{_MARK} (made TIMESTAMP)")
+                connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)")
+                yield inside
             finally:
                 if not keep:
-                    with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
-                        self.quiesce(url.set(database=name))
-                        self.drop_namespace(url, name)
+                    self.clear(url, inside, name)
 
     def namespaces(self, url: sa.URL) -> dict[str, bool]:
         """Return the databases that carry idstorm's mark; one whose lock is free is in nobody's use."""
@@ -319,3 +313,16 @@ class MariaDB(MySQL):
 
 def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+
+
+@contextmanager
+def _allowed(url: sa.URL) -> Iterator[None]:
+    """Name the privilege that is missing, if that is what keeps a database from being made."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if codes.number_of(error.orig) not in codes.PRIVILEGE:
+            raise
+        raise EnvironmentFault(
+            f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
+        ) from error

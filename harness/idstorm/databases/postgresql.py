@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ from idstorm.record.keys import Codec
 _MARK = "idstorm: the schema of one storm, to be dropped after it"
 _SEARCH_PATH = re.compile(r"-csearch_path=(\w+)")
 
+_UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
 _REFERRING = """
@@ -50,6 +51,13 @@ class PostgreSQL(Database):
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
     statements = POSTGRESQL
+    unfit: ClassVar[Mapping[str, str]] = {
+        "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
+    }
+    astray = (
+        "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), ignores the search "
+        "path in the URL; connect to the server directly"
+    )
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),
         "lock_timeout": None,
@@ -72,16 +80,14 @@ class PostgreSQL(Database):
                     f"{url.username} may not make a schema in {url.database}: "
                     f"GRANT CREATE ON DATABASE {url.database} TO {url.username}"
                 ) from error
-            connection.exec_driver_sql(f"COMMENT ON SCHEMA {name} IS '{_MARK}'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock(hashtextextended('{name}', 0))")
             inside = url.update_query_dict({"options": options, "application_name": name})
             try:
+                connection.exec_driver_sql(f"COMMENT ON SCHEMA {name} IS '{_MARK}'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock(hashtextextended('{name}', 0))")
                 yield inside
             finally:
                 if not keep:
-                    with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):  # what is left, `doctor --clean` finds
-                        self.quiesce(inside)
-                        self.drop_namespace(url, name)
+                    self.clear(url, inside, name)
 
     def namespaces(self, url: sa.URL) -> dict[str, bool]:
         """Return the schemas that carry idstorm's mark; one whose lock can be had is in nobody's use."""
@@ -91,6 +97,18 @@ class PostgreSQL(Database):
         )
         with self.administer(url) as connection:
             return {name: not had for name, had in connection.exec_driver_sql(query, {"mark": _MARK})}
+
+    @contextmanager
+    def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Also say what to do about a pooler that does not take what the URL asks for."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(super().administer(url))
+            except EnvironmentFault as fault:
+                if _UNSUPPORTED in str(fault):
+                    raise EnvironmentFault(f"{fault}; {self.astray}") from fault
+                raise
+            yield connection
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Drop a schema and all that is in it, waiting for its locks in bounded time."""

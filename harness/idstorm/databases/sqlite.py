@@ -107,9 +107,11 @@ class SQLite(Database):
         if begin != "sqlalchemy":
             connection.isolation_level = None
 
-    def configure(self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str]) -> None:
+    def configure(
+        self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str], *, users: bool = False
+    ) -> None:
         """Also begin transactions as asked for."""
-        super().configure(engine, url, settings)
+        super().configure(engine, url, settings, users=users)
         begin = settings.get("begin", "sqlalchemy").upper()
         if begin != "SQLALCHEMY":
 

@@ -27,7 +27,15 @@ from idstorm.errors import EnvironmentFault, UsageError
 DATABASES: dict[str, Database] = {database.name: database for database in (SQLite(), PostgreSQL(), MySQL(), MariaDB())}
 """A database is added by a file of its own and a line here."""
 
-_EXTRAS = {"psycopg": "postgresql", "psycopg2": "postgresql", "pymysql": "mysql", "MySQLdb": "mysql"}
+_PACKAGES = {
+    "psycopg": "'idstorm[postgresql]'",
+    "psycopg2": "psycopg2-binary",
+    "pymysql": "'idstorm[mysql]'",
+    "mysqldb": "mysqlclient",
+    "mysqlconnector": "mysql-connector-python",
+    "mariadbconnector": "mariadb",
+}
+"""What brings a driver, by SQLAlchemy's name of it: no two of the three are called alike."""
 _MODULES = {"pysqlite": "sqlite3", "mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
 _HOW_TO_GET = {
     "postgresql": "pip install 'idstorm[postgresql-server]'",
@@ -80,7 +88,12 @@ def _of_word(word: str, environ: Mapping[str, str]) -> Address:
         return Address(word, word, DATABASES[word], url)
     programs, passed_over = look(word, environ)
     fault = None
-    if programs is None:
+    if programs is not None:
+        try:
+            _database(url)
+        except UsageError as error:
+            fault = str(error)
+    else:
         fault = (
             f"there is no {word} to storm: set {variable} to the URL of one, or run `docker compose up -d --wait` and "
             f"set it as the README says, or {_HOW_TO_GET[word]} (or let {VARIABLES[word]} point at its program)"
@@ -99,7 +112,7 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
         servers = {
             place: stack.enter_context(_closing(PrivateServer(address.programs)))
             for place, address in enumerate(addresses)
-            if address.programs is not None
+            if address.programs is not None and address.fault is None
         }
         with ThreadPoolExecutor(max(len(servers), 1)) as pool:
             faults = dict(zip(servers, pool.map(_start, servers.values()), strict=True))
@@ -108,7 +121,7 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
             if place not in servers
             else replace(address, fault=faults[place])
             if faults[place]
-            else replace(address, url=sa.make_url(servers[place].url))
+            else replace(address, url=_by_driver_of(address, servers[place]))
             for place, address in enumerate(addresses)
         ]
         for address in found:  # two threads that import dialects of one package at once can deadlock in the import
@@ -122,11 +135,15 @@ def started_with(address: Address, settings: Mapping[str, str]) -> Iterator[Addr
 
     Any other is left as it is. Raises EnvironmentFault where the server does not come up.
     """
-    if address.programs is None or not settings:
+    if address.programs is None or address.fault is not None or not settings:
         yield address
         return
     with PrivateServer(address.programs, settings) as server:
-        yield replace(address, url=sa.make_url(server.url))
+        yield replace(address, url=_by_driver_of(address, server))
+
+
+def _by_driver_of(address: Address, server: PrivateServer) -> sa.URL:
+    return sa.make_url(server.url).set(drivername=address.url.drivername)
 
 
 @contextmanager
@@ -181,20 +198,27 @@ def _installed(driver: str) -> bool:
 
 
 def _database(url: sa.URL) -> Database:
-    dialect = url.get_backend_name()
+    """Return the database of a URL, whose driver can be loaded. Raises UsageError."""
+    dialect, scheme = url.get_backend_name(), f"{url.drivername}://"
     try:
         driver = url.get_dialect()
-        driver.import_dbapi()
     except sa.exc.NoSuchModuleError:
-        raise UsageError(f"{url.drivername}:// is no dialect that SQLAlchemy knows") from None
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name or "")
-        hint = f"pip install 'idstorm[{extra}]'" if extra else f"pip install the driver {error.name}"
-        raise UsageError(f"the driver {error.name} of {url.drivername}:// is not installed: {hint}") from None
-    if driver.is_async:
-        raise UsageError(f"{url.drivername}:// is an asyncio driver; name one that works with threads")
+        raise UsageError(f"{scheme} is no dialect that SQLAlchemy knows") from None
     if dialect not in DATABASES:
         raise UsageError(f"{dialect} cannot be stormed; {', '.join(DATABASES)} can")
+    database = DATABASES[dialect]
+    best = f"{_parse(f'{dialect}://', 'the URL').drivername}://"
+    if driver.is_async:
+        raise UsageError(f"{scheme} is an asyncio driver; name one that works with threads: {best}")
+    if driver.driver in database.unfit:
+        raise UsageError(f"{scheme} cannot be stormed, since {database.unfit[driver.driver]}: use {best}")
+    try:
+        driver.import_dbapi()
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get(driver.driver, error.name)
+        raise UsageError(f"the driver of {scheme} is not installed: pip install {package}") from None
+    except ImportError as error:
+        raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
     if dialect == SQLite.name and url.database in ("", ":memory:"):
         raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
-    return DATABASES[dialect]
+    return database

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 
-from idstorm.errors import EnvironmentFault, UsageError, redact
+from idstorm.errors import EnvironmentFault, IdstormError, UsageError, redact
 
 _SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
 
@@ -38,6 +38,24 @@ def reaching(url: sa.URL) -> Iterator[None]:
     except sa.exc.SQLAlchemyError as error:
         reason = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
         raise EnvironmentFault(f"{mask(url)} is out of reach: {reason}") from error
+
+
+@contextmanager
+def fitting(url: sa.URL) -> Iterator[None]:
+    """Turn what a driver itself fails with, before there is a connection, into a UsageError without its secrets.
+
+    SQLAlchemy hands on errors of any kind: a keyword that the driver does not take, an attribute that it does not have.
+    """
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, IdstormError):
+        raise
+    except Exception as error:
+        words = redact(f"{type(error).__name__}: {error}", secrets_of(url))
+        raise UsageError(
+            f"{url.drivername}:// cannot be stormed, since its driver does not do what idstorm needs ({words}): use "
+            f"another, such as the one that {url.get_backend_name()}:// gets"
+        ) from error
 
 
 def _is_secret(text: str) -> bool:

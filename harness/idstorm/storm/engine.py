@@ -52,7 +52,7 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
             f"engine= of a scenario has to return an Engine of SQLAlchemy, as create_engine does; it returned "
             f"{_named(engine)}{_threads(engine)}"
         )
-    database.configure(engine, None if scenario.local else url, manner.settings)
+    database.configure(engine, None if scenario.local else url, manner.settings, users=scenario.engine is not None)
     return translated(engine, scenario)
 
 
