@@ -24,6 +24,7 @@ https://github.com/pallets-eco/flask-sqlalchemy/issues/656
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -73,9 +74,18 @@ def create_app(url: str | URL, **pool: Any) -> Flask:
 
     @app.errorhandler(DBAPIError)
     def failed(error: DBAPIError) -> tuple[dict[str, Any], int]:
-        return {"error": type(error.orig).__name__}, 409 if isinstance(error, IntegrityError) else 500
+        refused = isinstance(error, IntegrityError)
+        answer = {"error": type(error.orig).__name__, "constraint": constraint_of(error) if refused else ""}
+        return answer, 409 if refused else 500
 
     return app
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Return what the database calls the constraint that refused a row, if the driver tells."""
+    named = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    said = re.search(r"(?:for key '|constraint failed: )([^']+)", str(error.orig))
+    return named or (said[1] if said else None)
 
 
 def values(token: int) -> dict[str, Any]:
@@ -120,9 +130,10 @@ class Browser:
             answer = self._http.post("/users", json=values(token))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             sleep(0.05)  # a server that is gone refuses faster than any answers
-            raise Refused("no connection to the server") from error
+            raise Refused("no connection to the server", constraint="") from error
         if answer.is_client_error:
-            raise Refused(f"HTTP {answer.status_code} {answer.json().get('error', '')}")
+            about = answer.json()
+            raise Refused(f"HTTP {answer.status_code} {about.get('error', '')}", constraint=about.get("constraint"))
         answer.raise_for_status()
         id_: int = answer.json()["id"]
         return id_
