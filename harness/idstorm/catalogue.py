@@ -89,7 +89,7 @@ def all_scenarios() -> Iterator[Found | Missing]:
         try:
             yield from find(name)
         except LibraryMissing as error:
-            essay = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text())) or ""
+            essay = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text(encoding="utf-8"))) or ""
             yield Missing(name, essay, str(error))
 
 

@@ -16,7 +16,7 @@ from idstorm.join.collect import Flush, Told, read_journals
 from idstorm.join.journal import Journal, entries
 from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome
-from idstorm.report.words import witness_words
+from idstorm.report.words import failing_words, witness_words
 from journals import about, failed, flush, judge, table
 from running import Idstorm
 
@@ -177,6 +177,7 @@ def test_errors_of_all_kinds_are_counted_and_what_was_not_recognised_is_no_accep
     storm = judge(tmp_path, Told(about(table(tmp_path, [1])), those)).storms[0]
     assert storm.verdicts["accepted"].status == found
     assert storm.operations["errors"]["by_code"] == {code.name: 2 for code in codes}
+    assert failing_words(storm.operations) == ""  # suites assert errors
 
 
 def test_rows_of_one_test_are_told_apart_and_those_of_two_by_their_names(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def _gapless(
     widths, width = [], 0
     causes = "rolled_back given_up unknown deleted foreign off_grid refused upserted unexplained"
     ledger = dict.fromkeys(causes.split(), 0)
-    never_told = sum(row.told is Told.NOTHING and row.insert.outcome is not OK for row in rows)
+    never_told = sum(row.told is Told.NOTHING and row.insert.outcome is not OK and not row.stored for row in rows)
     upserted = sum(row.told in (Told.EXISTING, Told.NO_ROW) for row in rows)
     for value in range(min(ids), max(ids) + 1):
         if value in ids:

@@ -26,11 +26,12 @@ def on(
     facts: dict[str, Any] | None = None,
     facts_after: dict[str, Any] | None = None,
     cache: int = 1,
+    made_by: str = "AUTO_INCREMENT",
     batch: int = 1,
     **more: Any,
 ) -> Evidence:
     """Return the evidence of a storm on a server of which this is known."""
-    capacity = Capacity("integer", 2**31 - 1, "sequence thing_id_seq", LARGEST, cache=cache)
+    capacity = Capacity("integer", 2**31 - 1, made_by, LARGEST, cache=cache)
     return storm(
         *operations,
         target=Target("it", "it", "", "1", "", capabilities, facts or {}),
@@ -149,6 +150,12 @@ class TestACachedSequence:
         evidence = on(*operations, capabilities=self.SESSIONS, cache=20, pool=Pool(2, 1), **started)
         assert causes(evidence) == {"cached": 19 + 19 + 18, "crash": 13}
 
+    def test_leaves_two_tails_for_each_session_that_ended_with_its_server(self) -> None:
+        operations = [told(1 + 20 * block) for block in range(7)]
+        started: dict[str, Any] = {"facts": {"started": "a"}, "facts_after": {"started": "b"}}
+        evidence = on(*operations, capabilities=self.SESSIONS, cache=20, **started)
+        assert causes(evidence) == {"cached": 5 * 19, "crash": 19}
+
     @pytest.mark.parametrize("connections", [8, 9])
     def test_explains_as_much_as_there_were_connections_where_they_were_counted(self, connections: int) -> None:
         evidence = on(*(told(1 + 20 * block) for block in range(10)), capabilities=self.SESSIONS, cache=20)
@@ -188,6 +195,12 @@ class TestABlockForABulkInsert:
         operations = [told(1, 2, 3, 4), told(9, 10, client=1)]
         assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 4}
 
+    def test_follows_rows_that_nobody_was_told_of_as_well(self) -> None:
+        lost = [unknown(NOTHING, NOTHING, NOTHING), unknown(NOTHING, client=1), unknown(NOTHING, client=1)]
+        there = [(1, 0), (2, 1), (3, 2), (5, 3), (7, 4)]
+        assert causes(on(*lost, facts=IN_BLOCKS, batch=3, census=there)) == {"bulk": 1, "unexplained": 1}
+        assert causes(on(*lost[1:], facts=IN_BLOCKS, batch=3, census=[(1, 0), (5, None), (4, 1)])) == {"unexplained": 2}
+
     def test_leaves_nothing_after_a_single_row(self) -> None:
         operations = [told(1), told(3, 4, 5, 6, client=1)]
         assert causes(on(*operations, facts=IN_BLOCKS, batch=4)) == {"unexplained": 1}
@@ -208,11 +221,24 @@ class TestABlockForABulkInsert:
         assert causes(on(*single, facts=IN_BLOCKS)) == {"refused": 1, "unexplained": 1}
 
 
+def test_an_insert_that_is_there_has_used_up_no_other_id() -> None:
+    assert causes(on(told(1), unknown(NOTHING), told(4), census=[(1, 0), (2, 1), (4, 2)])) == {"unexplained": 1}
+    assert causes(on(told(1), unknown(NOTHING), told(4), census=[(1, 0), (4, 2)])) == {"refused": 1, "unexplained": 1}
+
+
 def test_servers_that_take_turns_step_over_each_others_values() -> None:
     facts = {"auto_increment_increment": 10}
     assert causes(on(told(1), told(11), told(12), told(31), facts=facts)) == {"stride": 9 + 18}
     assert causes(on(told(1), told(22), facts=facts)) == {"unexplained": 20}
     assert causes(on(told(1), told(3), facts={"auto_increment_increment": 2})) == {"stride": 1}
+
+
+def test_a_sequence_knows_nothing_of_what_a_server_asks_of_its_counters() -> None:
+    facts = {"auto_increment_increment": 2, **IN_BLOCKS}
+    operations = [told(1, 2, 3, 4), told(6, 7), failed(NOTHING, NOTHING), told(11)]
+    assert causes(on(*operations, facts=facts, batch=4)) == {"stride": 1 + 3}
+    evidence = on(*operations, facts=facts, batch=4, made_by="sequence s")
+    assert causes(evidence) == {"refused": 2, "unexplained": 2}
 
 
 def test_past_the_largest_rowid_they_are_drawn_at_random() -> None:

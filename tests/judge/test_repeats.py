@@ -194,6 +194,12 @@ def test_operations_are_added_up_and_the_slowest_repetition_is_shown() -> None:
     assert merged["errors"] == {"total": 7, "by_code": {"gone": 4, "locked": 3}}
 
 
+def test_the_failures_that_a_report_leads_with_are_those_that_nobody_expected() -> None:
+    shares = [{"share": 0.35, "share_raced": 0.4, "expected": 0.4}, {"share": 0.7, "share_raced": 0.0, "expected": 0.4}]
+    storms = [storm(found(HELD), operations={**operations(), "failing": one}) for one in shares]
+    assert repeats(storms).operations["failing"] == shares[1]
+
+
 def test_the_first_witness_is_the_first_in_the_order_of_the_storms() -> None:
     def series(name: str, *statuses: Status, claim: Claim = HOLDS) -> list[StormReport]:
         return [storm(found(one), claim=claim, storm=f"{name}{at}") for at, one in enumerate(statuses, start=1)]

@@ -22,7 +22,7 @@ from histories import (
     unused,
 )
 from idstorm.judge.unique import unique
-from idstorm.record.keys import Codec, Existing
+from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Status
 
 
@@ -181,6 +181,12 @@ def test_two_rows_that_are_there_with_one_id_break_it_whatever_anybody_was_told(
     assert (witness["id"], witness["times"], witness["stored"]) == (2, 2, True)
     assert [row["token"] for row in witness["rows"]] == [1001, 2000]
     assert {row["stored"] for row in witness["rows"]} == {2}
+
+
+@pytest.mark.parametrize("other", [unknown(1), told(Existing(1)), told(None), told(Burned(1)), told(2), failed(1)])
+def test_it_does_not_matter_what_was_told_of_the_rows_that_are_there_with_one_id(other: Operation) -> None:
+    finding = unique(storm(told(1), other, census=[(1, 0), (1, 1)]))
+    assert (finding.status, finding.figures) == (Status.BROKEN, {"duplicated": 1})
 
 
 def test_a_row_that_is_there_twice_shares_its_id_with_itself_alone() -> None:

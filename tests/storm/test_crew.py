@@ -80,11 +80,14 @@ def serve(here: Path) -> Serve:
 
 def workers() -> set[int]:
     """The workers that this process has started and that have not ended."""
-    return {
-        child.pid
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "idstorm.storm.worker" in child.cmdline()
-    }
+    return {child.pid for child in psutil.Process().children() if _is_at_work(child)}
+
+
+def _is_at_work(child: psutil.Process) -> bool:
+    try:
+        return "idstorm.storm.worker" in child.cmdline()
+    except psutil.NoSuchProcess:  # gone, or a zombie, perhaps since it was found
+        return False
 
 
 def test_the_same_workers_serve_one_storm_after_another_and_remember_nothing(here: Path, serve: Serve) -> None:

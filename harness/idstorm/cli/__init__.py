@@ -13,6 +13,7 @@ from idstorm import __version__
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, report_options
 from idstorm.cli.run import run
+from idstorm.cli.streams import say, spare_the_streams
 
 
 class _Exits(click.Group):
@@ -57,7 +58,7 @@ def list_() -> None:
     lines = list(scenarios())
     width = max(len(name) for name, _ in lines)
     for name, summary in lines:
-        click.echo(f"{name:{width}}  {summary}")
+        say(f"{name:{width}}  {summary}")
 
 
 @cli.command()
@@ -67,7 +68,7 @@ def show(scenario: str) -> None:
     from idstorm.commands.look import show as find
     from idstorm.report.essay import essay
 
-    click.echo(essay([(found.name, found.essay, found.scenario.claims) for found in find(scenario)]))
+    say(essay([(found.name, found.essay, found.scenario.claims) for found in find(scenario)]))
 
 
 @cli.command()
@@ -81,11 +82,12 @@ def doctor(clean: str | None, drop: bool) -> None:
         raise click.UsageError("--drop goes with --clean TARGET")
     lines = look.doctor() if clean is None else look.clean(clean, drop=drop)
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 def main() -> None:
     """Run the command line. Every error ends in one clear sentence and the right exit code."""
+    spare_the_streams()
     try:
         cli.main(standalone_mode=False, prog_name="idstorm")
     except click.ClickException as error:
@@ -119,5 +121,5 @@ def _lose_stdout(error: OSError) -> NoReturn:
 def _end(error: BaseException, message: str) -> NoReturn:
     from idstorm.record.outcome import exit_code_of_error
 
-    click.echo(message, err=True)
+    say(message, err=True)
     sys.exit(int(exit_code_of_error(error)))

@@ -10,6 +10,7 @@ import click
 from idstorm.cli.parameters import Duration, Rate, Setting, Think
 from idstorm.cli.profiles import key_of
 from idstorm.cli.sources import source_of
+from idstorm.cli.streams import say
 
 if TYPE_CHECKING:
     from idstorm.storm.fleet import Order
@@ -25,14 +26,14 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
     often += ", until something breaks" if ctx.params["until_broken"] else ""
     for order in orders:
         fault = f": {order.address.fault}" if order.address.fault else ""
-        click.echo(f"{order.found.name} on {order.address.name}{often}{fault}")
-    click.echo()
+        say(f"{order.found.name} on {order.address.name}{often}{fault}")
+    say("")
     values = {**ctx.params, "on": tuple(dict.fromkeys(order.address.name for order in orders)), **instead}
     params = [param for param in ctx.command.params if param.name in values and param.name != "only_show"]
     rows = [(key_of(param), _shown(param, values[param.name]), source_of(ctx, param)) for param in params]
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
     for key, value, source in rows:
-        click.echo(f"{key:{widths[0]}}  {value:{widths[1]}}  {source}")
+        say(f"{key:{widths[0]}}  {value:{widths[1]}}  {source}")
 
 
 def _shown(param: click.Parameter, value: Any) -> str:

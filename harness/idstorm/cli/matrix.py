@@ -8,6 +8,7 @@ import click
 
 from idstorm.cli.parameters import Duration
 from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
+from idstorm.cli.streams import say
 
 
 @click.command()
@@ -67,7 +68,7 @@ def matrix(
     request = MatrixRequest(scenarios, on, fleet, results, quick, reader)
     preparation = prepare(request)
     for reason in preparation.left_out:
-        click.echo(reason, err=True)
+        say(reason, err=True)
     with live_together(console(stderr=True), len(preparation.found), quiet=outputs.quiet) as show:
         report = storm(request, preparation, show)
     finish(report, outputs)

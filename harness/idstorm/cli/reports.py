@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from idstorm.cli.streams import say
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -97,7 +99,7 @@ def finish(report: Report, outputs: Outputs) -> NoReturn:
         terminal.show(out, report, verbose=outputs.verbose, quiet=outputs.quiet)
     if outputs.quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
         for line in terminal.complaints(report):
-            click.echo(line, err=True)
+            say(line, err=True)
     _tell_github(report)
     sys.exit(report.exit_code)
 
@@ -138,12 +140,12 @@ def _tell_github(report: Report) -> None:
         from idstorm.report.github import workflow_commands
 
         for line in workflow_commands(report):
-            click.echo(line, err=True)  # which GitHub reads as well, and stdout may hold a file
+            say(line, err=True)  # which GitHub reads as well, and stdout may hold a file
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             _add_to_summary(report, Path(summary))
         except OSError as error:
-            click.echo(f"the step's summary was not written: {error.strerror or error} ({summary})", err=True)
+            say(f"the step's summary was not written: {error.strerror or error} ({summary})", err=True)
 
 
 def _add_to_summary(report: Report, summary: Path) -> None:

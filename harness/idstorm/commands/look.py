@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
-from idstorm.databases import doctor as databases
+from idstorm.processes import require_posix
 from idstorm.record.plan import DIALECTS
 
 
@@ -25,10 +25,16 @@ def show(reference: str) -> list[Found]:
 
 def doctor() -> Iterator[str]:
     """Yield, a line each, which databases can be stormed from here, with what, and what is missing."""
+    require_posix()
+    from idstorm.databases import doctor as databases
+
     for dialect in DIALECTS:
         yield databases.diagnose(dialect)
 
 
 def clean(target: str, *, drop: bool) -> Iterator[str]:
     """Yield, a line each, what runs that were killed have left on a target; and drop it, if that is asked for."""
+    require_posix()
+    from idstorm.databases import doctor as databases
+
     return databases.clean(target, drop=drop)

@@ -18,6 +18,7 @@ from idstorm.databases import targets
 from idstorm.databases.targets import DATABASES, Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
+from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.plan import Fleet
 from idstorm.record.verdict import Report
@@ -53,7 +54,8 @@ class Preparation:
 
 
 def prepare(request: MatrixRequest) -> Preparation:
-    """Find the scenarios and the targets. Raises UsageError."""
+    """Find the scenarios and the targets. Raises UsageError, too, where nothing can be stormed."""
+    require_posix()
     catalogue.current_directory_first()
     named: list[Found | Missing] = [one for name in request.scenarios for one in catalogue.find(name)]
     every = named or list(catalogue.all_scenarios())

@@ -21,6 +21,7 @@ from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
+from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.gate import Gate
 from idstorm.record.plan import DIALECTS, Fleet
@@ -81,6 +82,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
+    require_posix()
     began, judged = monotonic(), list[StormReport]()
     with interruptible() as stop:
         orders = orders_of(request)

@@ -231,31 +231,23 @@ class PostgreSQL(Database):
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
         """Ask for every unique index and exclusion constraint of the namespace; those of a partition are its root's.
 
-        An index on expressions is on all columns that they read.
+        An index on an expression is on all columns that this reads.
         https://www.postgresql.org/docs/current/catalog-pg-index.html
         """
         query = """
-            SELECT t.relname, i.relname, r.relname, array(
-                SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND (
-                    a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1])
-                    OR 0 = ANY (x.indkey::int2[]) AND a.attnum IN (
-                        SELECT d.refobjsubid FROM pg_depend d WHERE d.objid = i.oid AND d.refobjid = t.oid
-                    )
-                )
-            )
+            SELECT t.relname, i.relname, r.relname,
+                array(SELECT attname::text FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0),
+                array(SELECT pg_get_indexdef(i.oid, place, true) FROM generate_series(1, x.indnkeyatts) place)
             FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
             JOIN pg_class r ON r.oid = coalesce(pg_partition_root(t.oid), t.oid)
             WHERE t.relnamespace = current_schema()::regnamespace AND (x.indisunique OR x.indisexclusion)
         """
-        id_table = ids[0].rpartition(".")[0]
-        rows = connection.exec_driver_sql(query).all()
-        own_columns = [column.rpartition(".")[2] for column in ids]
-        return tuple(
-            sorted(
-                str(Unique(table, name, tuple(columns), root == id_table and guards(columns, own_columns)))
-                for table, name, root, columns in rows
-            )
-        )
+        table, own = ids[0].rpartition(".")[0], [column.rpartition(".")[2] for column in ids]
+        keys = []
+        for place, name, root, columns, parts in connection.exec_driver_sql(query):
+            read = tuple(word for part in parts for word in codes.words(part) if word in columns)
+            keys.append(Unique(place, name, read, root == table and guards(read, own)))
+        return tuple(sorted(map(str, keys)))
 
     def in_transaction(self, connection: Any) -> bool | None:
         """Ask libpq, as psycopg 3 and psycopg2 show it."""

@@ -9,14 +9,13 @@ https://www.sqlite.org/rescode.html
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +30,9 @@ from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
+
+with suppress(ImportError):  # on Windows, where nothing is stormed
+    import fcntl
 
 _LARGEST = (1 << 63) - 1
 _PREFIX = "idstorm-"

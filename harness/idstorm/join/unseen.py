@@ -48,13 +48,16 @@ def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]
         known = [row for row in those if row.flush.outcome == Outcome.OK]
         alive = [row for row in known if row.flush.life == known[-1].flush.life]
         kept = {row.at for row in alive[len(alive) - min(len(alive), there[key]) :]}
-        for rank, row in enumerate(those):
-            one, later = row.flush, those[rank + 1 :]
-            if later and later[0].flush.life != one.life:
+        later: Flush | None = None
+        transactions = set()  # of the rows that come later
+        for row in reversed(those):
+            one, transaction = row.flush, _transaction(row.flush)
+            if later is not None and later.life != one.life:
                 since[row.number][row.place] = one.handed
             elif one.outcome == Outcome.OK and row.at not in kept:
-                again = any(_transaction(other.flush) == _transaction(one) for other in later)
-                since[row.number][row.place] = one.handed if again else one.commit
+                since[row.number][row.place] = one.handed if transaction in transactions else one.commit
+            later = one
+            transactions.add(transaction)
     return [replace(one, deletable=tuple(moments)) for one, moments in zip(told.flushes, since, strict=True)]
 
 

@@ -132,6 +132,24 @@ class Evidence:
         return found
 
     @cached_property
+    def differing(self) -> Ints:
+        """The entries of the census that are a row, and do not have an id that its client was told."""
+        census, keys = self.census, self.history.keys
+        assert census is not None
+        found, all_owned = [], bool(self.owned.all())
+        for piece in pieces(len(census)):
+            rows = self.row_of_entry[piece]
+            known = rows >= 0
+            places = rows if known.all() else np.where(known, rows, 0)
+            same = keys.take(places).equal(census.ids.take(piece)) if len(keys) else known
+            if len(keys) and not all_owned:
+                same &= self.owned[places]
+            if census.null_ids is not None:
+                same &= ~census.null_ids[piece]
+            found.append(np.flatnonzero(known & ~same) + piece.start)
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    @cached_property
     def committed(self) -> Bools:
         """The rows with an id that certainly committed: ok, or unknown and found."""
         committed: Bools = self.row_outcome == Outcome.OK
@@ -195,7 +213,13 @@ class Evidence:
         if self.ending.connections is not None:
             return self.ending.connections
         pool, unknown = self.plan.pool, int(np.count_nonzero(self.history.outcome == Outcome.UNKNOWN))
-        return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) + unknown
+        lives = 2 if self.restarted else 1  # each session ended with the server, idle or not, and was opened again
+        return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) * lives + unknown
+
+    @property
+    def of_a_counter(self) -> bool:
+        """Whether the ids are those of the table's own counter, as far as it is known what makes them."""
+        return self.ending.capacity is None or self.ending.capacity.generator == "AUTO_INCREMENT"
 
     @property
     def cache(self) -> int:

@@ -8,7 +8,6 @@ import numpy as np
 
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.existing import strangers
-from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
 from idstorm.record.keys import Shown
 from idstorm.record.outcome import Outcome, Status
@@ -34,7 +33,7 @@ def faithful(evidence: Evidence) -> Finding:
 
 def _misattributed(evidence: Evidence) -> Ints:
     """Return an entry of each row that has another id than its client was told."""
-    differs = _differing(evidence)
+    differs = evidence.differing
     rows = evidence.row_of_entry[differs]
     told = evidence.owned[rows] & (evidence.row_outcome[rows] != Outcome.FAILED)
     wrong, rows = differs[told], rows[told]
@@ -56,18 +55,3 @@ def _witness(evidence: Evidence, entry: int) -> dict[str, Any]:
 def _existing(evidence: Evidence, row: int, stored: Shown | None) -> dict[str, Any]:
     described = evidence.describe(row)
     return {"told": described.pop("id"), "stored": stored, "existing": True, **described}
-
-
-def _differing(evidence: Evidence) -> Ints:
-    """Return the entries of the census that are a row, and have another id than its client was told."""
-    census, keys = evidence.census, evidence.history.keys
-    assert census is not None
-    found = []
-    for piece in pieces(len(census)):
-        rows = evidence.row_of_entry[piece]
-        known = rows >= 0
-        same = keys.take(np.where(known, rows, 0)).equal(census.ids.take(piece)) if len(keys) else known
-        if census.null_ids is not None:
-            same &= ~census.null_ids[piece]
-        found.append(np.flatnonzero(known & ~same) + piece.start)
-    return np.concatenate(found) if found else np.zeros(0, np.int64)

@@ -79,7 +79,8 @@ def lookup(keys: Keys, wanted: Keys) -> Ints:
     if not len(keys):
         return np.full(len(wanted), -1, np.int64)
     if keys.words.ndim > 1:
-        table = {tuple(words): place for place, words in enumerate(keys.words[:, :2].tolist())}
+        places = np.flatnonzero(np.isin(keys.digest(), wanted.digest()))  # a table of all would fill the memory
+        table = dict(zip(map(tuple, keys.words[places, :2].tolist()), places.tolist(), strict=True))
         return np.array([table.get(tuple(words), -1) for words in wanted.words[:, :2].tolist()], np.int64)
     order = np.argsort(keys.words, kind="stable")
     ordered = keys.words[order]

@@ -38,7 +38,7 @@ import numpy as np
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import lookup
 from idstorm.judge.span import Span
-from idstorm.record.columns import Ints, Keys
+from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
@@ -144,17 +144,23 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
 def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
     """Charge what the place of a gap, and its width, give away."""
     plan, facts = evidence.plan, evidence.facts
-    stride = facts.get("auto_increment_increment", 1)
+    stride = facts.get("auto_increment_increment", 1) if evidence.of_a_counter else 1
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
         yield "stride", gaps.charge_all(gaps.open < 2 * stride)
     assert evidence.census is not None
     largest = int(evidence.census.known_ids.words.max())
     if largest == _LARGEST and "rowid_reuse" in plan.target.capabilities:
         yield "at_random", gaps.charge(gaps.open)
-    if facts.get("innodb_autoinc_lock_mode", 0) >= 1 and plan.fleet.batch > 1:
+    if _in_blocks(evidence):
         yield "bulk", _bulk(evidence, gaps)
     if "session_sequence_cache" in plan.target.capabilities:
         yield "cached", _cached(evidence, gaps)
+
+
+def _in_blocks(evidence: Evidence) -> bool:
+    """Whether an INSERT of many rows may draw a block of the table's own counter."""
+    mode = evidence.facts.get("innodb_autoinc_lock_mode", 0) if evidence.of_a_counter else 0
+    return bool(mode >= 1 and evidence.plan.fleet.batch > 1)
 
 
 def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
@@ -162,9 +168,15 @@ def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
 
     A block for a statement of unknown length has 1, 2, 4, 8 … values, so that its rest is less than the statement.
     """
-    history = evidence.history
-    rows = np.flatnonzero(evidence.owned)
-    owner = lookup(history.keys.take(rows), Keys(history.keys.codec, gaps.low))
+    history, census, codec = evidence.history, evidence.census, evidence.history.keys.codec
+    assert census is not None
+    told, entries = np.flatnonzero(evidence.owned), np.flatnonzero(evidence.row_of_entry >= 0)
+    entries = entries[~evidence.owned[evidence.row_of_entry[entries]]]  # rows that nobody was told of
+    rows = np.concatenate([told, evidence.row_of_entry[entries]])
+    if not len(rows):
+        return 0
+    ids = join_keys(codec, [history.keys.take(told), census.ids.take(entries)])
+    owner = lookup(ids, Keys(codec, gaps.low))
     together = history.of_rows(history.rows, rows[np.maximum(owner, 0)])
     return gaps.charge_all((owner >= 0) & (gaps.open < together))
 
@@ -203,13 +215,13 @@ def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int
 
 def _by_number(evidence: Evidence) -> dict[str, int]:
     """Return the most that those causes can have taken whose ids nobody was told."""
-    history, facts = evidence.history, evidence.facts
+    history = evidence.history
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached
-    in_blocks = facts.get("innodb_autoinc_lock_mode", 0) >= 1 and evidence.plan.fleet.batch > 1
+    never_told &= ~evidence.found  # one that is there has its id in the table, told or not
     ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     return {
-        "refused": int(np.count_nonzero(never_told)) * (2 if in_blocks else 1),
+        "refused": int(np.count_nonzero(never_told)) * (2 if _in_blocks(evidence) else 1),
         "upserted": int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW))),
         "crash": max(ahead, evidence.cache) if evidence.restarted else 0,
     }

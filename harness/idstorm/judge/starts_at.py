@@ -62,9 +62,8 @@ def _different(ids: Ints) -> int:
 
 def _asked(evidence: Evidence, generator: Generator) -> Generator:
     """Return what is asked of the generator: by the model, or by the server where the model leaves it to the table."""
-    capacity = evidence.ending.capacity
-    counter = capacity is not None and capacity.generator == "AUTO_INCREMENT"
-    return _asked_of_a_counter(evidence, generator) if counter else generator
+    known = evidence.ending.capacity is not None
+    return _asked_of_a_counter(evidence, generator) if known and evidence.of_a_counter else generator
 
 
 def _asked_of_a_counter(evidence: Evidence, generator: Generator) -> Generator:

@@ -16,7 +16,7 @@ import numpy as np
 
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import lookup, repeated, starts_of_groups
-from idstorm.record.columns import Ints, Keys, join_keys
+from idstorm.record.columns import Bools, Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
@@ -93,7 +93,7 @@ def _stored_twice(evidence: Evidence) -> _Shared:
     census = evidence.census
     if census is None:
         return _NOTHING_SHARED
-    entries = repeated(census.ids, None if evidence.own_entries.all() else evidence.own_entries)
+    entries = repeated(census.ids, _may_share(evidence))
     if not len(entries):
         return _NOTHING_SHARED
     rows = evidence.row_of_entry[entries]
@@ -103,6 +103,21 @@ def _stored_twice(evidence: Evidence) -> _Shared:
     entries, names, group = entries[order], names[order], group[order]
     several = (group[1:] == group[:-1]) & (names[1:] != names[:-1])
     return _Shared.of(entries, group, np.unique(group[1:][several]))
+
+
+def _may_share(evidence: Evidence) -> Bools:
+    """Return the entries of this storm that can have an id in common.
+
+    Where each has the id that its client was told, as almost always, it is one that was told twice: that spares a look
+    at all the others.
+    """
+    if len(evidence.differing) or evidence.kinds_of_entries[2]:
+        return evidence.own_entries
+    if not len(evidence.contested):
+        return np.zeros(len(evidence.own_entries), np.bool_)
+    contested = np.zeros(len(evidence.history.told), np.bool_)
+    contested[evidence.contested] = True
+    return evidence.own_entries & contested[evidence.row_of_entry]
 
 
 def _stored_over(evidence: Evidence, before: Keys) -> Ints:

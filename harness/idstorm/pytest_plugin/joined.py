@@ -37,6 +37,9 @@ class Join:
         `session` is a Session, or what makes some: a sessionmaker, a scoped_session. An AsyncSession is joined through
         the Session that it drives. A `Scenario` of the class says more of what is to be judged: another column than
         the primary key, and claims of its own.
+
+        What a session flushes is recorded. Of statements that it executes, such as `session.execute(insert(...))`, only
+        those that fail are: the rows of the others count as foreign.
         """
         __tracebackhide__ = True
         from idstorm.errors import UsageError

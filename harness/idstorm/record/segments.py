@@ -67,7 +67,7 @@ def owners_of(folder: Path, client: int, stamp: Stamp) -> Ints:
 def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
     """Return the lines of a client's error codes. Raises UnreadableRun where they are those of another storm."""
     path = tape.codes_path(folder, client)
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for line in lines:
         with suppress(ValueError, AttributeError):  # what is no line of codes is for its reader to refuse
             stamp.check_base(json.loads(line).get("base"), path)

@@ -185,7 +185,7 @@ class Client:
         self._tape.aim([token for token, _ in rows], monotonic_ns())
         session = self._open()
         try:
-            self._work.delete(session, [id_ for _, id_ in rows])
+            self._work.delete(session, [id_ for _, id_ in rows], [token for token, _ in rows])
             if not self._ear.connections:
                 self._tape.begin(Kind.DELETE, len(rows), self._before)
             return self._commit(session)
@@ -213,7 +213,7 @@ class Client:
     def _give_up(self, session: Session) -> int:
         certain = self._ear.certain and not self._autonomous
         session.rollback()
-        outcome = Outcome.FAILED if certain else Outcome.UNKNOWN
+        outcome = Outcome.FAILED if certain and not self._ear.left_open else Outcome.UNKNOWN
         return self._end(outcome | (Flag.DELIBERATE | self._flags()) << 8)
 
     def _close(self, session: Session) -> None:
@@ -252,6 +252,7 @@ class Client:
             failed = ear.certain and (not self._committing or code.rolled_back)
         with suppress(Exception):
             session.rollback()
+        failed = failed and not ear.left_open
         flags = 0
         if not ear.connections:
             flags = Flag.UNSEEN if self._unseen and not code.environment else Flag.UNCONNECTED

@@ -15,15 +15,15 @@ class Ear:
     __slots__ = (
         "_classify",
         "_database",
-        "_fresh",
         "_on_connection",
-        "_proxy",
+        "_proxies",
         "_raw",
         "_single",
         "autocommitting",
         "connections",
         "doubts",
         "failures",
+        "fresh",
         "refusals",
         "statements",
     )
@@ -44,18 +44,27 @@ class Ear:
         self.doubts = 0  #: COMMITs that were sent, whatever sent them, and whose answer proves no rollback
         self.failures = 0  #: errors of the driver, and …
         self.refusals = 0  #: … those of them in which the id's own constraint refused a row
-        self._fresh = self._raw = 0  # a connection on which SQLAlchemy has begun nothing yet; those that stayed so
+        self.fresh = 0  #: the last connection, by its identity, as long as SQLAlchemy has not used it, and …
+        self._raw = 0  # … how many it never did
         self.autocommitting = False  #: a connection of the operation commits each statement by itself
         self.statements: list[str] = []  #: that came through
-        self._proxy: Any = None  # the connection on which the last transaction was begun
+        self._proxies: list[Any] = []  # the connections on which transactions were begun
 
     @property
     def certain(self) -> bool:
-        """Whether nothing that was done can have been committed.
+        """Whether nothing that was done can have been committed by now.
 
-        On a connection on which SQLAlchemy began nothing, whatever was done went past it.
+        On a connection that SQLAlchemy itself did not use, whatever was done went past it.
         """
-        return not (self.doubts or self._raw or self._fresh or self._slipped)
+        return not (self.doubts or self._raw or self.fresh or self._slipped)
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the work has left a transaction open, which its next operation may commit."""
+        return any(
+            connection is not None and self._database.in_transaction(connection) is not False
+            for connection in self._connections_begun
+        )
 
     @property
     def only_refused(self) -> bool:
@@ -68,26 +77,36 @@ class Ear:
 
         The database itself may end one with an error, and some open none before something is written.
         """
-        connection = getattr(self._proxy, "dbapi_connection", None)
-        if connection is None or self.failures or self.autocommitting:
+        if self.failures or self.autocommitting or (self.statements and not writes(self.statements[-1])):
             return False
-        opened = not self.statements or writes(self.statements[-1])
-        return opened and self._database.in_transaction(connection) is False
+        return any(
+            connection is not None and self._database.in_transaction(connection) is False
+            for connection in self._connections_begun[-1:]
+        )
+
+    @property
+    def _connections_begun(self) -> list[Any]:
+        return [proxy.dbapi_connection for proxy in self._proxies]  # None where it went back to its pool
 
     def checked_out(self, proxy: object) -> None:
         """A connection was taken from a pool."""
-        if self._fresh:
+        if self.fresh:
             self._raw += 1
-        self._fresh = id(proxy)
+        self.fresh = id(proxy)
         self._connected()
+
+    def used(self, context: Any) -> None:
+        """SQLAlchemy itself uses a connection, for a statement that comes before its transaction."""
+        if context is not None and self.fresh == id(context.root_connection.connection):
+            self.fresh = 0
 
     def begins(self, proxy: Any, autocommitting: bool) -> None:
         """A transaction is begun, as far as SQLAlchemy is concerned."""
         if not self.connections:
             self._connected()  # on a connection that the work had kept
-        if self._fresh == id(proxy):
-            self._fresh = 0
-        self._proxy = proxy
+        if self.fresh == id(proxy):
+            self.fresh = 0
+        self._proxies.append(proxy)
         self.autocommitting |= autocommitting
 
     def _connected(self) -> None:

@@ -34,6 +34,7 @@ class _Here(threading.local):
 _here = _Here()
 _wrapped: WeakSet[Any] = WeakSet()
 _opened: list[None] = []  # one for each connection: appending to a list takes no lock
+_wrapping = threading.Lock()
 _autocommitting: set[int] = set()  # the driver's connections that commit each statement; not all can be referred to
 
 
@@ -71,9 +72,10 @@ def _on_connect(connection: Any, record: Any) -> None:
     _opened.append(None)
     _autocommitting.discard(id(connection))  # of one that is gone, whose place in memory this one has
     dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
-    if dialect is not None and dialect not in _wrapped:
-        _wrapped.add(dialect)
-        _wrap(dialect)
+    with _wrapping:
+        if dialect is not None and dialect not in _wrapped:
+            _wrap(dialect)
+            _wrapped.add(dialect)
 
 
 def _on_checkout(_: Any, __: Any, proxy: object) -> None:
@@ -90,6 +92,7 @@ def _wrap(dialect: Any) -> None:
     harmless: set[str] = set()
     wrappers: dict[str, Callable[[Any], Any]] = {
         "do_begin": _begins,
+        "do_begin_twophase": _begins_twophase,
         "do_commit": _answers,
         "do_commit_twophase": _answers,
         "do_prepare_twophase": _answers,
@@ -114,6 +117,13 @@ def _begins(method: Callable[[Any], None]) -> Callable[[Any], None]:
     return do_begin
 
 
+def _begins_twophase(method: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def do_begin_twophase(connection: Any, xid: Any) -> None:
+        _begins(lambda _: method(connection, xid))(connection.connection)
+
+    return do_begin_twophase
+
+
 def _answers(method: Callable[..., None]) -> Callable[..., None]:
     def do_commit(*given: Any, **named: Any) -> None:
         ear = _here.ear
@@ -135,6 +145,8 @@ def _executes(method: Callable[..., None], harmless: set[str]) -> Callable[..., 
         ear = _here.ear
         if ear is None:
             return method(cursor, statement, parameters, context)
+        if ear.fresh:
+            ear.used(context)
         committing = _may_commit(ear, statement, harmless)
         try:
             method(cursor, statement, parameters, context)

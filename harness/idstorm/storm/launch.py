@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 from idstorm.errors import redact
+from idstorm.processes import has_ended, signal_group
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
 _FREE_WITHIN = 5.0  # seconds in which a worker that is done must be ready for another storm
@@ -62,10 +63,12 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether the process has not ended yet. Its end is not taken: until `kill`, nobody else gets its number."""
-        if self._process.returncode is not None:
-            return False
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        """Whether the process has not ended yet. Until `kill`, nobody else gets its number."""
+        taken = self._process.returncode is not None
+        ended = has_ended(self._process)
+        if not taken and self._process.returncode is not None:  # by looking: the number is only ours for this instant
+            signal_group(self.pid, signal.SIGKILL)
+        return not ended
 
     @property
     def stdout(self) -> Any:
@@ -107,8 +110,7 @@ class Worker:
     def kill(self) -> None:
         """Kill the process and whatever its work has started, and take its end."""
         if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None

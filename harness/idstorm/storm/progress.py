@@ -87,7 +87,7 @@ class _Follower:
         if len(self.first) < FIRST_OPERATIONS or len(set(self.first)) > 1 or not self.first[0]:
             return None
         with suppress(OSError, ValueError, IndexError, KeyError):
-            lines = tape.codes_path(self.folder, self.client).read_text().splitlines()
+            lines = tape.codes_path(self.folder, self.client).read_text(encoding="utf-8").splitlines()
             return str(json.loads(lines[self.first[0] - 1])["code"])
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,9 +29,7 @@ class Rows:
         self._varying = {_key(mapper, column): vary for one in fillings for column, vary in one.varying.items()}
         self._targets = {_key(mapper, column): target for one in fillings for column, target in one.parents.items()}
         self._token = None if token is None else _key(mapper, token)
-        self._token_of: Callable[[int], Any] = (
-            str if token is not None and isinstance(plain_type(token.type), sa.String) else int
-        )
+        self._token_of = int if token is None else token_as_stored(token)
         keys = (*self._constants, *self._varying, *self._targets, *([self._token] if self._token else []))
         self._maker = Maker(mapper, keys)
 
@@ -67,6 +64,11 @@ class Rows:
 def qualified(column: sa.Column[Any]) -> str:
     """Return a column's name with that of its table."""
     return f"{column.table.name}.{column.name}"
+
+
+def token_as_stored(token: sa.Column[Any]) -> type[str] | type[int]:
+    """Return what makes of a token what its column takes."""
+    return str if isinstance(plain_type(token.type), sa.String) else int
 
 
 def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None) -> list[Filling]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
@@ -14,7 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 from idstorm.databases.uniques import modelled, written
 from idstorm.errors import ScenarioError
 from idstorm.record.plan import Generator
-from idstorm.scenario.scenario import Column, Delete, Insert, Scenario
+from idstorm.scenario.scenario import Column, Insert, Scenario
+from idstorm.storm.deleting import DeleteRows, default_delete, own_delete
 from idstorm.storm.filling import keys_of, plain_type
 from idstorm.storm.naming import checks_of, names_of
 from idstorm.storm.rows import Rows, qualified
@@ -28,7 +28,7 @@ class Work:
     """A scenario with its defaults filled in."""
 
     insert: Insert
-    delete: Delete
+    delete: DeleteRows
     ids: tuple[sa.Column[Any], ...]
     token: sa.Column[Any] | None
     generator: Generator | None
@@ -98,7 +98,7 @@ def work_of(scenario: Scenario) -> Work:
     rows = None if own else Rows(scenario.model, mapper, token)
     return Work(
         insert=scenario.insert or _default_insert(mapper, ids, rows),
-        delete=scenario.delete or _default_delete(mapper, ids),
+        delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
         ids=ids,
         token=token,
         generator=generator_of(ids) if scenario.generated else None,
@@ -179,43 +179,6 @@ def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: 
         return [id_of(one) for one in made]
 
     return insert
-
-
-def _default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> Delete:
-    """Return what deletes rows by their ids, from all tables of the model, those that refer to others first."""
-    table = ids[0].table
-    chosen = _one_or_tuple(ids)
-    joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
-    ordered = reversed(sa.schema.sort_tables(joined)) if len(joined) > 1 else ()
-    keys = {one: _one_or_tuple(_key_in(mapper, one)) for one in ordered}
-
-    def delete(session: Session, values: Sequence[Any]) -> None:
-        known = [_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values
-        if len(joined) == 1:
-            session.execute(sa.delete(table).where(chosen.in_(known)))
-            return
-        rows = session.execute(sa.select(*_key_in(mapper, table)).where(chosen.in_(known))).all()
-        found = [row[0] if len(row) == 1 else tuple(row) for row in rows]
-        for one, key in keys.items():
-            session.execute(sa.delete(one).where(key.in_(found)))
-
-    return delete
-
-
-def _one_or_tuple(columns: Sequence[sa.Column[Any]]) -> Any:
-    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
-
-
-def _key_in(mapper: Mapper[Any], table: sa.FromClause) -> list[sa.Column[Any]]:
-    """Return the columns that are the model's primary key in one of its tables."""
-    properties = [mapper.get_property_by_column(column) for column in mapper.primary_key]
-    return [column for one in properties for column in one.columns if column.table is table]
-
-
-def _as_stored(column: sa.Column[Any], value: Any) -> Any:
-    """Return an id as its column takes it, where a client was told it as text."""
-    wanted = column.type.python_type
-    return wanted(value) if isinstance(value, str) and wanted in (int, UUID) else value
 
 
 def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:

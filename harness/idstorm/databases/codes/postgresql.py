@@ -89,6 +89,11 @@ def state_of(error: BaseException | None) -> str | None:
     return None if error is None else _Fields.of(_original(error)).state
 
 
+def words(expression: str) -> tuple[str, ...]:
+    """Return every word of an expression: columns, functions and types alike."""
+    return tuple(quoted.replace('""', '"') or word for quoted, word in _WORD.findall(expression))
+
+
 def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
     """Return what an error means, or None for one that is not of a driver of PostgreSQL's.
 
@@ -153,4 +158,4 @@ def _own(fields: _Fields, ids: Sequence[str], names: Sequence[str]) -> bool | No
 def _columns(detail: str | None) -> tuple[str, ...]:
     """Return the columns of `Key (tenant, number)=(1, 2) already exists.`, and all words of an expression."""
     key = _KEY.search((detail or "").split(")=(", 1)[0] + ")=(")
-    return tuple(quoted.replace('""', '"') or word for quoted, word in _WORD.findall(key[1])) if key else ()
+    return words(key[1]) if key else ()

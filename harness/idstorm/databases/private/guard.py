@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from idstorm.databases.private import watchdog
+from idstorm.processes import has_ended
+
+if TYPE_CHECKING:
+    import pwd
 
 _ANNOUNCED = 'echo "+$$" >&0; stdin=$1; shift; exec "$@" <"$stdin"'
 """Announces itself on the watchdog's pipe, which it has for its stdin, and only then becomes the program. Until then
@@ -63,7 +67,7 @@ class Guard:
         """Return whether a process has ended. Only after the watchdog has been told is its number given back."""
         if process.returncode is not None:
             return True
-        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if not has_ended(process):
             return False
         assert self._watchdog.stdin is not None
         with suppress(BrokenPipeError):

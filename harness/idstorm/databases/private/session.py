@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+with suppress(ImportError):  # on Windows, where nothing is stormed
+    import fcntl
 
 _LEAVE_WITHIN = 30.0  # seconds in which what was kept for a session has to be gone after it
 _INSTANT = 0.02

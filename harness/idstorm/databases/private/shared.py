@@ -7,17 +7,20 @@ however it ends, and the keeper, which waits for it, takes the server away.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from idstorm.databases.private.programs import look
 from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.private.session import kept, wait_for_the_end
 from idstorm.errors import EnvironmentFault
+
+with suppress(ImportError):  # on Windows, where nothing is stormed
+    import fcntl
 
 _COME_WITHIN = 180.0  # seconds
 _INSTANT = 0.02

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import random
 import socket
 import stat
@@ -14,6 +13,9 @@ from pathlib import Path
 
 from idstorm.databases.private.programs import Programs
 from idstorm.errors import EnvironmentFault
+
+with suppress(ImportError):  # on Windows, where nothing is stormed
+    import pwd
 
 _PORTS = range(15_000, 60_000)
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")

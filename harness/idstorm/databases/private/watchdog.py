@@ -19,6 +19,7 @@ from pathlib import Path
 
 _LEAVE = 7.0  # seconds for a server to end by itself: PostgreSQL gives its own processes 5
 _INSTANT = 0.01
+_GONE = (ProcessLookupError, PermissionError)  # the second from macOS, for a group of which nobody lives
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
 
 def end(group: int) -> None:
     """End a server at once, yet let PostgreSQL give back the shared memory that outlives a SIGKILL."""
-    with suppress(ProcessLookupError):
+    with suppress(*_GONE):
         os.killpg(group, signal.SIGQUIT)
     until(lambda: not alive(group), _LEAVE)
     kill(group)
@@ -47,14 +48,14 @@ def kill(group: int) -> None:
     PostgreSQL's children have groups of their own. The leader is stopped first, so that it starts no further child
     between the look and the kill.
     """
-    with suppress(ProcessLookupError):
+    with suppress(*_GONE):
         os.killpg(group, signal.SIGSTOP)
         until(lambda: _look(group)[0] not in "RSD", 1.0)
     children = _children(group)
     for child in children:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-    with suppress(ProcessLookupError):
+    with suppress(*_GONE):
         os.killpg(group, signal.SIGKILL)
     until(lambda: not any(map(alive, [group, *children])), _LEAVE)
 
