@@ -143,8 +143,9 @@ setval = Scenario(
 deleted_rows = Scenario(
     model=Booking,
     interlude=rows_and_maximum,
-    batch=10,  # of each client the newest rows are gone: so many that some must have been the newest of all
+    batch=10,  # of each client the newest rows are gone, and so the newest of all
     deletes=0.3,
+    least=6_000,  # before its half, and after it, a client must come to delete
     claims=[
         holds(unique, durable, faithful, accepted),
         breaks(single_use, why="the newest rows were deleted before the backup: max(id) lies below their ids"),

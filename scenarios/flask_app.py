@@ -24,6 +24,7 @@ https://github.com/pallets-eco/flask-sqlalchemy/issues/656
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -73,11 +74,18 @@ def create_app(url: str | URL, **pool: Any) -> Flask:
 
     @app.errorhandler(DBAPIError)
     def failed(error: DBAPIError) -> tuple[dict[str, Any], int]:
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)  # where the driver tells it
-        told = {"error": type(error.orig).__name__, "constraint": constraint}
-        return told, 409 if isinstance(error, IntegrityError) else 500
+        refused = isinstance(error, IntegrityError)
+        answer = {"error": type(error.orig).__name__, "constraint": constraint_of(error) if refused else ""}
+        return answer, 409 if refused else 500
 
     return app
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Return what the database calls the constraint that refused a row, if the driver tells."""
+    named = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    said = re.search(r"(?:for key '|constraint failed: )([^']+)", str(error.orig))
+    return named or (said[1] if said else None)
 
 
 def values(token: int) -> dict[str, Any]:
@@ -124,8 +132,8 @@ class Browser:
             sleep(0.05)  # a server that is gone refuses faster than any answers
             raise Refused("no connection to the server", constraint="") from error
         if answer.is_client_error:
-            told = answer.json()
-            raise Refused(f"HTTP {answer.status_code} {told.get('error', '')}", constraint=told.get("constraint"))
+            about = answer.json()
+            raise Refused(f"HTTP {answer.status_code} {about.get('error', '')}", constraint=about.get("constraint"))
         answer.raise_for_status()
         id_: int = answer.json()["id"]
         return id_
