@@ -258,7 +258,7 @@ class Client:
         autonomous = self._autonomous or elsewhere
         code = self._database.classify(error, self._ids.columns, self._ids.constraints)
         if autonomous:
-            failed = code.refused and self._count == 1 and self._kind == _INSERT
+            failed = code.refused and not code.wrapped and self._count == 1 and self._kind == _INSERT
         else:
             failed = not self._committing or code.rolled_back
         with suppress(Exception):
