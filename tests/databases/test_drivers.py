@@ -111,13 +111,17 @@ class Driver:
     def error(self, *statements: str) -> Exception:
         """What SQLAlchemy raises for these statements, the last of which has to fail, or what is done after it."""
 
+        sent = list[str]()
+
         def work(connection: sa.Connection) -> None:
             for statement in statements:
+                sent.append(statement)
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql("SELECT 1")
 
         with pytest.raises(sa.exc.DBAPIError) as raised:
             self._do(work)
+        assert sent == list(statements), raised.value  # and not: it could not even connect
         return raised.value
 
     def _do(self, work: Callable[[sa.Connection], None]) -> None:

@@ -137,7 +137,7 @@ def test_the_primary_key_of_another_table_is_not_the_ids_own(idstorm: Idstorm, s
     report = storm(idstorm, server, OTHER_TABLE, "-n", "600", "--isolation", isolation)
     operations = report["operations"]
     refused = operations["attempted"] - operations["acknowledged"]
-    assert refused == 600 - 331
+    assert refused >= 600 - 331
     # Under AUTOCOMMIT the row of the id itself is there by then.
     assert operations["unknown" if isolation == "AUTOCOMMIT" else "failed"] == refused
     assert report["verdicts"]["accepted"]["status"] == "held"

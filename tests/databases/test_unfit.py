@@ -11,7 +11,7 @@ from databases.own import own_database, rows, target
 from idstorm.databases import doctor
 from idstorm.databases.base import Database
 from idstorm.databases.private.programs import look
-from idstorm.databases.targets import DATABASES, opened, resolve
+from idstorm.databases.targets import DATABASES, Address, opened, resolve
 from idstorm.errors import EnvironmentFault, UsageError
 from running import Idstorm
 from servers import On
@@ -99,15 +99,22 @@ def test_pg8000_is_refused_before_anything_is_made(idstorm: Idstorm, postgresql:
 def test_a_driver_that_does_not_take_what_it_is_given_leaves_nothing(
     postgresql: On, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pg8000 takes a keyword less than its URL has. That is known of it, of others it is not."""
+    """pg8000 takes a keyword less than its URL has. That is known of it; of others it is found out."""
     monkeypatch.setattr(DATABASES["postgresql"], "unfit", {})
     with own_database(postgresql) as on:
         assert on.url is not None
         address = resolve(on.url.set(drivername="postgresql+pg8000").render_as_string(hide_password=False), {})
-        with pytest.raises(UsageError, match="does not do what idstorm needs"), ExitStack() as stack:
-            inside = stack.enter_context(address.database.namespace(address.url, "20000101-000000-abcd-1"))
-            stack.enter_context(address.database.administer(inside))
+        with pytest.raises(UsageError, match="does not do what idstorm needs"):
+            _connect_in_a_namespace(address)
         assert not rows(on, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'idstorm%%'")
+
+
+def _connect_in_a_namespace(address: Address) -> None:
+    with (
+        address.database.namespace(address.url, "20000101-000000-abcd-1") as inside,
+        address.database.administer(inside),
+    ):
+        pass
 
 
 class _Broken(Exception):

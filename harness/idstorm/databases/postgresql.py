@@ -55,8 +55,8 @@ class PostgreSQL(Database):
         "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
     }
     astray = (
-        "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), ignores the search "
-        "path in the URL; connect to the server directly"
+        "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), does not heed the "
+        "search path in the URL; connect to the server directly"
     )
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "synchronous_commit": ("on", "off", "local", "remote_write", "remote_apply"),

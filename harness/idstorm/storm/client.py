@@ -247,7 +247,7 @@ class Client:
         ear = self._ear
         code = self._codes.of(error, held=bool(ear.connections) and session.in_transaction())
         if self._autonomous:
-            failed = code.refused and ear.only_refused
+            failed = code.refused and not code.wrapped and ear.only_refused
         else:
             failed = ear.certain and (not self._committing or code.rolled_back)
         with suppress(Exception):
