@@ -77,4 +77,6 @@ CLAIMS = [
 
 savepoints = Scenario(model=Step, insert=give_up_the_second, batch=3, claims=CLAIMS)
 
-begin = Scenario(model=Step, insert=give_up_the_second, batch=3, rollback=0.2, engine=begin_first, claims=CLAIMS)
+begin = Scenario(
+    model=Step, insert=give_up_the_second, batch=3, rollback=0.2, least=1_200, engine=begin_first, claims=CLAIMS
+)

@@ -62,7 +62,8 @@ snowflake_ids = Scenario(
 same_worker_number = Scenario(
     model=LogEntry,
     id=LogEntry.event,
-    batch=4,
+    batch=10,
+    least=3_000,  # two clients have to come in the same millisecond
     claims=[
         breaks(unique, why="clients with one worker number count through the same millisecond"),
         may_break(unique, when={"sqlite"}, why="while one client writes, the others wait for it with their ids drawn"),
