@@ -35,6 +35,12 @@ from idstorm.cli.streams import say
     default=True,
     help="Let somebody poll each table for newer rows.  [default: where that makes sense]",
 )
+@click.option(
+    "--control/--no-control",
+    default=True,
+    help="First storm what is known to break, on each target: a run that does not see that is inconclusive.  "
+    "[default: control]",
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Fixes what is chosen, as in `idstorm run`.")
 @results_option
 @report_options
@@ -47,6 +53,7 @@ def matrix(
     inserts: int | None,
     duration: float | None,
     reader: bool,
+    control: bool,
     seed: int | None,
     results: Path,
     outputs: Outputs,
@@ -65,7 +72,7 @@ def matrix(
 
     inserts = QUICK_INSERTS if quick else inserts
     fleet = fleet_of(processes, clients, inserts=inserts, seconds=duration, seed=seed)
-    request = MatrixRequest(scenarios, on, fleet, results, quick, reader)
+    request = MatrixRequest(scenarios, on, fleet, results, quick, reader, control)
     preparation = prepare(request)
     for reason in preparation.left_out:
         say(reason, err=True)

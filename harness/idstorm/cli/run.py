@@ -119,6 +119,11 @@ from idstorm.cli.sources import Configured, most_explicit, naming_sources
 )
 @results_option
 @click.option(
+    "--control/--no-control",
+    default=False,
+    help="First storm what is known to break, on each target: a run that does not see that is inconclusive.",
+)
+@click.option(
     "--repeat",
     type=click.IntRange(min=1),
     metavar="N",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
+from idstorm.commands.control import controls
 from idstorm.commands.run import Request, order_of
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import turns_of
@@ -42,6 +43,7 @@ class MatrixRequest:
     results: Path = Path("results")
     quick: bool = False
     reader: bool = True  #: somebody reads wherever that makes sense
+    control: bool = True  #: storm what is known to break first
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,16 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
     with interruptible() as stop:
         turns = turns_of(orders)
         again = _repeat_command(request, preparation)
-        stored = store.create(request.results, again, [turn.entry for turn in turns], "matrix")
+        first = controls(orders, preparation.addresses) if request.control else []
+        entries = [[turn.entry for turn in some] for some in (turns, first)]
+        stored = store.create(request.results, again, entries[0], "matrix", controls=entries[1])
         with targets.opened(preparation.addresses) as opened:
             columns = [
                 _Column(
                     stored,
                     [
                         (turn.name, replace(turn.order, address=address))
-                        for turn in turns
+                        for turn in (*first, *turns)
                         if turn.order.address.name == address.name
                     ],
                     stop,
@@ -124,14 +128,15 @@ class _Column:
 
     def storm(self) -> None:
         with self.crew:
-            for done, (name, order) in enumerate(self.orders):
+            before = len(self.stored.controls) > 0  # a control is stormed first, and not counted
+            for done, (name, order) in enumerate(self.orders, start=-before):
                 folder = self.stored.folder / name
-                self.show(order.address.name, done, order.found.name)
+                self.show(order.address.name, max(0, done), order.found.name)
                 if self.asked():
                     store.write_ending(folder, store.Ending("interrupted", "before it began"), self.stored.stamp(name))
                 else:
                     storming.storm(order, self.stored.name, folder, lambda _: None, self, self.crew)
-            self.show(self.orders[-1][1].address.name, len(self.orders), "")
+            self.show(self.orders[-1][1].address.name, len(self.orders) - before, "")
 
 
 def _side_by_side(columns: Sequence[_Column], stop: Signals) -> None:
@@ -162,4 +167,5 @@ def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
     else:
         words += ["--inserts", str(fleet.inserts)] if fleet.inserts else ["--time", f"{fleet.seconds:g}s"]
     words += [] if request.reader else ["--no-reader"]
+    words += [] if request.control else ["--no-control"]
     return " ".join([*words, "--seed", str(fleet.seed)])

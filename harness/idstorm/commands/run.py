@@ -15,6 +15,7 @@ from typing import Any
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
+from idstorm.commands.control import controls
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
@@ -72,6 +73,7 @@ class Request:
     keep: bool = False
     results: Path = Path("results")
     repeat: int | None = None  #: None: nothing is repeated
+    control: bool = False  #: storm what is known to break first
     until_broken: bool = False  #: repeat until something breaks of which something is claimed, at most `repeat` times
     path: tuple[str, ...] = ()  #: what comes first on a worker's sys.path, if not the current directory
     notes: tuple[str, ...] = ()  #: what the report has to say of how it was made
@@ -83,10 +85,11 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
     Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
     """
     require_posix()
-    began, judged = monotonic(), list[StormReport]()
+    judged = list[StormReport]()
     with interruptible() as stop:
         orders = orders_of(request)
         asked = [order.address for order in orders[: len(request.on)]]
+        first = controls(orders, asked) if request.control else []
         coming = rounds(orders, request.repeat, endless=request.until_broken and request.repeat is None)
         known = [next(coming)] if request.until_broken else list(coming)
         stored = store.create(
@@ -95,9 +98,16 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
             [turn.entry for turns in known for turn in turns],
             gates=request.gates,
             until_broken=request.until_broken,
+            controls=[turn.entry for turn in first],
         )
         with targets.opened(asked) as addresses:
+            for turn in first:
+                if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
+                    break
+            began = monotonic()
             for turn in (turn for turns in chain(known, coming) for turn in turns):
+                if stop.asked():
+                    break
                 with stop.gently():
                     stored = store.added(stored, turn.entry)
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
@@ -136,7 +146,7 @@ def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
     """Write down why storms did not begin that were to, and how long it took until something broke."""
     before = Ending("interrupted", "before it began")
     unneeded = Ending("not started", "something else had broken by then, and that ended the run")
-    for entry in stored.storms:
+    for entry in (*stored.controls, *stored.storms):
         if not store.has_ended(stored, entry):
             ending = before if stop.asked() else unneeded
             store.write_ending(stored.folder / entry["name"], ending, stored.stamp(entry["name"]))
@@ -170,6 +180,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
             [] if value is None else [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
         )
     words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
+    words += ["--control"] if request.control else []
     words += ["--keep"] if request.keep else []
     words += [] if request.repeat is None else ["--repeat", str(request.repeat)]
     words += ["--until-broken"] if request.until_broken else []

@@ -9,6 +9,7 @@ from typing import Any
 from idstorm.judge.accepted import accepted
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
+from idstorm.judge.control import control
 from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.explained import explained
@@ -59,14 +60,15 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
 
     The first storms may have been judged already.
     """
+    controls = tuple(control(judge_storm(stored.read_storm(run, entry))) for entry in run.controls)
     storms = [*judged, *(judge_stored(run, entry) for entry in run.storms[len(judged) :])]
     series: dict[str, list[StormReport]] = {}
     for entry, storm in zip(run.storms, storms, strict=True):
         if "repeats" in entry:
             series.setdefault(entry["repeats"], []).append(storm)
     merged = tuple(repeats(one) for one in series.values())
-    result = worst(storm.result for storm in merged or storms)
-    states = {storm.state for storm in storms}
+    result = worst([worst(storm.result for storm in merged or storms), *(one.result for one in controls)])
+    states = {storm.state for storm in (*controls, *storms)}
     wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(merged or storms)}
     return Report(
         run.name,
@@ -78,6 +80,7 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
         **wide,
         repeats=merged,
         until_broken=until_broken(list(series.values()), run.seconds) if run.until_broken else None,
+        controls=controls,
     )
 
 

@@ -57,6 +57,7 @@ class Storms:
         headroom: float | None = None,
         fail_if: str | Sequence[str] = (),
         seed: int | None = None,
+        control: bool = False,
     ) -> StormResult:
         """Storm mapped classes, scenarios, or references to them, and return what came of it.
 
@@ -88,6 +89,7 @@ class Storms:
                 headroom=headroom,
                 gates=(*given.gates, *map(parse_gate, [fail_if] if isinstance(fail_if, str) else fail_if)),
                 results=self._results,
+                control=control,
                 path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
                 notes=_company(self._request.config),
             )

@@ -1,6 +1,7 @@
 """A run's folder: `results/<run>/`, with a folder for each storm.
 
-    run.json               the command, and the storms in order; of repeated ones, which is the first of them
+    run.json               the command, and the storms in order; of repeated ones, which is the first of them;
+                           and the controls, which were stormed first
     <storm>/plan.json      the frozen plan
     <storm>/tapes/         one tape for each client; once the storm has ended, they are packed into
     <storm>/history.zip    a file of a few bytes an operation
@@ -75,6 +76,7 @@ class Run:
     gates: tuple[Gate, ...] = ()
     until_broken: bool = False  #: storms are added until one breaks
     seconds: float | None = None  #: how long it took until then
+    controls: tuple[Mapping[str, str], ...] = ()  #: name, scenario and target of each: storms of what is known to break
     made_as: str | None = None  #: the name that it was made with; None: it is from before this was written down
 
     @property
@@ -95,6 +97,7 @@ def create(
     gates: Sequence[Gate] = (),
     *,
     until_broken: bool = False,
+    controls: Sequence[Mapping[str, str]] = (),
 ) -> Run:
     """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
 
@@ -109,7 +112,9 @@ def create(
             with suppress(FileExistsError):
                 folder.mkdir()
                 break
-    run = Run(folder, command, tuple(storms), kind, tuple(gates), until_broken, made_as=folder.name)
+    run = Run(
+        folder, command, tuple(storms), kind, tuple(gates), until_broken, controls=tuple(controls), made_as=folder.name
+    )
     write_run(run)
     return run
 
@@ -120,6 +125,7 @@ def write_run(run: Run) -> None:
         about: dict[str, Any] = {"what": MARK, "format": FORMAT, "run": run.name, "kind": run.kind}
         about |= {"command": run.command, "storms": run.storms}
         about["gates"] = [str(gate) for gate in run.gates]
+        about |= {"controls": run.controls} if run.controls else {}
         about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
         write_json(run.folder / "run.json", about)
 

@@ -47,13 +47,15 @@ def open_run(folder: Path) -> Run:
     _check_report(folder / "report.json", made_as)
     try:
         storms = tuple(_entry(storm) for storm in data["storms"])
-        if any(Path(storm["name"]).name != storm["name"] or storm["name"] == ".." for storm in storms):
+        controls = tuple(_entry(storm) for storm in data.get("controls", ()))
+        names = [storm["name"] for storm in (*controls, *storms)]
+        if any(Path(name).name != name or name == ".." for name in names):
             raise ValueError("a storm lies outside the run")
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
         seconds = None if data.get("seconds") is None else float(data["seconds"])
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
         made_as = None if made_as is None else str(made_as)
-        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, made_as)
+        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as)
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 

@@ -96,6 +96,17 @@ class Repeats(StormReport):
 
 
 @dataclass(frozen=True)
+class Control(StormReport):
+    """A storm of what is known to break, with the clients of the run and on its target, before anything else.
+
+    It passed where that was seen; where it was not, nothing that the run did not find is believed.
+    """
+
+    duplicated: int = 0  #: ids that were given twice or more often
+    reason: str | None = None  #: why nothing was seen
+
+
+@dataclass(frozen=True)
 class UntilBroken:
     """What became of a run that was to go on until a check broke of which something was claimed."""
 
@@ -131,6 +142,7 @@ class Report:
     matrix: Matrix | None = None  #: for a run that was made for it
     repeats: tuple[Repeats, ...] = ()  #: for a run that repeats its storms: what they come to
     until_broken: UntilBroken | None = None  #: for a run that was to go on until something broke
+    controls: tuple[Control, ...] = ()  #: for a run with --control, one for each target; no storms of their own
 
     @property
     def decisive(self) -> tuple[StormReport, ...]:

@@ -10,7 +10,7 @@ from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
 from idstorm.report import gfm
 from idstorm.report.matrix import matrix_lines
 from idstorm.report.points import Point, points_of
-from idstorm.report.words import LEGEND, MARKS, failing_words, number_words, target_words
+from idstorm.report.words import LEGEND, MARKS, control_words, failing_words, number_words, target_words
 
 _WITNESSES_SHOWN = 3
 _WRONG = (Result.FAILED, Result.INCONCLUSIVE)
@@ -24,6 +24,8 @@ def markdown(report: Report) -> str:
 def pieces(report: Report) -> Iterator[str]:
     """Yield the summary in pieces that each end where it may be cut: a line of the table, a section."""
     yield f"## idstorm: {report.result.upper()}\n\n"
+    for words in control_words(report):
+        yield f"{gfm.plain(words)}\n\n"
     yield from _statuses(report.decisive) if report.matrix is None else matrix_lines(report.matrix)
     for storm in report.decisive:
         if words := failing_words(storm.operations):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.record.verdict import CHECKS, Control, Report, StormReport, Verdict
 from idstorm.report.words import figure_words, gate_words, number_words, stopped, witness_words
 
 
@@ -32,6 +32,8 @@ def points_of(report: Report) -> Iterator[tuple[StormReport, list[Point]]]:
 
     One of them failed if the report did; one of them failed or is inconclusive if the report did not pass.
     """
+    for control in report.controls:
+        yield control, [_control(control)]
     troubled = stopped(report)
     for storm in report.decisive:
         points = [_check(name, verdict) for name, verdict in storm.verdicts.items()]
@@ -65,6 +67,12 @@ def _check(name: str, verdict: Verdict) -> Point:
 def _gate(gate: GateVerdict) -> Point:
     found = "not measured" if gate.value is None else f"it is {number_words(gate.value)}"
     return Point("gate", gate.gate, "a limit that the run keeps to", gate.result, found, (gate_words(gate),))
+
+
+def _control(control: Control) -> Point:
+    lines = (control.reason or f"{control.duplicated:,} duplicates").splitlines()
+    meaning = "what is known to break was seen to break"
+    return Point("control", "control", meaning, control.result, lines[0], tuple(lines))
 
 
 def _ending(ending: str, result: Result) -> Point:

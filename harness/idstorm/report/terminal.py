@@ -18,6 +18,7 @@ from idstorm.report.side_by_side import side_by_side
 from idstorm.report.words import (
     MARKS,
     STYLES,
+    control_words,
     failing_words,
     figure_words,
     gate_words,
@@ -32,6 +33,9 @@ _ERRORS_SHOWN = 4
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
     """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
+    if not quiet:
+        for control, words in zip(report.controls, control_words(report), strict=True):
+            console.print(Text(f"{words}\n", STYLES[control.result]), soft_wrap=True)
     if not quiet and report.matrix is not None:
         console.print(matrix_table(report.matrix))
     if not quiet and (report.matrix is None or verbose):
@@ -43,8 +47,12 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
 
 
 def complaints(report: Report) -> list[str]:
-    """Return a line for each storm that did not come to be, or not as planned."""
-    return [f"Error: {storm.scenario}: {storm.ending}" for storm in stopped(report)]
+    """Return a line for each storm that did not come to be, or not as planned, and for each control that failed."""
+    controls = zip(report.controls, control_words(report), strict=True)
+    return [
+        *(f"Error: {words}" for control, words in controls if control.result is not Result.PASSED),
+        *(f"Error: {storm.scenario}: {storm.ending}" for storm in stopped(report)),
+    ]
 
 
 def _last_lines(report: Report, *, quiet: bool) -> Text:

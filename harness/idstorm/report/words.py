@@ -8,7 +8,7 @@ from typing import Any
 
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, NOTABLE_FAILURES, Report, StormReport, Verdict
+from idstorm.record.verdict import CHECKS, NOTABLE_FAILURES, Control, Report, StormReport, Verdict
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
@@ -26,6 +26,7 @@ _SAID = {
     "foreign": "of a row that was there before",
     "stored": "stored {}",
 }
+_JUDGED = (Status.HELD, Status.BROKEN)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -80,6 +81,28 @@ def failing_words(operations: Mapping[str, Any]) -> str:
     most = f", most with {failing['commonest']}" if failing.get("commonest") else ""
     said = f": {failing['message']}" if failing.get("message") else ""
     return f"of the operations {shares}{most}{said}"
+
+
+def control_words(report: Report) -> list[str]:
+    """Return a line for each control: what was seen of it, and what was seen then."""
+    return [_control(control, report) for control in report.controls]
+
+
+def _control(control: Control, report: Report) -> str:
+    where = f"control on {control.target['name']}"
+    if control.reason is not None:
+        reason = control.reason.partition("\n")[0]
+        doubt = "; what this run did not find may be there all the same" if control.ending is None else ""
+        return f"{where}: {reason}{doubt}"
+    seen = f"{where}: {control.duplicated:,} duplicates in {control.operations['seconds']:.1f} s"
+    if report.matrix is not None:
+        return seen
+    verdicts = [
+        storm.verdicts.get("unique") for storm in report.storms if storm.target["name"] == control.target["name"]
+    ]
+    counted = [verdict.figures.get("duplicated", 0) for verdict in verdicts if verdict and verdict.status in _JUDGED]
+    yours = f"{sum(counted):,}" if verdicts and len(counted) == len(verdicts) else "not judged"
+    return f"{seen}, then yours: {yours}"
 
 
 def gate_words(gate: GateVerdict) -> str:

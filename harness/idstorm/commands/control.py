@@ -1,0 +1,43 @@
+"""`--control`: before anything else, storm what is known to break, with the same clients, on each target.
+
+A run that found nothing is believed because it has just found something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from idstorm import catalogue
+from idstorm.commands.turns import Turn
+from idstorm.databases.targets import Address
+from idstorm.storm import known_fault
+from idstorm.storm.fleet import Order
+
+_LEAST, _EACH = 200, 25  # rows, in total and of each client: by then all of them have met, many times
+
+
+def controls(orders: Sequence[Order], on: Sequence[Address]) -> list[Turn]:
+    """Return the control of each of these targets, with the clients, the pool and the settings of its orders."""
+    (found,) = catalogue.find(f"{known_fault.__name__}:control")
+    return [_turn(replace(found, name="control"), orders[place], address, place) for place, address in enumerate(on)]
+
+
+def _turn(found: catalogue.Found, like: Order, address: Address, place: int) -> Turn:
+    fleet = replace(like.fleet, inserts=max(_LEAST, _EACH * like.fleet.clients), seconds=None)
+    order = Order(
+        found=found,
+        address=address,
+        fleet=fleet,
+        path=like.path,
+        rollback=0.0,
+        deletes=0.0,
+        think=(0.0, 0.0),
+        reader=False,
+        pool_size=like.pool_size,
+        max_overflow=like.max_overflow,
+        pool_timeout=like.pool_timeout,
+        isolation=like.isolation,
+        settings=like.settings,
+    )
+    return Turn(order, place, f"c{place + 1}-control-{address.database.name}")
