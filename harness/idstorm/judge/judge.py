@@ -159,7 +159,8 @@ def _notes(storm: stored.StoredStorm) -> tuple[str, ...]:
     """Return what a reader must know to take the verdicts for what they are."""
     notes = [*(storm.plan.notes if storm.plan is not None else ()), *storm.ending.notes]
     if storm.plan is not None and storm.plan.ids.autonomous:
-        notes.append("the work commits by itself: an error leaves its operation unknown")
+        which = "an error once it has sent COMMIT" if storm.plan.ids.heard else "an error"
+        notes.append(f"the work commits by itself: {which} leaves its operation unknown")
     if storm.plan is not None and storm.plan.ids.token is None:
         notes.append("no column can carry a token: rows are matched by id, and whose row an id names is not judged")
     if storm.ending.kept is not None:

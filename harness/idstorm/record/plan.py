@@ -103,7 +103,7 @@ class Ids:
     token: str | None  #: `table.column`, or None where no column could carry a token
     constraints: tuple[str, ...] = ()  #: the unique keys of all tables, as `databases` writes them
     autonomous: bool = False  #: the work commits by itself, or runs under AUTOCOMMIT
-    heard: bool = False  #: all that it commits by itself is heard, and counted with each operation
+    heard: bool = False  #: it commits by itself, and each COMMIT is heard and counted with its operation
     unseen: bool = False  #: it takes no connection that can be seen
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made

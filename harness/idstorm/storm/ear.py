@@ -114,6 +114,9 @@ class Ear:
         if self.connections == 1:
             self._on_connection()
 
+    def commits(self) -> None:
+        """A COMMIT is about to be sent."""
+
     def answered(self, error: BaseException | None) -> None:
         """A COMMIT was sent, and this was the answer."""
         if error is None:

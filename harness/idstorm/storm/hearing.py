@@ -129,6 +129,7 @@ def _answers(method: Callable[..., None]) -> Callable[..., None]:
         ear = _here.ear
         if ear is None:
             return method(*given, **named)
+        ear.commits()
         try:
             method(*given, **named)
         except BaseException as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
+from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
@@ -157,13 +158,16 @@ def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
 
 
 @contextmanager
-def _telling(work: Work, stage: _Stage) -> Iterator[Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]]]:
+def _telling(
+    work: Work, stage: _Stage, ear: Overhearing
+) -> Iterator[Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]]]:
     """Yield what inserts a row for each token, and returns what was told, and what others saw before COMMIT."""
     scenario = stage.scenario
 
     def by_session(tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
         with open_session(scenario, stage.engine) as session:
-            told = told_by(work.insert(session, tokens), tokens)
+            with nullcontext() if scenario.local else ear.operation():
+                told = told_by(work.insert(session, tokens), tokens)
             early = [] if scenario.local else stage.pairs(work)
             session.commit()
         return told, early
@@ -181,7 +185,8 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
     Where the first was told another row's id, there is a second in any case: what one row shows may be chance.
     """
     scenario, done, sentences = stage.scenario, list[Rehearsal](), list[str]()
-    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage) as tell:
+    ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)))
+    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
         for count in (1, batch):
             done += _rehearse(work, stage, tell, count, first=not done)
             codec, sentences = agree(done, work, stage.engine.dialect)
@@ -190,12 +195,15 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
         look_for_typo(done, codec, work, stage.reading)
     if scenario.deletes and (ids := right(done, codec)):
         sentences += _delete(work, stage, codec, ids)
+    by_itself = any(one.early for one in done)
     ids_of_plan = Ids(
         columns=work.id_names,
         codec=codec,
         token=None if work.token is None else qualified(work.token),
         constraints=_unique_keys(work, stage),
-        autonomous=(any(one.early for one in done) or manner.isolation == AUTOCOMMIT or scenario.client is not None),
+        autonomous=by_itself or manner.isolation == AUTOCOMMIT or scenario.client is not None,
+        heard=by_itself and ear.heard,
+        unseen=ear.unseen,
         generator=work.generator,
         sortable=scenario.sortable,
         filled=work.filled,

@@ -1,0 +1,81 @@
+"""Whether all that a work commits by itself is heard: the rehearsal looks for its rows around each COMMIT.
+
+Only then can an error in the storm be said to have come before any COMMIT. A row that is there although none was heard
+was committed past SQLAlchemy, by a driver of the work's own or in another thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from idstorm.databases.base import Database, ErrorCode
+from idstorm.storm.ear import Ear
+from idstorm.storm.hearing import listening
+
+_PATIENCE = 3.0  # seconds
+
+
+class Overhearing(Ear):
+    """The ear of a rehearsal."""
+
+    __slots__ = ("_count", "_known", "heard", "unseen")
+
+    def __init__(
+        self, database: Database, classify: Callable[[BaseException], ErrorCode], count: Callable[[], int]
+    ) -> None:
+        self._known: int | None
+        self._count, self._known = count, None
+        self.heard, self.unseen = True, False  #: of all operations so far
+        super().__init__(database, classify, lambda: None)
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """Listen to one operation's own work."""
+        self.expect(single=False)
+        self._known = self._look() if self.heard else None
+        with listening(self):
+            yield
+        self._before()
+        self.unseen |= not self.connections
+
+    def _look(self) -> int | None:
+        """Return how many rows others see; None where that is not to be had, since the work has locked them all out."""
+        seen: list[int] = []
+
+        def look() -> None:
+            with suppress(Exception):
+                seen.append(self._count())
+
+        thread = threading.Thread(target=look, daemon=True)  # this one is not heard
+        thread.start()
+        thread.join(_PATIENCE)
+        return seen[0] if seen else None
+
+    def _before(self) -> None:
+        if self.heard:
+            self.heard = self._known is not None and self._look() == self._known
+
+    def commits(self) -> None:
+        """See that nothing has come to be since the last one."""
+        self._before()
+
+    def may_commit(self, statement: str) -> bool:
+        """The same for a statement that may commit."""
+        doubtful = super().may_commit(statement)
+        if doubtful:
+            self._before()
+        return doubtful
+
+    def answered(self, error: BaseException | None) -> None:
+        """What has come to be now is this COMMIT's."""
+        super().answered(error)
+        self._known = self._look() if self.heard else None
+
+    def executed(self, statement: str, cursor: Any, *, committing: bool) -> None:
+        """The same for a statement that may have committed."""
+        super().executed(statement, cursor, committing=committing)
+        if committing:
+            self._known = self._look() if self.heard else None
