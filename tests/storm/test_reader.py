@@ -175,3 +175,50 @@ def test_a_local_database_has_no_room_for_a_reader(idstorm: Idstorm) -> None:
     ran = idstorm("run", idstorm.write("mine.py", f"{HEAD}\n{body}"))
     assert ran.code == 2
     assert "no client, interlude or reader" in ran.err
+
+
+UNREADABLE = """
+from sqlalchemy import SmallInteger
+from sqlalchemy.orm import DeclarativeBase
+
+class Base(DeclarativeBase):
+    pass
+
+class Several(Row):
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+counter = __import__("itertools").count(1)
+
+def work(session, tokens):
+    rows = [Several(year=tokens[0] % 1_000_000, number=next(counter), token=tokens[0])]
+    session.add_all(rows)
+    session.flush()
+    return [(row.year, row.number) for row in rows]
+
+class Tokenless(Base):
+    __tablename__ = "tokenless"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[int | None] = mapped_column(SmallInteger)
+
+several, tokenless = Scenario(Several, insert=work), Scenario(Tokenless)
+"""
+
+
+def test_who_asks_for_a_reader_where_none_can_be_is_told_why_and_what_to_do(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", f"{HEAD}{UNREADABLE}\nlocal = Scenario(Thing, local=True)\n")
+    ways_out = {"several": "Scenario(id=…)", "tokenless": "add a column `token`", "local": "leave out --reader"}
+    ran = idstorm.storm(name, "--reader", "--repeat", "2", "-n", "400")
+    assert ran.code == 3
+    assert {merged["scenario"] for merged in ran.report["repeats"]} == {f"mine:{one}" for one in ways_out}
+    for merged in ran.report["repeats"]:
+        visible = merged["verdicts"]["visible"]
+        assert (visible["status"], visible["result"], merged["result"]) == ("n/a", "inconclusive", "inconclusive")
+        assert ways_out[merged["scenario"].partition(":")[2]] in visible["reason"]
+
+
+def test_a_reader_that_nobody_asked_for_by_name_may_be_missing(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", HEAD + UNREADABLE)
+    ran = idstorm("matrix", "--scenario", f"{name}:tokenless", "--on", "sqlite", "-n", "400", "--json", "-")
+    assert ran.report["storms"][0]["verdicts"]["visible"]["result"] == "n/a"
+    assert idstorm.storm(f"{name}:tokenless").report["storms"][0]["verdicts"]["visible"]["result"] == "n/a"

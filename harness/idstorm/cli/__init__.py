@@ -11,7 +11,7 @@ import click
 
 from idstorm import __version__
 from idstorm.cli.matrix import matrix
-from idstorm.cli.reports import Outputs, finish, report_options
+from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
 from idstorm.cli.streams import say, spare_the_streams
 
@@ -41,13 +41,20 @@ cli.add_command(matrix)
 
 
 @cli.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @report_options
-def check(run_folder: Path, outputs: Outputs) -> None:
-    """Judge a stored run again: no database, none of your code, the same report and exit code."""
-    from idstorm.commands.check import check as judge
+def check(runs: tuple[Path, ...], outputs: Outputs) -> None:
+    """Judge stored runs again: no database, none of your code, the same report and exit code.
 
-    finish(judge(run_folder), outputs)
+    Of several, the exit code is that of the worst; one that cannot be read is inconclusive, and the others are judged.
+    Plain files among them are skipped, so that they may come from results/*. --json then writes all reports as a list,
+    "runs"; --junit and --markdown write them one after another.
+    """
+    from idstorm.commands import check as command
+
+    if len(runs) == 1:
+        finish(command.check(runs[0]), outputs)
+    finish_all(command.check_all(runs), outputs)
 
 
 @cli.command("list")

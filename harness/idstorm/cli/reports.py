@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +20,7 @@ from idstorm.cli.streams import say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from idstorm.commands.check import Checked
     from idstorm.record.verdict import Report
 
 
@@ -91,32 +93,58 @@ def console(*, stderr: bool = False) -> Console:
 
 def finish(report: Report, outputs: Outputs) -> NoReturn:
     """Show a report, write what is asked for, and end with the report's exit code."""
+    _write(report.to_json(), [report], {}, outputs)
+    _show(report, outputs)
+    sys.exit(report.exit_code)
+
+
+def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
+    """Show several reports, write what is asked for, and end with the exit code that they come to."""
+    _write(checked.to_json(), checked.reports, checked.unreadable, outputs)
+    for report in checked.reports:
+        _show(report, outputs)
+    for path in checked.skipped:
+        say(f"{path} is skipped: it is a file, not the folder of a run", err=True)
+    for reason in checked.unreadable.values():
+        say(f"Error: {reason}", err=True)
+    counts = Counter(str(report.result) for report in checked.reports)
+    counts["unreadable"] = len(checked.unreadable)
+    words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    say(f"{checked.result.upper()}  {counts.total()} runs: {words}", err=outputs.take_stdout)
+    sys.exit(checked.exit_code)
+
+
+def _show(report: Report, outputs: Outputs) -> None:
     from idstorm.report import terminal
 
     out = console(stderr=outputs.take_stdout)
-    _write(report, outputs)
     with suppress(SystemExit):  # rich's answer to a reader that has gone: the result stays what it is
         terminal.show(out, report, verbose=outputs.verbose, quiet=outputs.quiet)
     if outputs.quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
         for line in terminal.complaints(report):
             say(line, err=True)
     _tell_github(report)
-    sys.exit(report.exit_code)
 
 
-def _write(report: Report, outputs: Outputs) -> None:
+def _write(data: Mapping[str, Any], reports: Sequence[Report], unreadable: Mapping[str, str], outputs: Outputs) -> None:
     if outputs.json is not None:
-        write_text(json.dumps(report.to_json(), indent=1, default=str) + "\n", outputs.json, "--json")
+        write_text(json.dumps(data, indent=1, default=str) + "\n", outputs.json, "--json")
     if outputs.junit is not None:
         from idstorm.report.junit import junit
 
-        write_text(junit(report), outputs.junit, "--junit")
+        write_text(junit(*reports, unreadable=unreadable), outputs.junit, "--junit")
     if outputs.markdown is not None:
-        from idstorm.report.markdown import markdown
-        from idstorm.report.matrix import matrix_markdown
+        write_text(_markdown(reports, unreadable), outputs.markdown, "--markdown")
 
-        text = markdown(report) if report.matrix is None else matrix_markdown(report.matrix)
-        write_text(text, outputs.markdown, "--markdown")
+
+def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
+    from idstorm.report.markdown import markdown, unreadable_markdown
+    from idstorm.report.matrix import matrix_markdown
+
+    if len(reports) == 1 and not unreadable and reports[0].matrix is not None:
+        return matrix_markdown(reports[0].matrix)
+    pages = [unreadable_markdown(folder, reason) for folder, reason in unreadable.items()]
+    return "\n".join([*map(markdown, reports), *pages])
 
 
 def write_text(text: str, name: str, option: str) -> None:

@@ -77,8 +77,12 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
 
     The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
     """
-    wish = Request((), fleet=request.fleet, reader=request.reader or None)
-    orders = [order_of(wish, found, address) for found in preparation.found for address in preparation.addresses]
+    wish = Request((), fleet=request.fleet)
+    orders = [
+        replace(order_of(wish, found, address), reader_if_possible=request.reader)
+        for found in preparation.found
+        for address in preparation.addresses
+    ]
     for order in orders:
         storming.check_order(order)
     with interruptible() as stop:
@@ -103,9 +107,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
                 for address in opened
             ]
             _side_by_side(columns, stop)
-        report = judge_run(stored)
-        store.write_report(stored, report)
-    return report
+        return store.close(stored, judge_run(stored))
 
 
 @dataclass(frozen=True)

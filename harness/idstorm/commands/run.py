@@ -118,9 +118,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                     if _is_over(judged, len(orders)):
                         break
             stored = _closed(stored, stop, monotonic() - began)
-        report = judge_run(stored, judged)
-        store.write_report(stored, report)
-    return report
+        return store.close(stored, judge_run(stored, judged))
 
 
 def _storm(turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals) -> bool:

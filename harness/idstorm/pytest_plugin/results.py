@@ -53,9 +53,11 @@ class StormResult:
             for gate in storm.gates
             if gate.result != "passed"
         ]
+        wrong += [control.reason for control in self.report.controls if control.reason is not None]
         wrong += [storm.ending for storm in self.report.storms if storm.ending is not None]
         shown = f": {', '.join(wrong)}" if wrong else ""
-        return f"<idstorm {self.report.result.upper()}{shown}, in {self.folder}>"
+        where = f", in {self.folder}" if self.report.folder else ""
+        return f"<idstorm {self.report.result.upper()}{shown}{where}>"
 
     def __str__(self) -> str:
         from io import StringIO

@@ -97,7 +97,7 @@ class Storms:
         except (UsageError, EnvironmentFault) as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = StormResult(report, Path(report.folder))
-        self._folders.append(result.folder)
+        self._folders += [result.folder] if report.folder else []
         if any((storm.ending or "").startswith("interrupted") for storm in report.storms):
             raise KeyboardInterrupt
         if report.storms and all(storm.result == "n/a" for storm in report.storms):

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -34,6 +35,7 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.gate import Gate
 from idstorm.record.origins import Origins
+from idstorm.record.outcome import ExitCode
 from idstorm.record.plan import Plan
 from idstorm.record.stamp import Stamp
 from idstorm.record.verdict import Report
@@ -194,6 +196,21 @@ def write_report(run: Run, report: Report) -> None:
     """Write a run's report. Raises EnvironmentFault."""
     with writing(run.folder):
         write_json(run.folder / "report.json", report.to_json())
+
+
+def close(run: Run, report: Report) -> Report:
+    """Write a run's report, and return it. Raises EnvironmentFault.
+
+    A run that was refused before anything was recorded leaves no folder behind, and its report names none: it is as if
+    the command line had been refused at once.
+    """
+    planned = any((run.folder / storm["name"] / "plan.json").exists() for storm in (*run.controls, *run.storms))
+    if report.exit_code != ExitCode.USAGE or planned:
+        write_report(run, report)
+        return report
+    with writing(run.folder):
+        shutil.rmtree(run.folder)
+    return replace(report, folder="")
 
 
 def has_ended(run: Run, storm: Mapping[str, str]) -> bool:

@@ -133,7 +133,7 @@ class Report:
     """One run, judged: what `report.json` holds."""
 
     run: str
-    folder: str
+    folder: str  #: empty where a run was refused, which leaves none
     command: str
     result: Result
     exit_code: int

@@ -7,6 +7,7 @@ found; what means nothing is skipped. What broke as claimed passes, with its wit
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
@@ -19,13 +20,17 @@ from idstorm.report.words import failing_words, target_words, visible
 _RESULTS = {Result.FAILED: Failure, Result.INCONCLUSIVE: Error, Result.NA: Skipped}
 
 
-def junit(report: Report) -> str:
-    """Return the report as JUnit XML, which declares itself to be UTF-8."""
+def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
+    """Return reports as JUnit XML, which declares itself to be UTF-8; and why other runs could not be read."""
     file, times = JUnitXml("idstorm"), Counter[tuple[str, str]]()
-    for storm, points in points_of(report):
+    for report, (storm, points) in ((each, one) for each in reports for one in points_of(each)):
         target = str(storm.target["name"])
         times[storm.scenario, target] += 1
         file.add_testsuite(_suite(report, storm, points, target, times[storm.scenario, target]))
+    for folder, reason in (unreadable or {}).items():
+        suite = TestSuite(_line(folder))
+        suite.add_testcase(_case(Point("run", "readable", "the run can be read", Result.INCONCLUSIVE, reason), folder))
+        file.add_testsuite(suite)
     file.update_statistics()
     written = BytesIO()
     file.write(written)

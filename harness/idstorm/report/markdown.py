@@ -21,6 +21,11 @@ def markdown(report: Report) -> str:
     return "".join(pieces(report))
 
 
+def unreadable_markdown(folder: str, reason: str) -> str:
+    """Return the summary of a run that could not be read."""
+    return f"## idstorm: {Result.INCONCLUSIVE.upper()}\n\n{gfm.code(folder)} could not be read: {gfm.plain(reason)}\n"
+
+
 def pieces(report: Report) -> Iterator[str]:
     """Yield the summary in pieces that each end where it may be cut: a line of the table, a section."""
     yield f"## idstorm: {report.result.upper()}\n\n"

@@ -58,7 +58,7 @@ def complaints(report: Report) -> list[str]:
 def _last_lines(report: Report, *, quiet: bool) -> Text:
     text = Text()
     text.append(report.result.upper(), STYLES[report.result])
-    text.append(f"  {report.folder}")
+    text.append(f"  {report.folder}" if report.folder else "")
     if not quiet and report.until_broken is not None:
         text = Text.assemble(_until_broken(report, report.until_broken), "\n", text)
     if not quiet:

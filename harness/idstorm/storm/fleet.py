@@ -21,7 +21,8 @@ from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.collect import read_tapes
 from idstorm.record.compact import compact
-from idstorm.record.plan import Fleet, Ids, Plan, Pool, Tokens
+from idstorm.record.outcome import Stance
+from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
 from idstorm.record.reading import pack_reading
 from idstorm.record.segments import trim
 from idstorm.record.stamp import Stamp
@@ -33,7 +34,7 @@ from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
-from idstorm.storm.reader import Reader
+from idstorm.storm.reader import Reader, why_none
 from idstorm.storm.rehearsal import NotApplicable, Rehearsed, facts_of, rehearse
 from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
@@ -56,6 +57,7 @@ class Order:
     deletes: float | None = None
     think: tuple[float, float] | None = None
     reader: bool | None = None
+    reader_if_possible: bool = False  #: a reader wherever one makes sense, though nobody asked for it
     headroom: float | None = None
     forecast: float | None = None  #: rows a second
     pool_size: int | None = None
@@ -133,6 +135,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         raise EnvironmentFault(order.address.fault)
     work, label = work_of(scenario), f"{run}-{folder.name.partition('-')[0]}"
     rehearsed, work = _rehearse(order, work, f"{label}r")
+    unread = why_none(scenario, rehearsed.ids)
     plan = Plan(
         run=run,
         storm=folder.name,
@@ -144,11 +147,12 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         pool=order.manner.pool,
         ids=rehearsed.ids,
         tokens=Tokens(1 + secrets.randbelow(1 << 62)),
-        claims=resolve_claims(scenario.claims, rehearsed.target),
+        claims=_claims(order, rehearsed.target, unread),
         isolation=order.manner.isolation,
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,
-        reader=_can_be_read(order, rehearsed.ids),
+        reader=_wants_reader(order) and unread is None,
+        not_judged={"visible": unread} if order.reader and unread is not None else {},
         looks_back=callable(scenario.reader),
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
@@ -203,12 +207,17 @@ def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
         raise
 
 
-def _can_be_read(order: Order, ids: Ids) -> bool:
-    """Whether there is to be a reader, and one makes sense: rows of one place in some order, told apart by a token."""
+def _wants_reader(order: Order) -> bool:
     scenario = order.found.scenario
-    wanted = bool(scenario.reader) if order.reader is None else order.reader
-    in_order = ids.numeric or ids.sortable
-    return wanted and in_order and ids.token is not None and len(ids.columns) == 1 and not scenario.local
+    return order.reader_if_possible or (bool(scenario.reader) if order.reader is None else order.reader)
+
+
+def _claims(order: Order, target: Target, unread: str | None) -> dict[str, Claim]:
+    """Return the claims for a target. Who asks for a reader by name is not content with none."""
+    claims = resolve_claims(order.found.scenario.claims, target)
+    if order.reader and unread is not None and claims["visible"].stance is Stance.MAY_BREAK:
+        claims["visible"] = Claim(Stance.HOLDS, "a reader was asked for", named=True)
+    return claims
 
 
 def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from idstorm.databases.base import Database, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, redact, show_users_error
-from idstorm.record.plan import Plan
+from idstorm.record.plan import Ids, Plan
 from idstorm.record.reading import Log
 from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
@@ -48,6 +48,31 @@ def naive_poll(work: Work) -> Poll:
         return found, found[-1][0] if found else last
 
     return poll
+
+
+def why_none(scenario: Scenario, ids: Ids) -> str | None:
+    """Return why a table can have no reader, and what to do about that; None: it can have one.
+
+    One makes sense where rows are in one place, in some order, and told apart by a token.
+    """
+    if scenario.local:
+        return "the database lives in its worker, where no reader can reach it: leave out --reader"
+    if ids.token is None:
+        return (
+            "no column can carry a token, so a row that a reader missed would not be known: "
+            "add a column `token` (a string or a big integer), or leave out --reader"
+        )
+    if len(ids.columns) > 1:
+        return (
+            "a reader asks for rows beyond the last id of one column, and the id has several: "
+            "name the one that rows are in the order of, Scenario(id=…), or leave out --reader"
+        )
+    if not (ids.numeric or ids.sortable):
+        return (
+            "the ids are in no order that a reader could follow: "
+            "if they are meant to be in one, say so with Scenario(sortable=True); else leave out --reader"
+        )
+    return None
 
 
 class Reader:
