@@ -132,10 +132,10 @@ class Ear:
             return may_write(statement)
         return self._database.statements.may_commit(statement)
 
-    def executed(self, statement: str, cursor: Any, *, committing: bool) -> None:
-        """A statement came through."""
+    def executed(self, statement: str, cursor: Any) -> None:
+        """A statement that may commit came through."""
         self.statements.append(statement)
-        if committing and (self.autocommitting or self._database.committed(getattr(cursor, "connection", None))):
+        if self.autocommitting or self._database.committed(getattr(cursor, "connection", None)):
             self.doubts += 1
 
     def failed(self, error: BaseException, cursor: Any, *, committing: bool) -> None:

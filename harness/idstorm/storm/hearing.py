@@ -148,13 +148,16 @@ def _executes(method: Callable[..., None], harmless: set[str]) -> Callable[..., 
             return method(cursor, statement, parameters, context)
         if ear.fresh:
             ear.used(context)
-        committing = _may_commit(ear, statement, harmless)
+        committing = (ear.autocommitting or statement not in harmless) and _may_commit(ear, statement, harmless)
         try:
             method(cursor, statement, parameters, context)
         except BaseException as error:
             ear.failed(error, cursor, committing=committing)
             raise
-        ear.executed(statement, cursor, committing=committing)
+        if committing:
+            ear.executed(statement, cursor)
+        else:
+            ear.statements.append(statement)
         return None
 
     return do_execute
@@ -170,13 +173,9 @@ def _executes_plain(method: Callable[..., None], harmless: set[str]) -> Callable
 
 
 def _may_commit(ear: Ear, statement: str, harmless: set[str]) -> bool:
-    if ear.autocommitting:
-        return ear.may_commit(statement)
-    if statement in harmless:
-        return False
     if ear.may_commit(statement):
         return True
-    if len(harmless) < _KNOWN:
+    if not ear.autocommitting and len(harmless) < _KNOWN:
         harmless.add(statement)
     return False
 

@@ -74,8 +74,7 @@ class Overhearing(Ear):
         super().answered(error)
         self._known = self._look() if self.heard else None
 
-    def executed(self, statement: str, cursor: Any, *, committing: bool) -> None:
+    def executed(self, statement: str, cursor: Any) -> None:
         """The same for a statement that may have committed."""
-        super().executed(statement, cursor, committing=committing)
-        if committing:
-            self._known = self._look() if self.heard else None
+        super().executed(statement, cursor)
+        self._known = self._look() if self.heard else None
