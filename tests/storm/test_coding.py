@@ -21,7 +21,7 @@ IDS = Ids(("thing.tenant", "thing.number"), Codec("text", 16), "thing.token", co
 
 @pytest.fixture
 def codes(tmp_path: Path) -> Codes:
-    return Codes(DATABASES["sqlite"], IDS, Tape(tmp_path, 0, 1, IDS.codec), ("sesame",))
+    return Codes(DATABASES["sqlite"], IDS, Tape(tmp_path, 0, 1, IDS.codec, 1), ("sesame",))
 
 
 def of_driver(columns: str) -> sa.exc.IntegrityError:
