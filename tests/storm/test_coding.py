@@ -16,7 +16,17 @@ from idstorm.record.tape import Tape
 from idstorm.scenario import Refused
 from idstorm.storm.coding import Codes
 
-IDS = Ids(("thing.tenant", "thing.number"), Codec("text", 16), "thing.token", constraints=("thing_pkey", "PRIMARY"))
+IDS = Ids(
+    ("thing.tenant", "thing.number"),
+    Codec("text", 16),
+    "thing.token",
+    constraints=(
+        "thing.thing_pkey(tenant,number)",
+        "thing.PRIMARY(tenant,number)",
+        "~thing.thing_name_key(name)",
+        "~thing.name(name)",
+    ),
+)
 
 
 @pytest.fixture
@@ -52,15 +62,19 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
         ("thing.tenant, thing.number", True),
         ("tenant, number", True),
         ("number, tenant, day", True),
-        ("number", False),
         ("thing_name_key", False),
         ("other.tenant, other.number", False),
-        ("", False),
     ],
 )
 def test_the_constraint_that_a_refusal_names_decides(codes: Codes, constraint: str, refused: bool) -> None:
     error = raised(Refused("409", constraint=constraint), of_driver("name" if refused else "id"))
     assert codes.of_client(error) == ErrorCode("refused: 409", refused=refused)
+
+
+@pytest.mark.parametrize("constraint", ["number", "somebodys_key", ""])
+def test_a_constraint_that_nobody_knows_leaves_it_open(codes: Codes, constraint: str) -> None:
+    error = raised(Refused("409", constraint=constraint))
+    assert codes.of_client(error) == ErrorCode("refused: 409", recognised=False)
 
 
 @pytest.mark.parametrize("columns", ["id", "name"])

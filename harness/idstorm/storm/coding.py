@@ -47,8 +47,21 @@ class Codes:
         name = f"refused: {error}"
         if error.constraint is None:
             return replace(code, name=name) if known else ErrorCode(name, recognised=False)
-        own = self._database.is_own(error.constraint, self._ids.constraints)
+        own = self._is_own(error.constraint)
         return ErrorCode(name, refused=own is True, recognised=own is not None)
+
+    def _is_own(self, constraint: str) -> bool | None:
+        """Return whether a constraint, given by its name or its columns, is the id's own; None: that is not known."""
+        known = self._database.is_own(constraint, self._ids.constraints)
+        parts = [part.strip().rpartition(".") for part in constraint.split(",")]
+        columns, tables = {column for _, _, column in parts}, {table for table, _, _ in parts} - {""}
+        table, own = (
+            {one.rpartition(".")[0] for one in self._ids.columns},
+            {one.rpartition(".")[2] for one in self._ids.columns},
+        )
+        if known is None and tables and not tables & table:
+            return False
+        return True if known is None and columns >= own else known
 
     def number(self, code: ErrorCode, error: BaseException) -> int:
         """Return the number of a code on the tape. Raises OSError where there is no space for a new one."""
