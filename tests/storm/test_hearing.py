@@ -38,7 +38,9 @@ class Place:
     def __post_init__(self) -> None:
         self.ear = Ear(
             self.database,
-            lambda error, **_: self.database.classify(error, ["thing.id"], ["PRIMARY", "thing_pkey"]),
+            lambda error, **_: self.database.classify(
+                error, ["thing.id"], ["thing.PRIMARY(id)", "thing.thing_pkey(id)"]
+            ),
             lambda: self.began.append(True),
         )
         self.expect()

@@ -110,7 +110,7 @@ def test_an_interrupt_during_the_interlude_lets_it_end_and_judges_what_there_is(
 def test_an_interlude_that_raises_is_shown_as_the_users_own_and_leaves_no_process(idstorm: Idstorm) -> None:
     body = "\ndef stumble(place):\n    return 1 / 0\n\nmine = Scenario(model=Thing, interlude=stumble)\n"
     began = time.monotonic()
-    ran = idstorm.storm(idstorm.write("mine.py", HEAD + body))
+    ran = idstorm.storm(idstorm.write("mine.py", HEAD + body), "-j", "2")
     assert ran.code == 2
     assert "the interlude failed" in ran.err
     assert "return 1 / 0" in ran.err

@@ -200,7 +200,7 @@ def test_the_seed_fixes_what_is_chosen(idstorm: Idstorm) -> None:
 
 
 def test_a_begin_that_waits_for_a_lock_counts_as_holding_a_connection(idstorm: Idstorm) -> None:
-    ran = idstorm.storm("autoincrement", "--set", "begin=immediate", "-T", "2s")
+    ran = idstorm.storm("autoincrement", "--set", "begin=immediate", "-n", "800")
     assert ran.code == 0
     (judged,) = ran.report["storms"]
     assert judged["verdicts"]["pressure"]["figures"]["overlap_mean"] > 2

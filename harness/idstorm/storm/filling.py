@@ -78,7 +78,7 @@ def filling_of(table: sa.Table, given: Mapping[sa.Column[Any], bool] | None = No
 
 
 def _is_required(column: sa.Column[Any]) -> bool:
-    if column.foreign_keys and _has_constant_default(column):
+    if column.foreign_keys and has_constant_default(column):
         return True  # the row that the default means is not there
     made = (column.default, column.server_default, column.computed, column.identity)
     assert isinstance(column.table, sa.Table)
@@ -102,10 +102,11 @@ def _to_vary(
 
 def _differs(column: sa.Column[Any], required: bool) -> bool:
     """Return whether each row has another value, or NULL, without being filled."""
-    return not required and not _has_constant_default(column)
+    return not required and not has_constant_default(column)
 
 
-def _has_constant_default(column: sa.Column[Any]) -> bool:
+def has_constant_default(column: sa.Column[Any]) -> bool:
+    """Return whether a column has one and the same value in each row that does not say another."""
     if column.default is not None:
         return bool(column.default.is_scalar)
     given = getattr(column.server_default, "arg", None)

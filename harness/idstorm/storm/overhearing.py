@@ -15,7 +15,7 @@ from idstorm.databases.base import Database, ErrorCode
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import listening
 
-_PATIENCE = 3.0  # seconds
+_PATIENCE = 10.0  # seconds
 
 
 class Overhearing(Ear):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
 from idstorm.errors import ScenarioError
-from idstorm.storm.filling import Filling, filling_of, plain_type
+from idstorm.storm.filling import Filling, filling_of, has_constant_default, plain_type
 from idstorm.storm.instances import Maker
 from idstorm.storm.parents import Parents
 
@@ -16,11 +16,14 @@ from idstorm.storm.parents import Parents
 class Rows:
     """Makes instances of a mapped class that can be inserted.
 
+    `prepared` tells that the scenario's `setup` makes the rows that defaults of foreign keys refer to.
     Raises ScenarioError, which names every column for which there is no value.
     """
 
-    def __init__(self, model: type[Any], mapper: Mapper[Any], token: sa.Column[Any] | None) -> None:
-        fillings = _fillings(mapper, token)
+    def __init__(
+        self, model: type[Any], mapper: Mapper[Any], token: sa.Column[Any] | None, *, prepared: bool = False
+    ) -> None:
+        fillings = _fillings(mapper, token, prepared=prepared)
         self.parents = Parents((target for filling in fillings for target in filling.parents.values()), mapper.registry)
         refused = {column: why for filling in fillings for column, why in filling.refused.items()}
         _refuse(model, refused | self.parents.refused)
@@ -71,11 +74,14 @@ def token_as_stored(token: sa.Column[Any]) -> type[str] | type[int]:
     return str if isinstance(plain_type(token.type), sa.String) else int
 
 
-def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None) -> list[Filling]:
+def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None, *, prepared: bool) -> list[Filling]:
     """Return what to fill in each table of the model, apart from what the mapper itself sets."""
     given: dict[Any, bool] = {mapper.polymorphic_on: False, mapper.version_id_col: False, token: True}
     for attribute in mapper.column_attrs:  # of joined tables, the key of one is the key of all
         given |= dict.fromkeys(attribute.columns[:-1], True)
+    if prepared:
+        referring = (column for column in mapper.columns if isinstance(column, sa.Column) and column.foreign_keys)
+        given |= {column: False for column in referring if has_constant_default(column)}
     columns = {column: differs for column, differs in given.items() if isinstance(column, sa.Column)}
     return [filling_of(table, columns) for table in mapper.tables if isinstance(table, sa.Table)]
 

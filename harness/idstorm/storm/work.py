@@ -95,7 +95,7 @@ def work_of(scenario: Scenario) -> Work:
     ids = id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     own = scenario.insert is not None or scenario.client is not None
-    rows = None if own else Rows(scenario.model, mapper, token)
+    rows = None if own else Rows(scenario.model, mapper, token, prepared=scenario.setup is not None)
     return Work(
         insert=scenario.insert or _default_insert(mapper, ids, rows),
         delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
