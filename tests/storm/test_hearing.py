@@ -25,6 +25,8 @@ ALL = ("sqlite", *SERVERS)
 metadata = sa.MetaData()
 thing = sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("token", sa.BigInteger))
 
+KEYS = ["thing.PRIMARY(id)", "thing.thing_pkey(id)"]
+
 
 @dataclass
 class Place:
