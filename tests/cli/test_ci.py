@@ -129,8 +129,10 @@ def test_a_matrix_has_test_cases_and_a_summary_and_its_own_table(idstorm: Idstor
     ran = idstorm("matrix", *words, "--junit", "m.xml", "--markdown", "m.md", GITHUB_STEP_SUMMARY=str(summary))
     assert ran.code == 0, ran.err
     suites = [suite.name for suite in JUnitXml.fromfile(str(idstorm.folder / "m.xml"))]
-    assert suites[:2] == ["upsert on sqlite", "upsert:do_nothing on sqlite"]
+    assert suites[:3] == ["control on sqlite", "upsert on sqlite", "upsert:do_nothing on sqlite"]
     table = (idstorm.folder / "m.md").read_text(encoding="utf-8")
     assert table.startswith("| scenario | checks | sqlite 3.")
-    assert summary.read_text(encoding="utf-8").startswith(f"## idstorm: PASSED\n\n{table}")
+    written = summary.read_text(encoding="utf-8")
+    assert written.startswith("## idstorm: PASSED\n\ncontrol on sqlite: ")
+    assert f"\n\n{table}" in written
     assert idstorm("check", str(idstorm.run_folder), "--markdown", "-").out == table

@@ -34,7 +34,7 @@ def test_the_help_does_not_wait_for_large_packages(idstorm: Idstorm) -> None:
 
 
 def test_a_report_has_the_skeleton_that_others_build_on(idstorm: Idstorm) -> None:
-    report = idstorm.storm("autoincrement", "--seed", "7").report
+    report = idstorm.storm("autoincrement", "--seed", "7", "-j", "2").report
     assert (report["format"], report["result"], report["exit_code"]) == (1, "passed", 0)
     assert report["command"].startswith("idstorm run autoincrement")
     (storm,) = report["storms"]
