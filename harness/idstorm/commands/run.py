@@ -106,9 +106,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                     break
             began = monotonic()
             for turn in (turn for turns in chain(known, coming) for turn in turns):
-                if stop.asked():
-                    break
-                with stop.gently():
+                with stop.gently():  # one that is not begun any more is written down, too: it was interrupted
                     stored = store.added(stored, turn.entry)
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
                     break
