@@ -66,10 +66,11 @@ def test_a_killed_server_process_leaves_what_it_was_at_unknown_and_loses_nothing
             first.kill()
             sleep(0.5)
         out, err = process.communicate()
-    assert process.returncode == 0, out + err
+    assert process.returncode == 3, out + err
     checked = idstorm("check", str(idstorm.run_folder), "--json", "-")
     (storm,) = checked.report["storms"]
     assert storm["operations"]["unknown"] > 0
+    assert storm["verdicts"]["accepted"]["status"] == "unknown"  # whether those were refused nobody heard
     assert storm["verdicts"]["durable"]["status"] == "held"
 
 

@@ -110,10 +110,10 @@ def test_a_file_that_is_at_fault_is_shown_as_the_users_own(idstorm: Idstorm, bod
     assert "harness" not in ran.err
 
 
-def test_a_driver_that_is_not_installed_is_named_with_its_extra(idstorm: Idstorm) -> None:
+def test_a_driver_that_is_not_installed_is_named_with_its_package(idstorm: Idstorm) -> None:
     idstorm.write("psycopg2.py", "raise ModuleNotFoundError(\"No module named 'psycopg2'\", name='psycopg2')")
     ran = idstorm("run", "autoincrement", "--on", "postgresql+psycopg2://u:pw@localhost/x")
-    said(ran, 2, "psycopg2", "pip install 'idstorm[postgresql]'")
+    said(ran, 2, "psycopg2", "pip install psycopg2-binary")
 
 
 def test_results_below_a_file_cannot_be_written(idstorm: Idstorm) -> None:

@@ -216,7 +216,7 @@ def test_a_begin_that_waits_for_a_lock_counts_as_holding_a_connection(idstorm: I
 def test_autocommit_that_the_scenario_brings_itself_is_found_out(idstorm: Idstorm, field: str) -> None:
     name = idstorm.write("mine.py", f"{HEAD}\nfrom sqlalchemy.orm import Session\nmine = Scenario(Thing, {field})\n")
     assert idstorm.storm(name).report["storms"][0]["notes"] == [
-        "the work commits by itself: an error leaves its operation unknown"
+        "the work commits by itself: an error once it has sent COMMIT leaves its operation unknown"
     ]
     ran = idstorm("run", name, "--rollback", "0.2", "-n", "400")
     assert ran.code == 2

@@ -39,7 +39,7 @@ def errors_of_drivers(error: BaseException) -> list[Found]:
 
 
 def _search(error: BaseException, statement: str | None, wrapped: bool, seen: set[int]) -> Iterator[Found]:
-    if id(error) in seen:
+    if id(error) in seen or isinstance(error, sa.exc.TimeoutError):  # the pool's: what had failed before was got over
         return
     seen.add(id(error))
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _COMMON = (
     "SELECT INSERT UPDATE DELETE REPLACE MERGE WITH VALUES TABLE SAVEPOINT RELEASE ROLLBACK SHOW EXPLAIN DESCRIBE DESC"
 )
-_SKIPPED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*(?!!).*?\*/|\()*", re.DOTALL)  # `/*! … */` is a statement to MySQL
+_SKIPPED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*(?!M?!).*?\*/|\()*", re.DOTALL)  # `/*! … */` is a statement to MySQL
 _SEVERAL = re.compile(r";\s*\S")
 _READING = re.compile(r"(SELECT|SHOW|PRAGMA)\b", re.IGNORECASE)
 _WRITING = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|MERGE)\b", re.IGNORECASE)
@@ -77,7 +77,7 @@ https://www.postgresql.org/docs/current/plpgsql-transactions.html
 
 MYSQL = _statements(
     "SET USE DO KILL CREATE DROP XA",
-    r"(CREATE|DROP)\s+(?!TEMPORARY\s+TABLE)|SET\b.*\b(autocommit|password)\b|XA\s+(?!START|BEGIN|END|ROLLBACK|RECOVER)",
+    r"(CREATE|DROP)\s+(?!TEMPORARY\s+TABLE)|SET\s+STATEMENT\b|SET\b.*\b(autocommit|password)\b|XA\s+(?!START|BEGIN|END|ROLLBACK|RECOVER)",
 )
 """DDL, LOCK TABLES, and BEGIN or START TRANSACTION within a transaction commit it; a procedure may.
 

@@ -64,6 +64,7 @@ class Client:
         self._kind, self._count = _INSERT, 0
         self._before = 0  # the clock before the work was called
         self._committing = False  # the harness itself has come to its COMMIT
+        self._late = False  # its work was done before a connection was seen: it has begun, at the latest, before it
         # Of the one before: it took a connection that was not seen, so the next one, most likely, will, too.
         self._unseen = plan.ids.unseen
 
@@ -111,7 +112,8 @@ class Client:
 
     def _connected(self) -> None:
         """The operation holds its first connection: it has begun."""
-        self._tape.begin(self._kind, self._count, monotonic_ns())
+        if not self._late:
+            self._tape.begin(self._kind, self._count, monotonic_ns())
 
     def _chance(self, fraction: float) -> bool:
         return self._random.random() < fraction
@@ -124,7 +126,7 @@ class Client:
         all, it begins once more, at that moment. Elsewhere it is not on the tape until it holds a connection, so that a
         client which never had one is known by its tape.
         """
-        self._kind, self._count, self._committing = kind, count, False
+        self._kind, self._count, self._committing, self._late = kind, count, False, False
         self._ear.expect(single=count == 1 and kind == _INSERT)
         self._before = monotonic_ns()
         if self._unseen:
@@ -162,6 +164,7 @@ class Client:
             if type(ids) is not list or len(ids) != count:
                 ids = told_by(ids, tokens)
             if not self._ear.connections:
+                self._late = True
                 self._tape.begin(_INSERT, count, self._before)
             self._hand(ids)
             if fleet.think[1]:
@@ -187,6 +190,7 @@ class Client:
         try:
             self._work.delete(session, [id_ for _, id_ in rows], [token for token, _ in rows])
             if not self._ear.connections:
+                self._late = True
                 self._tape.begin(Kind.DELETE, len(rows), self._before)
             return self._commit(session)
         except Exception as error:
@@ -205,7 +209,7 @@ class Client:
         self._tape.commit(monotonic_ns())
         session.commit()
         ear = self._ear
-        if ear.connections and not ear.refusals:
+        if ear.connections and not ear.refusals and not self._late:
             self._unseen = False
             return self._end(_OK)
         return self._end(_OK | self._flags() << 8)
@@ -235,7 +239,7 @@ class Client:
     def _flags(self) -> int:
         """Return what else is known of an operation that was done: whether it was seen, and got over a refusal."""
         self._unseen = not self._ear.connections
-        return (Flag.UNSEEN if self._unseen else 0) | (Flag.RETRIED if self._ear.refusals else 0)
+        return (Flag.UNSEEN if self._unseen or self._late else 0) | (Flag.RETRIED if self._ear.refusals else 0)
 
     def _failed(self, session: Session, error: Exception) -> int:
         """Record what an error leaves of an operation: outcome is phase times code.
@@ -253,8 +257,8 @@ class Client:
         with suppress(Exception):
             session.rollback()
         failed = failed and not ear.left_open
-        flags = 0
-        if not ear.connections:
+        flags = Flag.UNSEEN if self._late else 0
+        if not ear.connections and not self._late:
             flags = Flag.UNSEEN if self._unseen and not code.environment else Flag.UNCONNECTED
             self._tape.begin(self._kind, self._count, self._before if self._unseen else monotonic_ns())
         outcome = Outcome.FAILED if failed else Outcome.UNKNOWN

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
+
+import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.databases.committing import may_write, writes
@@ -19,6 +22,7 @@ class Ear:
         "_proxies",
         "_raw",
         "_single",
+        "_taken",
         "autocommitting",
         "connections",
         "doubts",
@@ -42,8 +46,9 @@ class Ear:
         self._single = single
         self.connections = 0  #: that were taken from any pool, or kept from before
         self.doubts = 0  #: COMMITs that were sent, whatever sent them, and whose answer proves no rollback
-        self.failures = 0  #: errors of the driver, and …
+        self.failures = 0  #: errors of the driver since a transaction was begun, or written in, and …
         self.refusals = 0  #: … those of them in which the id's own constraint refused a row
+        self._taken: Callable[[], object] = lambda: None  # the last proxy of a connection, if it is still there
         self.fresh = 0  #: the last connection, by its identity, as long as SQLAlchemy has not used it, and …
         self._raw = 0  # … how many it never did
         self.autocommitting = False  #: a connection of the operation commits each statement by itself
@@ -90,9 +95,9 @@ class Ear:
 
     def checked_out(self, proxy: object) -> None:
         """A connection was taken from a pool."""
-        if self.fresh:
+        if self.fresh and self._taken() is not proxy:  # else a handler of the event has asked for another try
             self._raw += 1
-        self.fresh = id(proxy)
+        self.fresh, self._taken = id(proxy), ref(proxy)
         self._connected()
 
     def used(self, context: Any) -> None:
@@ -104,6 +109,7 @@ class Ear:
         """A transaction is begun, as far as SQLAlchemy is concerned."""
         if not self.connections:
             self._connected()  # on a connection that the work had kept
+        self.failures = 0
         if self.fresh == id(proxy):
             self.fresh = 0
         self._proxies.append(proxy)
@@ -132,16 +138,24 @@ class Ear:
             return may_write(statement)
         return self._database.statements.may_commit(statement)
 
+    def came_through(self, statement: str) -> None:
+        """A statement came through: one that writes has a transaction open again."""
+        self.statements.append(statement)
+        if self.failures and writes(statement):
+            self.failures = 0
+
     def executed(self, statement: str, cursor: Any) -> None:
         """A statement that may commit came through."""
-        self.statements.append(statement)
+        self.came_through(statement)
         if self.autocommitting or self._database.committed(getattr(cursor, "connection", None)):
             self.doubts += 1
 
-    def failed(self, error: BaseException, cursor: Any, *, committing: bool) -> None:
+    def failed(self, error: BaseException, statement: str, cursor: Any, *, committing: bool, many: bool) -> None:
         """A statement ended in an error. One that was refused under AUTOCOMMIT has certainly done nothing."""
-        code = self._heard(error)
-        if not committing or (self.autocommitting and self._single and code.refused):
+        code = self._heard(sa.exc.DBAPIError(statement, None, error))
+        if many:  # rows before the one that was refused may be there, where each is a transaction
+            self.statements.append(statement)
+        if not committing or (self.autocommitting and self._single and code.refused and not many):
             return
         if self.autocommitting or self._database.committed(getattr(cursor, "connection", None)):
             self.doubts += 1

@@ -55,8 +55,8 @@ def opened() -> int:
 
 
 @contextmanager
-def listening(ear: Ear) -> Iterator[None]:
-    """Listen for a while, in this thread."""
+def listening(ear: Ear | None = None) -> Iterator[None]:
+    """Listen to pools for a while; the ear, if there is one, in this thread."""
     listen()
     hear(ear)
     try:
@@ -97,7 +97,7 @@ def _wrap(dialect: Any) -> None:
         "do_commit_twophase": _answers,
         "do_prepare_twophase": _answers,
         "do_execute": lambda method: _executes(method, harmless),
-        "do_executemany": lambda method: _executes(method, harmless),
+        "do_executemany": lambda method: _executes(method, harmless, many=True),
         "do_execute_no_params": lambda method: _executes_plain(method, harmless),
         "set_isolation_level": _isolates,
     }
@@ -130,18 +130,21 @@ def _answers(method: Callable[..., None]) -> Callable[..., None]:
         if ear is None:
             return method(*given, **named)
         ear.commits()
+        _here.ear = None  # PREPARE TRANSACTION is a statement, too: its answer counts once
         try:
             method(*given, **named)
         except BaseException as error:
             ear.answered(error)
             raise
+        finally:
+            _here.ear = ear
         ear.answered(None)
         return None
 
     return do_commit
 
 
-def _executes(method: Callable[..., None], harmless: set[str]) -> Callable[..., None]:
+def _executes(method: Callable[..., None], harmless: set[str], *, many: bool = False) -> Callable[..., None]:
     def do_execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         ear = _here.ear
         if ear is None:
@@ -152,12 +155,12 @@ def _executes(method: Callable[..., None], harmless: set[str]) -> Callable[..., 
         try:
             method(cursor, statement, parameters, context)
         except BaseException as error:
-            ear.failed(error, cursor, committing=committing)
+            ear.failed(error, statement, cursor, committing=committing, many=many)
             raise
         if committing:
             ear.executed(statement, cursor)
         else:
-            ear.statements.append(statement)
+            ear.came_through(statement)
         return None
 
     return do_execute

@@ -13,7 +13,7 @@ from typing import Any
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.storm.ear import Ear
-from idstorm.storm.hearing import listening
+from idstorm.storm.hearing import hear
 
 _PATIENCE = 10.0  # seconds
 
@@ -36,8 +36,11 @@ class Overhearing(Ear):
         """Listen to one operation's own work."""
         self.expect(single=False)
         self._known = self._look() if self.heard else None
-        with listening(self):
+        hear(self)
+        try:
             yield
+        finally:
+            hear(None)
         self._before()
         self.unseen |= not self.connections
 

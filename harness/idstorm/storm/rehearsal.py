@@ -23,6 +23,7 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
+from idstorm.storm.hearing import listening
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
@@ -77,6 +78,13 @@ def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, mann
     traceback, where the work fails.
     """
     target = _look(scenario, address, url)
+    with listening():  # from the first connection on
+        return _rehearse_on(scenario, work, address, url, manner, batch, target)
+
+
+def _rehearse_on(
+    scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int, target: Target
+) -> Rehearsed:
     engine = open_engine(scenario, address.database, url, manner)
     try:
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
@@ -193,9 +201,11 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
             if batch == 1 and not misled(done, codec):
                 break
         look_for_typo(done, codec, work, stage.reading)
-    if scenario.deletes and (ids := right(done, codec)):
-        sentences += _delete(work, stage, codec, ids)
     by_itself = any(one.early for one in done)
+    if scenario.deletes and (ids := right(done, codec)):
+        more, gone = _delete(work, stage, ear, codec, ids)
+        sentences += more
+        by_itself |= gone
     ids_of_plan = Ids(
         columns=work.id_names,
         codec=codec,
@@ -240,11 +250,13 @@ def _rehearse(
     return [rehearsal_of(work, told, tokens, before, early, stage.pairs(work))]
 
 
-def _delete(work: Work, stage: _Stage, codec: Codec, ids: list[Any]) -> list[str]:
-    """Delete rows of the rehearsal. Returns, in a sentence, which are still there."""
+def _delete(work: Work, stage: _Stage, ear: Overhearing, codec: Codec, ids: list[Any]) -> tuple[list[str], bool]:
+    """Delete rows of the rehearsal. Returns a sentence on those still there, and whether any went before COMMIT."""
     with stage.users_own("the rehearsal of a delete failed"):
         with open_session(stage.scenario, stage.engine) as session:
-            work.delete(session, ids)
+            with nullcontext() if stage.scenario.local else ear.operation():
+                work.delete(session, ids)
+            gone = not stage.scenario.local and len(still_there(codec, ids, stage.pairs(work))) < len(ids)
             session.commit()
         kept = still_there(codec, ids, stage.pairs(work))
-    return [f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there"] if kept else []
+    return [f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there"] if kept else [], gone
