@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -396,3 +397,21 @@ def test_a_statement_that_begins_the_transaction_may_fail_without_a_doubt(on: Ca
         with pytest.raises(sa.exc.OperationalError, match="locked"), engine.begin():
             pass
         assert there.certain()
+
+
+def test_several_threads_may_listen_at_once_and_the_last_one_to_leave_ends_it() -> None:
+    inner, left = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with listening():
+            inner.set()
+            assert left.wait(10)
+
+    thread = threading.Thread(target=other)
+    with listening():
+        thread.start()
+        assert inner.wait(10)
+    left.set()
+    thread.join()
+    with listening():  # and it can begin again
+        pass

@@ -33,6 +33,7 @@ class _Here(threading.local):
 
 _here = _Here()
 _wrapped: WeakSet[Any] = WeakSet()
+_listeners: list[None] = []  # one for each thread that listens to the pools of the process
 _opened: list[None] = []  # one for each connection: appending to a list takes no lock
 _wrapping = threading.Lock()
 _autocommitting: set[int] = set()  # the driver's connections that commit each statement; not all can be referred to
@@ -45,8 +46,20 @@ def hear(ear: Ear | None) -> None:
 
 def listen() -> None:
     """Listen to every pool of this process that connects from now on."""
-    for name, heard in _EVENTS.items():
-        event.listen(Pool, name, heard)
+    with _wrapping:
+        if not _listeners:
+            for name, heard in _EVENTS.items():
+                event.listen(Pool, name, heard)
+        _listeners.append(None)
+
+
+def _leave() -> None:
+    """Listen no more, unless another thread still does: the columns of a matrix rehearse at the same time."""
+    with _wrapping:
+        _listeners.pop()
+        if not _listeners:
+            for name, heard in _EVENTS.items():
+                event.remove(Pool, name, heard)
 
 
 def opened() -> int:
@@ -63,8 +76,7 @@ def listening(ear: Ear | None = None) -> Iterator[None]:
         yield
     finally:
         hear(None)
-        for name, heard in _EVENTS.items():
-            event.remove(Pool, name, heard)
+        _leave()
 
 
 def _on_connect(connection: Any, record: Any) -> None:
