@@ -50,7 +50,7 @@ def workers(idstorm: Idstorm) -> list[int]:
 
 
 @pytest.mark.parametrize("deletes", [0.0, 0.2])
-@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "1s")])
+@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "3s")])
 def test_all_clients_stand_still_between_two_operations(
     idstorm: Idstorm, much: tuple[str, str], deletes: float
 ) -> None:
