@@ -50,7 +50,7 @@ def workers(idstorm: Idstorm) -> list[int]:
 
 
 @pytest.mark.parametrize("deletes", [0.0, 0.2])
-@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "1s")])
+@pytest.mark.parametrize("much", [("-n", "600"), ("-T", "3s")])
 def test_all_clients_stand_still_between_two_operations(
     idstorm: Idstorm, much: tuple[str, str], deletes: float
 ) -> None:
@@ -61,9 +61,7 @@ def test_all_clients_stand_still_between_two_operations(
     tapes = history(idstorm)
     before, after = tapes.ended < began, tapes.begin > ended
     assert (before ^ after).all()
-    assert before.any()
-    assert after.any()
-    for client in range(tapes.clients) if much[0] == "-n" else ():  # each worked in both halves
+    for client in range(tapes.clients):  # each worked in both halves
         own = slice(tapes.op_offsets[client], tapes.op_offsets[client + 1])
         assert before[own].any()
         assert after[own].any()
