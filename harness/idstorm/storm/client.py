@@ -260,7 +260,7 @@ class Client:
         flags = Flag.UNSEEN if self._late else 0
         if not ear.connections and not self._late:
             flags = Flag.UNSEEN if self._unseen and not code.environment else Flag.UNCONNECTED
-            # What it did past the pools began here: a delete that is said to begin later makes a lawful reuse look broken.
+            # What it did past the pools began here: were a delete's beginning later, a lawful reuse would look broken.
             self._tape.begin(self._kind, self._count, self._before)
         outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
         now = self._end(outcome | flags << 8 | self._number(code, error) << 16)
