@@ -73,7 +73,7 @@ def test_connections_killed_by_somebody_else_cost_their_operations_only(idstorm:
 IN_COMMIT = """
 def setup(connection):
     connection.execute(text('''CREATE FUNCTION slow() RETURNS trigger AS $$
-        BEGIN PERFORM pg_sleep(0.02 + CASE WHEN new.token % 20 = 0 THEN 0.5 ELSE 0 END); RETURN NULL; END
+        BEGIN PERFORM pg_sleep(0.02 + CASE WHEN new.id % 20 = 0 THEN 0.5 ELSE 0 END); RETURN NULL; END
         $$ LANGUAGE plpgsql'''))
     connection.execute(text('''CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON thing DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION slow()'''))
@@ -85,7 +85,7 @@ mine = Scenario(Thing, setup=setup)
 def test_a_session_killed_in_commit_leaves_its_operation_unknown(idstorm: Idstorm, postgresql: On) -> None:
     in_commit = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND query = 'COMMIT' AND state = 'active' AND now() - query_start > interval '0.2 s' LIMIT 1"
+        "AND query = 'COMMIT' AND wait_event = 'PgSleep' AND now() - query_start > interval '0.2 s' LIMIT 1"
     )
     with own_database(postgresql) as on, meanwhile(on, lambda connection: connection.exec_driver_sql(in_commit)):
         report = storm(idstorm, on, IN_COMMIT, "-n", "500", "-c", "12")
