@@ -22,7 +22,7 @@ from bench.bare import User
 from bench.figures import Figure, Measured
 from bench.servers import Opened, opened
 from idstorm.databases.targets import DATABASES, variable_of
-from idstorm.errors import redact
+from idstorm.redaction import redact
 
 LIMIT = 0.5
 PROCESSES, CLIENTS = 2, 8

@@ -85,7 +85,7 @@ def table(folder: Path, held: Sequence[Any]) -> Path:
 def judge(folder: Path, told: Told) -> Report:
     """Return the report of what was told of a table."""
     run = store.create(folder / "results", "pytest", [{"name": "01", "scenario": "Order", "target": "sqlite"}], "join")
-    store_table(told, run.name, run.folder / "01", ())
+    store_table(told, run.name, run.folder / "01", (), {})
     report = judge_run(run)
     store.write_report(run, report)
     return report

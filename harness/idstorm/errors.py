@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import sysconfig
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -69,10 +68,3 @@ def show_users_error(error: BaseException) -> str:
     if original is not None:
         return "".join(lines) + f"{type(original).__module__}.{type(original).__qualname__}: {original}"
     return "".join(lines) + "".join(shown.format_exception_only()).rstrip()
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` with each of `secrets` replaced by three stars."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text

@@ -49,6 +49,21 @@ def test_a_variable_comes_before_a_private_server() -> None:
     assert address.url.host == "host"
 
 
+def test_a_variable_with_the_url_of_another_database_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"^\$IDSTORM_POSTGRESQL_URL is the URL of sqlite, not of postgresql$"):
+        resolve("postgresql", {"IDSTORM_POSTGRESQL_URL": "sqlite:///x"})
+
+
+def test_a_variable_that_leads_to_a_server_of_another_kind_is_an_error(idstorm: Idstorm, server: On) -> None:
+    if server.dialect != "mariadb":
+        pytest.skip("the other two have URLs of their own")
+    assert server.url is not None
+    url = server.url.set(drivername="mysql+pymysql").render_as_string(hide_password=False)
+    ran = idstorm.storm("autoincrement", "--on", "mysql", IDSTORM_MYSQL_URL=url)
+    assert ran.code == 2
+    assert "$IDSTORM_MYSQL_URL leads to a server of mariadb, not of mysql" in ran.err + ran.out
+
+
 def test_what_cannot_be_had_names_the_three_ways_to_get_it(tmp_path: Path) -> None:
     script = "from idstorm.databases.targets import resolve; print(resolve('mysql', {'PATH': ''}).fault)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)

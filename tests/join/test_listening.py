@@ -18,6 +18,7 @@ from idstorm.commands.join import judge_joined
 from idstorm.join.asked import Asked
 from idstorm.join.collect import Flush, read_journals
 from idstorm.join.journal import Journal
+from idstorm.join.keyring import met
 from idstorm.join.listening import Listener
 from idstorm.record.outcome import Outcome
 from idstorm.scenario import Scenario
@@ -272,7 +273,7 @@ def test_ids_of_any_type_are_heard_as_the_table_stores_them(ear: Ear, tmp_path: 
             ear.hears(session, model)
             session.add_all([model() for _ in range(3)])
             session.commit()
-    report = judge_joined(ear.folder, tmp_path / "results", "pytest")
+    report = judge_joined(ear.folder, tmp_path / "results", "pytest", met())
     assert report is not None
     verdicts = report.storms[0].verdicts
     assert verdicts["unique"].status == "held"
@@ -616,7 +617,7 @@ def test_a_file_is_read_back_where_it_was_opened_and_no_other_in_its_place(
             (one / "app.db").rename(one / "old.db")
         if fate == "replaced":
             Base.metadata.create_all(sa.create_engine(f"sqlite:///{one / 'app.db'}"))
-        report = judge_joined(journals, tmp_path / "results", "pytest")
+        report = judge_joined(journals, tmp_path / "results", "pytest", met())
         assert report is not None
         durable = report.storms[0].verdicts["durable"]
         found.append((durable.status, durable.reason))

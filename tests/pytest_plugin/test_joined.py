@@ -513,6 +513,27 @@ def test_no_password_is_shown_or_left(shop: pytest.Pytester, on_postgresql: str)
     assert on_postgresql not in result.stdout.str() + result.stderr.str()
 
 
+def test_a_suite_that_is_killed_leaves_no_password(shop: pytest.Pytester, on_postgresql: str) -> None:
+    killed = "\ndef test_end():\n    import signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+    result = run(shop, "import os\n" + SOUND + killed, "--basetemp=left")
+    assert result.ret == -9
+    left = list(shop.path.glob("left/**/*.journal"))
+    assert left
+    assert not any(on_postgresql.encode() in path.read_bytes() for path in left)
+
+
+@pytest.mark.usefixtures("on_postgresql")
+def test_a_table_whose_password_only_a_killed_worker_knew_is_judged_without_being_read(shop: pytest.Pytester) -> None:
+    killed = "\ndef test_end():\n    import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+    result = run(shop, SOUND + killed, "-n", "1")
+    assert "crashed" in result.stdout.str()
+    durable = only(result)["verdicts"]["durable"]
+    assert (durable["status"], durable["reason"].partition(": ")[2]) == (
+        "n/a",
+        "the processes that knew its password are gone",
+    )
+
+
 def test_where_nobody_joins_nothing_is_judged_or_imported(shop: pytest.Pytester) -> None:
     tests = "import sys\ndef test_it():\n    assert 'idstorm.judge' not in sys.modules\n"
     shutil.rmtree(shop.path / "app.py", ignore_errors=True)

@@ -9,14 +9,17 @@ from pathlib import Path
 from idstorm.errors import EnvironmentFault
 from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Told, read_journals
+from idstorm.join.keyring import Keyring
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.outcome import Stance
 from idstorm.record.verdict import Report
 
 
-def judge_joined(journals: Path, results: Path, command: str) -> Report | None:
+def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) -> Report | None:
     """Judge every table of which the journals in a folder tell, and write a run's folder; None: they tell of none.
+
+    `keyring` opens the databases whose URLs the journals show without their secrets.
 
     Raises EnvironmentFault where a journal is damaged or the results cannot be written.
     """
@@ -34,7 +37,7 @@ def judge_joined(journals: Path, results: Path, command: str) -> Report | None:
     run = store.create(results, command, entries, kind="join")
     for name, (told, notes) in zip(names, chosen, strict=True):
         try:
-            store_table(told, run.name, run.folder / name, notes)
+            store_table(told, run.name, run.folder / name, notes, keyring)
         except OSError as error:
             raise EnvironmentFault(f"cannot write to {run.folder}: {error.strerror or error}") from error
     report = judge_run(run)

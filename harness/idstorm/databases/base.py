@@ -17,10 +17,11 @@ from idstorm.databases.committing import Statements
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, redact
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
+from idstorm.redaction import redact
 
 _TOKEN = re.compile("[0-9]{1,19}")
 

@@ -82,7 +82,10 @@ def _of_word(word: str, environ: Mapping[str, str]) -> Address:
     variable = variable_of(word)
     if variable in environ:
         url = _parse(environ[variable], f"${variable}")
-        return Address(word, word, _database(url), url)
+        database = _database(url)
+        if database.name != word and {database.name, word} != {"mysql", "mariadb"}:  # those two answer for themselves
+            raise UsageError(f"${variable} is the URL of {database.name}, not of {word}")
+        return Address(word, word, database, url)
     url = _parse(f"{word}://", word)
     if word == SQLite.name:
         return Address(word, word, DATABASES[word], url)

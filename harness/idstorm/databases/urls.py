@@ -8,7 +8,8 @@ from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 
-from idstorm.errors import EnvironmentFault, IdstormError, UsageError, redact
+from idstorm.errors import EnvironmentFault, IdstormError, UsageError
+from idstorm.redaction import redact
 
 _SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
 

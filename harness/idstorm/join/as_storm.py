@@ -14,6 +14,7 @@ from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES
 from idstorm.errors import EnvironmentFault
 from idstorm.join.collect import Flush, Told
+from idstorm.join.keyring import Keyring, unlock
 from idstorm.join.unseen import codec_of, with_deletions
 from idstorm.record import store
 from idstorm.record.census import Census
@@ -31,9 +32,9 @@ _OF_ONE_LIFE = ("single_use", "starts_at", "gapless", "explained", "ordered", "h
 """What means nothing where ids begin anew."""
 
 
-def store_table(told: Told, run: str, folder: Path, notes: Sequence[str]) -> None:
+def store_table(told: Told, run: str, folder: Path, notes: Sequence[str], keyring: Keyring) -> None:
     """Write down a table as a storm: plan, history, census and ending. Raises EnvironmentFault, OSError."""
-    held, why = _read(told)
+    held, why = _read(told, keyring)
     codec = codec_of(told, held or [])
     told = replace(told, flushes=with_deletions(told, held or [], codec))
     clients = [[piece for one in client for piece in _pieces(one)] for client in told.clients]
@@ -58,12 +59,14 @@ def _pieces(one: Flush) -> list[Flush]:
     ]
 
 
-def _read(told: Told) -> tuple[list[Any] | None, str]:
+def _read(told: Told, keyring: Keyring) -> tuple[list[Any] | None, str]:
     """Return the ids that the table holds now; None, with the reason, where it cannot be read any more."""
     about = told.about
     if about["private"]:
         return None, "nobody but the connection that made the table can read it"
-    url = sa.make_url(about["url"])
+    url = unlock(about["url"], keyring)
+    if url is None:
+        return None, "the processes that knew its password are gone"
     table = sa.table(about["table"], *(sa.column(name) for name in about["columns"]), schema=about["schema"])
     try:
         return DATABASES[about["target"]["dialect"]].read_ids(url, list(table.c), about["database"]), ""

@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
 from idstorm.databases.targets import DATABASES, database_of, with_threads
+from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
+from idstorm.join.keyring import remember
 from idstorm.record.code import Code
 from idstorm.record.plan import Target
 from idstorm.record.verdict import DEFAULT_HOLDS
@@ -122,7 +124,7 @@ class Asked:
         return schema
 
     def describe(self, connection: sa.Connection, place: Place) -> dict[str, Any]:
-        """Return what there is to know of the physical table, as JSON can hold it, with the URL's password.
+        """Return what there is to know of the physical table, as JSON can hold it, without a secret.
 
         The URL leads to the same file from wherever it is followed.
         """
@@ -134,7 +136,7 @@ class Asked:
         return {
             "model": self.model.__name__ + "".join(f".{key}" for key in self.keys if self.scenario.id is not None),
             "target": asdict(target),
-            "url": url.render_as_string(hide_password=False),
+            "url": remember(url),
             "table": self._table.name,
             "schema": place.schema,
             "life": place.life,
@@ -204,7 +206,7 @@ def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:
 def _look(url: sa.URL) -> Target:
     """Return the target that a URL leads to, looked at by a connection of its own."""
     database = DATABASES[url.get_backend_name()]
-    masked = url.render_as_string(hide_password=True)
+    masked = mask(url)
     try:
         with database.administer(url) as connection:
             database = DATABASES[database.actual(connection)]

@@ -14,8 +14,8 @@ line                                                  content
 
 A code is ``[name, refused, raced, recognised]``, as in `record.code`. Moments are nanoseconds of ``CLOCK_MONOTONIC``,
 which all processes of one machine share. Lines are stored in memory maps whose space on disk is allocated before: a
-SIGKILL leaves all lines whole but, perhaps, the last, and zeros after it. A journal holds the URLs of databases, with
-their passwords: only its owner can read it, and it does not outlive the session.
+SIGKILL leaves all lines whole but, perhaps, the last, and zeros after it. A journal holds no password, and only its
+owner can read it.
 """
 
 from __future__ import annotations

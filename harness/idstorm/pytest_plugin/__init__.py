@@ -58,6 +58,14 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["idstorm_session"] = str(hold_session(node.config))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker of pytest-xdist how the databases that it joined are reached."""
+    from idstorm.pytest_plugin.joined import receive_keyring
+
+    receive_keyring(node.config, getattr(node, "workeroutput", {}))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that storms once for each database."""
     if "_idstorm_target" in metafunc.fixturenames:
@@ -139,6 +147,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Judge what all sessions that were joined have been told; what broke fails the run."""
     from idstorm.pytest_plugin.sharing import held_session
 
+    if hasattr(session.config, "workeroutput"):
+        from idstorm.pytest_plugin.joined import send_keyring
+
+        send_keyring(session.config)
     folder = held_session(session.config)
     if folder is None:
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from idstorm.scenario import Scenario
 
 FOLDER = "journals"  #: in the folder of the session
+
+_KEYRING = pytest.StashKey[dict[str, str]]()
+_OUTPUT = "idstorm_keyring"  #: in what a worker of pytest-xdist tells its controller, over their own connection
 
 
 class Join:
@@ -73,21 +77,34 @@ def joining(request: pytest.FixtureRequest, session: Path) -> Iterator[Join]:
 
 
 def judge_session(config: pytest.Config, session: Path) -> StormResult | None:
-    """Judge what all processes have recorded; None: nothing. The journals, which hold passwords, are then removed.
+    """Judge what all processes have recorded; None: nothing. The journals are then removed.
 
     Raises EnvironmentFault.
     """
     from idstorm.commands.join import judge_joined
+    from idstorm.join.keyring import met
 
     journals, place = session / FOLDER, configured(config, "results")
     if not journals.is_dir():
         return None
     results = config.invocation_params.dir / place if place else session / "runs"
     command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
-    report = judge_joined(journals, results, command)
+    report = judge_joined(journals, results, command, config.stash.setdefault(_KEYRING, {}) | met())
     for path in journals.iterdir():
         path.unlink()
     return None if report is None else StormResult(report, Path(report.folder))
+
+
+def send_keyring(config: pytest.Config) -> None:
+    """Tell the controller, from a test worker, which URLs lead to the databases that it has joined."""
+    keyring = sys.modules.get("idstorm.join.keyring")
+    if keyring is not None:
+        config.workeroutput[_OUTPUT] = keyring.met()  # type: ignore[attr-defined]
+
+
+def receive_keyring(config: pytest.Config, output: Mapping[str, Any]) -> None:
+    """Keep what a test worker has told; one that was killed has told nothing."""
+    config.stash.setdefault(_KEYRING, {}).update(output.get(_OUTPUT, {}))
 
 
 @cache

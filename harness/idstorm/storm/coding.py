@@ -9,10 +9,11 @@ from dataclasses import replace
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idstorm.databases.base import Database, ErrorCode
-from idstorm.errors import redact, show_users_error
+from idstorm.errors import show_users_error
 from idstorm.record.code import Code
 from idstorm.record.plan import Ids
 from idstorm.record.tape import Tape
+from idstorm.redaction import redact
 from idstorm.scenario.clients import Refused
 
 _NOT_SENT = (ConnectionRefusedError, socket.gaierror)

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
-from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, redact, show_users_error
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
 from idstorm.record.plan import Plan, Pool, Target
+from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
 
 AUTOCOMMIT = "AUTOCOMMIT"

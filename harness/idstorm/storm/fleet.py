@@ -16,7 +16,7 @@ from idstorm.catalogue import Found
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.collect import read_tapes
@@ -28,6 +28,7 @@ from idstorm.record.segments import trim
 from idstorm.record.stamp import Stamp
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
+from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
 from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.course import Stop, run_course

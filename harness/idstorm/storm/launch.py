@@ -15,8 +15,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, BinaryIO
 
-from idstorm.errors import redact
 from idstorm.processes import has_ended, signal_group
+from idstorm.redaction import redact
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
 _FREE_WITHIN = 5.0  # seconds in which a worker that is done must be ready for another storm

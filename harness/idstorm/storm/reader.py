@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idstorm.databases.base import Database, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
-from idstorm.errors import ScenarioError, redact, show_users_error
+from idstorm.errors import ScenarioError, show_users_error
 from idstorm.record.plan import Ids, Plan
 from idstorm.record.reading import Log
+from idstorm.redaction import redact
 from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated

@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, read_pairs
-from idstorm.databases.targets import DATABASES, Address
+from idstorm.databases.targets import DATABASES, Address, variable_of
 from idstorm.databases.urls import mask, reaching
-from idstorm.errors import ScenarioError
+from idstorm.errors import ScenarioError, UsageError
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
@@ -121,6 +121,10 @@ def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
     """Return the target as it is. Raises NotApplicable where it is not what the scenario needs."""
     with address.database.administer(url) as connection:
         database = DATABASES[address.database.actual(connection)]
+        if address.name in DATABASES and database.name != address.name:
+            raise UsageError(
+                f"${variable_of(address.name)} leads to a server of {database.name}, not of {address.name}"
+            )
         target = Target(
             name=address.name,
             dialect=database.name,

@@ -32,11 +32,12 @@ from sqlalchemy.orm import Session
 from idstorm import catalogue
 from idstorm.databases.targets import DATABASES
 from idstorm.databases.urls import secrets_of
-from idstorm.errors import IdstormError, redact, show_users_error
+from idstorm.errors import IdstormError, show_users_error
 from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
+from idstorm.redaction import redact
 from idstorm.scenario.clients import Inserter
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control

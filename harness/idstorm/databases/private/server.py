@@ -19,7 +19,8 @@ from idstorm.databases.private.manners import MANNERS, SUPERUSER
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.surroundings import can_run, free_port, room, unprivileged
 from idstorm.databases.private.watchdog import until
-from idstorm.errors import EnvironmentFault, redact
+from idstorm.errors import EnvironmentFault
+from idstorm.redaction import redact
 
 _LAST_LINES = 12
 _TRIES = 3  # ports: between the look and the bind, another may take one
