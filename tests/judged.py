@@ -14,7 +14,7 @@ from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
 
 WITNESSES = ({"told": 105, "stored": 104, "client": 0}, {"told": 107, "stored": 106, "client": 3})
 
-_NO_EVIDENCE = ("at fault", "failed fast", "unfinished")
+_NO_EVIDENCE = ("at fault", "failed fast", "stuck", "unfinished")
 
 
 def verdict(

@@ -136,7 +136,7 @@ def test_a_storm_that_was_not_applicable_or_not_started_has_no_verdicts() -> Non
     assert judge_storm(without_plan("not started")).result is Result.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("state", ["at fault", "failed fast", "unfinished"])
+@pytest.mark.parametrize("state", ["at fault", "failed fast", "stuck", "unfinished"])
 def test_a_storm_that_was_cut_short_does_not_pass_but_may_fail(state: str) -> None:
     passing = storm(told(1), claims=INDIFFERENT, ending=Ending(state))
     failing = storm(told(1), census=[], claims={**INDIFFERENT, "durable": HOLDS}, ending=Ending(state))

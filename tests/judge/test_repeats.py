@@ -212,7 +212,7 @@ def test_the_first_witness_is_the_first_in_the_order_of_the_storms() -> None:
     assert until_broken([], 5.0) == UntilBroken(5.0)
 
 
-STATES = st.sampled_from(["finished", "interrupted", "unfinished", "at fault", "failed fast", "not started"])
+STATES = st.sampled_from(["finished", "interrupted", "unfinished", "stuck", "at fault", "failed fast", "not started"])
 FINDINGS = st.one_of(st.builds(found, st.sampled_from(Status)), st.just(CRASHED))
 CLAIMS = st.builds(Claim, st.sampled_from(Stance), st.just("because"), st.booleans())
 

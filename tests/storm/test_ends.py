@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from running import Idstorm, eventually, workers_at_work
+from servers import On
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -34,6 +35,67 @@ def test_a_killed_worker_loses_nothing_that_was_acknowledged(idstorm: Idstorm, a
         "faithful": "held",
     }
     assert gone(workers)
+
+
+STUCK = """
+import itertools, os, threading, time
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+count = itertools.count(1)
+
+def work(session, tokens):
+    things = [Thing(token=token) for token in tokens]
+    session.add_all(things)
+    session.flush()
+    if "IDSTORM_WORKER" in os.environ and next(count) == 40:
+        {act}
+    return [thing.id for thing in things]
+
+mine = Scenario(Thing, insert=work)
+"""
+
+
+@pytest.mark.parametrize("extent", [("-n", "400"), ("-T", "1s")], ids=" ".join)
+def test_a_client_that_never_comes_back_ends_the_storm_and_its_operation_is_unknown(
+    idstorm: Idstorm, postgresql: On, extent: tuple[str, str]
+) -> None:
+    act = "session.execute(text('SELECT pg_sleep(3600)'))"
+    name = idstorm.write("mine.py", STUCK.format(act=act))
+    ran = idstorm(
+        "run",
+        name,
+        "--on",
+        "postgresql",
+        *extent,
+        "-j",
+        "1",
+        "--patience",
+        "1s",
+        "--pool-timeout",
+        "1",
+        "--json",
+        "-",
+        **postgresql.environ,
+    )
+    assert ran.code == 3, ran.err
+    (storm,) = ran.report["storms"]
+    assert storm["ending"].startswith("stuck: no operation ended for 11 s, so the storm was ended")
+    assert "did not end when it was told to, and idstorm ended it" in storm["verdicts"]["pressure"]["reason"]
+    assert storm["operations"]["unknown"] == 1
+    assert storm["operations"]["acknowledged"] > 39
+    assert storm["verdicts"]["durable"]["status"] == "held"
+
+
+@pytest.mark.parametrize("words", [(), ("--repeat", "2")], ids=["alone", "repeated"])
+def test_a_thread_that_the_application_leaves_holds_up_nothing(idstorm: Idstorm, words: tuple[str, ...]) -> None:
+    name = idstorm.write("mine.py", STUCK.format(act="threading.Thread(target=time.sleep, args=(3600,)).start()"))
+    ran = idstorm("run", name, "-n", "400", *words)
+    assert ran.code == 0, ran.err
 
 
 def test_when_all_workers_are_killed_nobody_waits_for_them(idstorm: Idstorm) -> None:

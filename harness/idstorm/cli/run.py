@@ -92,6 +92,13 @@ from idstorm.cli.sources import Configured, most_explicit, naming_sources
     help="Seconds to wait for a connection.",
 )
 @click.option(
+    "--patience",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="End a storm in which no operation has ended for this long; a server's own timeouts come first.",
+)
+@click.option(
     "--isolation", type=str.upper, metavar="LEVEL", help="Isolation level, or AUTOCOMMIT.  [default: the database's]"
 )
 @click.option(

@@ -37,6 +37,7 @@ def _turn(found: catalogue.Found, like: Order, address: Address, place: int) -> 
         pool_size=like.pool_size,
         max_overflow=like.max_overflow,
         pool_timeout=like.pool_timeout,
+        patience=like.patience,
         isolation=like.isolation,
         settings=like.settings,
     )

@@ -67,6 +67,7 @@ class Request:
     pool_size: int | None = None
     max_overflow: int = 0
     pool_timeout: float = 30.0
+    patience: float = 30.0
     isolation: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
     gates: tuple[Gate, ...] = ()
@@ -169,6 +170,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
         "--pool-size": request.pool_size,
         "--max-overflow": request.max_overflow or None,
         "--pool-timeout": request.pool_timeout if request.pool_timeout != Request.pool_timeout else None,
+        "--patience": f"{_plain(request.patience)}s" if request.patience != Request.patience else None,
         "--isolation": request.isolation,
     }
     for option, value in optional.items():
@@ -232,6 +234,7 @@ def order_of(request: Request, found: catalogue.Found, address: targets.Address)
         pool_size=request.pool_size,
         max_overflow=request.max_overflow,
         pool_timeout=request.pool_timeout,
+        patience=request.patience,
         isolation=request.isolation,
         settings=request.settings,
         keep=request.keep,

@@ -106,6 +106,10 @@ class Database(ABC):
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
         """Return what decides how ids are handed out here, and the versions involved."""
 
+    def lock_timeout(self, facts: Mapping[str, Any]) -> float:
+        """Return for how many seconds a statement waits for a lock at most, by the facts; 0: no timeout is set."""
+        return 0.0
+
     @abstractmethod
     def server(self, connection: sa.Connection) -> str:
         """Return the version of the server, as it says."""

@@ -156,6 +156,7 @@ class MySQL(Database):
             "innodb_flush_log_at_trx_commit",
             "sync_binlog",
             "log_bin",
+            "innodb_lock_wait_timeout",
             "max_connections",
             "sql_mode",
             "transaction_isolation",
@@ -168,6 +169,10 @@ class MySQL(Database):
             "version": _version(connection),
             **{name: int(value) if str(value).isdigit() else value for name, value in variables},
         }
+
+    def lock_timeout(self, facts: Mapping[str, Any]) -> float:
+        """https://dev.mysql.com/doc/refman/9.7/en/innodb-parameters.html#sysvar_innodb_lock_wait_timeout"""
+        return float(facts.get("innodb_lock_wait_timeout", 0))
 
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool

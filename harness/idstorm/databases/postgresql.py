@@ -184,6 +184,7 @@ class PostgreSQL(Database):
             "default_transaction_isolation",
             "max_connections",
         )
+        lock_timeout = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"
         sequences = connection.exec_driver_sql(
             "SELECT sequencename, start_value, increment_by, cache_size, last_value FROM pg_sequences "
             "WHERE schemaname = current_schema()"
@@ -192,6 +193,7 @@ class PostgreSQL(Database):
             "sqlalchemy": sa.__version__,
             "started": str(connection.exec_driver_sql("SELECT pg_postmaster_start_time()").scalar_one()),
             **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
+            "lock_timeout_ms": int(connection.exec_driver_sql(lock_timeout).scalar_one()),
             "sequences": {
                 row["sequencename"]: {
                     "start": row["start_value"],
@@ -202,6 +204,10 @@ class PostgreSQL(Database):
                 for row in sequences
             },
         }
+
+    def lock_timeout(self, facts: Mapping[str, Any]) -> float:
+        """https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT"""
+        return float(facts.get("lock_timeout_ms", 0)) / 1e3
 
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool

@@ -140,6 +140,10 @@ class SQLite(Database):
             **{pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas},
         }
 
+    def lock_timeout(self, facts: Mapping[str, Any]) -> float:
+        """https://www.sqlite.org/pragma.html#pragma_busy_timeout"""
+        return float(facts.get("busy_timeout") or 0) / 1e3
+
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:

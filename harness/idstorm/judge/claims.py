@@ -9,7 +9,7 @@ from idstorm.record.outcome import Result, Stance, Status, settle, worst
 from idstorm.record.plan import Claim
 from idstorm.record.verdict import Finding, Verdict
 
-_CUT_SHORT = ("at fault", "failed fast", "unfinished")
+_CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")
 
 
 def judge_claim(claim: Claim, finding: Finding) -> Verdict:

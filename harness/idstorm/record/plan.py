@@ -152,6 +152,7 @@ class Plan:
     ids: Ids
     tokens: Tokens
     claims: dict[str, Claim]
+    patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
     isolation: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     interlude: bool = False  #: all clients stand still in the middle

@@ -49,7 +49,7 @@ MARK = "idstorm run"
 class Ending:
     """How a storm ended."""
 
-    state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, unfinished
+    state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, stuck, unfinished
     message: str | None = None  #: for a reader: why it ended as it did
     lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
     full_clients: int = 0  #: clients that stopped because the disk was full

@@ -25,6 +25,7 @@ from idstorm.storm.rehearsal import environment_of
 _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
 _HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
 _STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
+_STUCK_STOP_WITHIN = 1.0  # seconds for those that were not to be heard from for longer than a patience
 _LOOK_EVERY = 0.2  # seconds
 
 
@@ -72,9 +73,10 @@ def _unleash(
 ) -> Ending:
     """Let the workers storm, and see none of them at it any more."""
     follow, state, message = Follow(plan, folder / "tapes"), "finished", None
+    ended, moved = 0, 0.0
     with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
         if workers.until_ready(_READY_WITHIN, stop.asked):
-            begun = monotonic()
+            begun = moved = monotonic()
             workers.send(f"start {monotonic_ns() + _HEAD_START}")
             while workers.talking and not workers.fatal:
                 workers.listen(_LOOK_EVERY)
@@ -86,16 +88,21 @@ def _unleash(
                     interlude = None
                     workers.send("resume")
                     begun += monotonic() - stands
+                    moved = monotonic()
                 error = follow.hopeless()
                 if error is not None:
                     state, message = "failed fast", f"every client's first operations all failed with {error}"
+                if follow.ended > ended:
+                    ended, moved = follow.ended, monotonic()
+                if workers.talking and monotonic() - moved > plan.patience:
+                    state, message = "stuck", _stuck(plan)
                 if stop.asked():
                     state, message = "interrupted", "by the user"
-                if state != "finished" or _overdue(plan, monotonic() - begun):
+                if state != "finished":
                     break
         elif stop.asked():
             state, message = "interrupted", "by the user"
-        _stop(workers)
+        _stop(workers, _STUCK_STOP_WITHIN if state == "stuck" else _STOP_WITHIN)
     if workers.fatal:
         state, message = "at fault", f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
@@ -107,14 +114,16 @@ def _unleash(
     return Ending(state, message, lost, full, census=census, connections=connections)
 
 
-def _overdue(plan: Plan, elapsed: float) -> bool:
-    """Whether clients that should have ended by now must be told so, or be ended: they may hang in the database."""
-    return plan.fleet.seconds is not None and elapsed > plan.fleet.seconds + plan.pool.timeout + _STOP_WITHIN
+def _stuck(plan: Plan) -> str:
+    return (
+        f"no operation ended for {plan.patience:g} s, so the storm was ended; what was under way is unknown. "
+        "If the work takes as long, raise --patience"
+    )
 
 
-def _stop(workers: Workers) -> None:
+def _stop(workers: Workers, seconds: float) -> None:
     """Tell all clients to end, and give them bounded time for it. Whoever is left is killed when the workers close."""
     workers.send("stop")
-    deadline = monotonic() + _STOP_WITHIN
+    deadline = monotonic() + seconds
     while workers.talking and monotonic() < deadline:
         workers.listen(0.1)

@@ -42,6 +42,7 @@ from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, references_of, work_of
 
 _SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
+_ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database has answered
 _NO_CENSUS = "there is no census: the storm did not come to its end"
 
 
@@ -64,6 +65,7 @@ class Order:
     pool_size: int | None = None
     max_overflow: int = 0
     pool_timeout: float = 30.0
+    patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
     isolation: str | None = None
     keep: bool = False  #: leave the namespace where it is
     settings: tuple[tuple[str, str], ...] = ()
@@ -82,6 +84,12 @@ class Order:
             deletes=scenario.deletes if self.deletes is None else self.deletes,
             think=scenario.think if self.think is None else self.think,
         )
+
+    def patience_on(self, target: Target) -> float:
+        """The patience with which nothing is ended that ends by itself: what a pool, a lock or a pause takes."""
+        database = DATABASES[target.dialect]
+        waits = (self.pool_timeout, database.lock_timeout(target.facts), self.final_fleet.think[1])
+        return max(self.patience, max(waits) + _ANSWER_WITHIN)
 
     @property
     def manner(self) -> Manner:
@@ -149,6 +157,7 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         ids=rehearsed.ids,
         tokens=Tokens(1 + secrets.randbelow(1 << 62)),
         claims=_claims(order, rehearsed.target, unread),
+        patience=order.patience_on(rehearsed.target),
         isolation=order.manner.isolation,
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,

@@ -30,6 +30,7 @@ class Worker:
         self._rest = b""
         self._secrets: tuple[str, ...] = ()
         self._said = ""  # its last words, once it has ended
+        self._ended_by_us = False
         # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
@@ -109,7 +110,9 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the process and whatever its work has started, and take its end."""
+        running = self.running
         if self._process.returncode is None:
+            self._ended_by_us = running
             signal_group(self.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -128,6 +131,7 @@ class Worker:
             return None
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        how = "did not end when it was told to, and idstorm ended it" if self._ended_by_us else how
         return f"worker {self.number} {how}" + (f", saying:\n{self._said}" if self._said else "")
 
 
@@ -216,7 +220,7 @@ class Workers:
             worker: Worker = key.data
             # The end of a worker is not always the end of its pipe: its own children may hold that open for ever.
             alive = worker.hear() if key.fd in heard else worker.running
-            if not alive or (worker.done and worker.many):
+            if not alive or worker.done:
                 self._selector.unregister(worker.stdout)
 
     def until_ready(self, seconds: float, stop: Callable[[], bool]) -> bool:

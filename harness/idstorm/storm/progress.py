@@ -50,6 +50,7 @@ class _Follower:
     attempted: int = 0
     acknowledged: int = 0
     errors: int = 0
+    ended: int = 0
     first: list[int] = field(default_factory=list)  #: the code of each of the first operations, 0 where it did not fail
 
     def catch_up(self) -> None:
@@ -75,6 +76,7 @@ class _Follower:
         outcome, deliberate = result & 0xFF, (result >> 8) & Flag.DELIBERATE != 0
         rows = np.where(shape & 0xFF == Kind.INSERT, shape >> 8, 0)
         wrong = (outcome != Outcome.OK) & ~deliberate
+        self.ended += len(ended)
         self.attempted += int(rows.sum())
         self.acknowledged += int(rows[outcome == Outcome.OK].sum())
         self.errors += int(np.count_nonzero(wrong))
@@ -117,6 +119,11 @@ class Follow:
             acknowledged=total["acknowledged"],
             errors=total["errors"],
         )
+
+    @property
+    def ended(self) -> int:
+        """How many operations had ended when it was looked at."""
+        return sum(follower.ended for follower in self._followers)
 
     def hopeless(self) -> str | None:
         """Return the one error with which every client's first operations failed, else None."""

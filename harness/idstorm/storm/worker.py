@@ -62,13 +62,10 @@ def main() -> None:
     for orders in lines:
         if not orders.startswith("{"):  # meant for a storm that had just ended
             continue
-        if "--many" not in sys.argv:
-            _serve(json.loads(orders), lines, say)
-            return
-        if os.fork() == 0:
+        if "--many" not in sys.argv or os.fork() == 0:
             _serve(json.loads(orders), lines, say)
             sys.stderr.flush()
-            os._exit(0)  # taking an interpreter down takes a tenth of a second
+            os._exit(0)  # whatever threads the application has left: nothing of them is waited for
         _, status = os.wait()
         if os.WIFSIGNALED(status):
             os.kill(os.getpid(), os.WTERMSIG(status))  # as its fork did, and as the parent will tell
