@@ -296,14 +296,23 @@ class Database(ABC):
         An id that does not read back, or is no id of this codec, is kept as `odd`. Raises CensusUnreadable where
         reading fails, or where the rows are not as many as the table counts.
         """
+        _, columns, carrier = in_namespace(ids, token)
+        plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
+        with suppress(CensusUnreadable):  # what the fast way fails at, the plain one may not
+            if plain:
+                return self._counted_census(url, ids, token, codec, fast=True)
+        return self._counted_census(url, ids, token, codec, fast=False)
+
+    def _counted_census(
+        self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec, *, fast: bool
+    ) -> Census:
         try:
             with self.snapshot(url) as connection:
                 table, columns, carrier = in_namespace(ids, token)
                 counts = [sa.func.count(column) for column in (*columns, *([] if carrier is None else [carrier]))]
                 counted, *known = connection.execute(sa.select(sa.func.count(), *counts).select_from(table)).one()
                 census = None
-                plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
-                if carrier is not None and plain and all(number == counted for number in known):
+                if fast and carrier is not None and all(number == counted for number in known):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
                     census = Census.of(codec, read_pairs(connection, ids, token))

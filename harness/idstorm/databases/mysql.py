@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
+from idstorm.databases.base import Database, ErrorCode, Physical, ask, look
 from idstorm.databases.census.mysql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import mysql as codes
@@ -121,16 +121,16 @@ class MySQL(Database):
         The server is known by its host, port and data directory.
         https://dev.mysql.com/doc/refman/8.4/en/information-schema-innodb-tables-table.html
         """
-        place = "DATABASE()" if schema is None else literal(schema)
+        place = "DATABASE()" if schema is None else _literal(schema)
         row = look(
             connection,
             "SELECT table_schema, create_time, table_type, CONCAT_WS(':', @@hostname, @@port, @@datadir) "
-            f"FROM information_schema.tables WHERE table_schema = {place} AND table_name = {literal(table)}",
+            f"FROM information_schema.tables WHERE table_schema = {place} AND table_name = {_literal(table)}",
         )
         if row is None or row[2] == "TEMPORARY":  # MySQL's catalogue does not have such a table at all
             return Physical(None, "", private=True)
         try:
-            inner = literal(f"{row[0]}/{table}")
+            inner = _literal(f"{row[0]}/{table}")
             number = look(
                 connection, f"SELECT table_id FROM information_schema.{self.inner_tables} WHERE name = {inner}"
             )
@@ -314,6 +314,14 @@ class MariaDB(MySQL):
         return Capacity(
             type_, last, f"sequence {sequence}", end, following - step, max(1, cache), first, cycles=bool(cycles)
         )
+
+
+def _literal(text: str) -> str:
+    """Return a text as SQL has it under any sql_mode, whether or not a backslash escapes.
+
+    https://dev.mysql.com/doc/refman/9.7/en/hexadecimal-literals.html
+    """
+    return f"_utf8mb4 X'{text.encode().hex()}'"
 
 
 def _version(connection: sa.Connection) -> str:

@@ -30,11 +30,11 @@ def packed_census(
     quote = connection.dialect.identifier_preparer.quote
     one, other = quote(str(id_.name)), quote(str(token.name))
     table = quote(str(id_.table.name))  # type: ignore[union-attr]
-    packed = f"COUNT(*), GROUP_CONCAT({one}, ' ', {other}, ' ' SEPARATOR '')"
+    packed = "COUNT(*), GROUP_CONCAT({}, ' ', {}, ' ' SEPARATOR '')".format
     connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {_LIMIT}")
     numbered = (
-        f"SELECT {packed} FROM (SELECT {one}, {other}, ROW_NUMBER() OVER () DIV {_PIECE} AS piece FROM {table}) "
-        "AS pieces GROUP BY piece"
+        f"SELECT {packed('one', 'other')} FROM (SELECT {one} AS one, {other} AS other, "
+        f"ROW_NUMBER() OVER () DIV {_PIECE} AS piece FROM {table}) AS pieces GROUP BY piece"
     )
     rows = connection.execution_options(stream_results=True).exec_driver_sql
     pieces = None
@@ -43,7 +43,7 @@ def packed_census(
         if count:
             width = -(-(high - low + 1) // -(-count // _RANGE))
             ranges = (f"{one} >= {start} AND {one} < {start + width}" for start in range(low, high + 1, width))
-            pieces = _unpacked(rows(f"SELECT {packed} FROM {table} WHERE {ids}").one() for ids in ranges)
+            pieces = _unpacked(rows(f"SELECT {packed(one, other)} FROM {table} WHERE {ids}").one() for ids in ranges)
     if pieces is None:
         pieces = _unpacked(rows(numbered))
     if pieces is None:

@@ -30,12 +30,10 @@ def packed_census(
     """
     if connection.dialect.driver != "psycopg":
         return None
-    quote = connection.dialect.identifier_preparer.quote
-    one, other = quote(str(id_.name)), quote(str(token.name))
-    table = quote(str(id_.table.name))  # type: ignore[union-attr]
+    one, other, table = (_quoted(connection, name) for name in (id_.name, token.name, id_.table.name))  # type: ignore[union-attr]
     query = (
-        f"SELECT count(*), array_agg({one}::bigint), array_agg({other}::bigint) FROM (SELECT {one}, {other}, "
-        f"row_number() OVER () / {_PIECE} AS piece FROM {table}) AS pieces GROUP BY piece"
+        f"SELECT count(*), array_agg(one), array_agg(other) FROM (SELECT {one}::bigint AS one, "
+        f"{other}::bigint AS other, row_number() OVER () / {_PIECE} AS piece FROM {table}) AS pieces GROUP BY piece"
     )
     driver = connection.connection.driver_connection
     assert driver is not None
@@ -59,6 +57,12 @@ def packed_census(
         raise ValueError("the server's binary COPY is not of the expected form")
     ids, tokens = (np.concatenate(column) for column in zip(*columns, strict=True))
     return Census(Keys(codec, ids), tokens)
+
+
+def _quoted(connection: sa.Connection, name: str) -> str:
+    """Return a name as COPY takes it, which is sent as it is: no percent sign is doubled."""
+    quoted: str = connection.dialect.identifier_preparer.quote(name)
+    return quoted.replace("%%", "%") if "%" in name else quoted
 
 
 def _elements(raw: bytearray, at: int, count: int) -> Ints:

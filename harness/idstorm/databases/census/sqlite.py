@@ -24,13 +24,16 @@ def packed_census(
     quote = connection.dialect.identifier_preparer.quote
     one, other = quote(str(id_.name)), quote(str(token.name))
     table = quote(str(id_.table.name))  # type: ignore[union-attr]
+    rowid = _rowid(connection, str(id_.table.name))  # type: ignore[union-attr]
+    if rowid is None:
+        return None
     whole, last, after = _PIECE, -(1 << 63), ">="
     columns = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     while whole == _PIECE:
         query = (
             "SELECT count(*), sum(typeof(id) = 'integer' AND typeof(token) = 'integer'), max(place), "
-            f"group_concat(id, ' '), group_concat(token, ' ') FROM (SELECT _rowid_ AS place, {one} AS id, "
-            f"{other} AS token FROM {table} WHERE _rowid_ {after} ? ORDER BY _rowid_ LIMIT {_PIECE})"
+            f"group_concat(id, ' '), group_concat(token, ' ') FROM (SELECT {rowid} AS place, {one} AS id, "
+            f"{other} AS token FROM {table} WHERE {rowid} {after} ? ORDER BY {rowid} LIMIT {_PIECE})"
         )
         try:
             whole, integers, last, *packed = connection.exec_driver_sql(query, (last,)).one()
@@ -46,3 +49,13 @@ def packed_census(
         after = ">"
     ids, tokens = (np.concatenate(column) for column in zip(*columns, strict=True))
     return Census(Keys(codec, ids), tokens)
+
+
+def _rowid(connection: sa.Connection, table: str) -> str | None:
+    """Return a name of the rowid that no column has taken for itself; None: there is none.
+
+    https://www.sqlite.org/lang_createtable.html#rowid
+    """
+    query = sa.text("SELECT lower(name) FROM pragma_table_xinfo(:table)")
+    taken = set(connection.execute(query, {"table": table}).scalars())
+    return next((name for name in ("_rowid_", "rowid", "oid") if name not in taken), None)
