@@ -398,7 +398,8 @@ def read_pairs(
 def read_token(value: Any) -> int | None:
     """Return a token as it was given, whatever the column made of it; None for what is none of anybody's."""
     if isinstance(value, str):
-        number = int(value) if _TOKEN.fullmatch(value) else -1
+        text = value.rstrip(" ")  # with which a CHAR is filled up
+        number = int(text) if _TOKEN.fullmatch(text) else -1
     else:
         number = int(value) if isinstance(value, int | Decimal) and value == value // 1 else -1
     return number if 0 <= number < 1 << 63 else None

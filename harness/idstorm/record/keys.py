@@ -19,7 +19,8 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from math import isfinite
@@ -28,6 +29,9 @@ from uuid import UUID
 
 _LONGEST_TEXT = 128
 _HALF = 1 << 63
+
+FORMS = ("text", "blank", "clock")
+"""Text as it is; text filled up with blanks, which mean nothing at its end (CHAR); what a clock showed, in no zone."""
 
 Shown = int | str | list[int | str]
 """An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
@@ -64,9 +68,21 @@ class Codec:
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
-    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or text
+    parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or a form of text
+    form: str = "text"  #: of the text: text, or a form that the column does not keep as it is (`FORMS`)
+
+    def formed(self, forms: Sequence[str]) -> Codec:
+        """Return the codec for text of these forms, a form for each column."""
+        if self.kind != "text":
+            return self
+        if not self.parts:
+            return replace(self, form=forms[0])
+        parts = (form if part in FORMS else part for part, form in zip(self.parts, forms, strict=True))
+        return replace(self, parts=tuple(parts))
 
     def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ValueError(f"{self.form!r} is no form of text")
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is no kind of key")
 
@@ -101,7 +117,7 @@ class Codec:
             case "uuid":
                 return _two_words(_uuid(value).bytes)
             case _:
-                text = _text(value).encode()
+                text = _text(value, self.parts or self.form).encode()
                 kept = text[: self.text].ljust(self.text, b"\0")
                 return (
                     *_two_words(blake2b(text, digest_size=16).digest()),
@@ -190,10 +206,13 @@ def _is_uuid(value: object) -> bool:
         return False
 
 
-def _text(value: object) -> str:
+def _text(value: object, form: str | Sequence[str] = "text") -> str:
+    """Return an id as text; `form` is that of its parts, if it has several. Moments in any zone are those of UTC."""
     match value:
         case str():
-            return value
+            return value.rstrip(" ") if form == "blank" else value
+        case datetime(tzinfo=tzinfo()):
+            return str(value.replace(tzinfo=None) if form == "clock" else value.astimezone(UTC))
         case bytes():
             return value.hex()
         case None | Odd():
@@ -202,7 +221,9 @@ def _text(value: object) -> str:
             whole, _, fraction = format(Decimal(str(value)), "f").partition(".")
             return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
         case Sequence():
-            return json.dumps([_text(part) for part in value], ensure_ascii=False)  # quotes what separates
+            forms = [form] * len(value) if isinstance(form, str) else form
+            parts = [_text(part, of_part) for part, of_part in zip(value, forms, strict=True)]
+            return json.dumps(parts, ensure_ascii=False)  # quotes what separates
     return str(value)
 
 

@@ -21,6 +21,27 @@ def codec_of(
     `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, where it is doubled,
     several.
     """
+    return _codec_of(columns, dialect, rows).formed(forms_of(columns, dialect))
+
+
+def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect) -> tuple[str, ...]:
+    """Return of each column in what form of `record.keys.FORMS` it gives back text.
+
+    A type that decorates another gives back what it likes.
+    """
+    return tuple(_form(column.type, dialect.name) for column in columns)
+
+
+def _form(type_: sa.types.TypeEngine[Any], dialect: str) -> str:
+    """https://www.postgresql.org/docs/current/datatype-character.html, https://www.sqlite.org/datatype3.html"""
+    if isinstance(type_, sa.CHAR) and dialect != "sqlite":
+        return "blank"
+    return "clock" if isinstance(type_, sa.DateTime) and dialect != "postgresql" else "text"
+
+
+def _codec_of(
+    columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, rows: Iterable[tuple[object, Sequence[object]]]
+) -> Codec:
     known, longest, by_type = list(rows), None, None
     if len(columns) == 1:
         longest = getattr(columns[0].type, "length", None)

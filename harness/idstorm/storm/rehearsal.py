@@ -22,6 +22,7 @@ from idstorm.errors import ScenarioError, UsageError
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
+from idstorm.storm.codec import codec_of
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
 from idstorm.storm.hearing import listening
 from idstorm.storm.overhearing import Overhearing
@@ -30,6 +31,8 @@ from idstorm.storm.tables import make_tables
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 from idstorm.storm.work import Work
 
+_MOST_REFUSALS = 2_000  # of the first row: a sequence that was left behind gets past the rows that are there
+_ALL_REFUSED = f"with nobody else at work, each of {_MOST_REFUSALS:,} inserts was refused by the id's own constraint"
 _MOST_SENTENCES = 2  # about rows of which the rehearsal was told something wrong
 
 
@@ -200,7 +203,10 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
     ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)))
     with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
         for count in (1, batch):
-            done += _rehearse(work, stage, tell, count, first=not done)
+            done += _rehearse(work, stage, tell, count, 1 if done else _MOST_REFUSALS)
+            if not done:
+                codec, sentences = codec_of(work.ids, stage.engine.dialect, []), [_ALL_REFUSED]
+                break
             codec, sentences = agree(done, work, stage.engine.dialect)
             if batch == 1 and not misled(done, codec):
                 break
@@ -239,19 +245,21 @@ def _rehearse(
     stage: _Stage,
     tell: Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]],
     count: int,
-    *,
-    first: bool,
+    attempts: int,
 ) -> list[Rehearsal]:
-    """Do one operation of this many rows; none, where the id's own constraint refuses what comes after the first."""
-    base, before = secrets.randbits(61), stage.pairs(work)
-    tokens = range(base, base + count)
-    try:
-        told, early = tell(tokens)
-    except Exception as error:
-        if first or not stage.database.classify(error, work.id_names, work.constraints).refused:
-            raise
-        return []
-    return [rehearsal_of(work, told, tokens, before, early, stage.pairs(work))]
+    """Do one operation of this many rows; none, where the id's own constraint refuses each of so many attempts."""
+    before = stage.pairs(work)
+    for _ in range(attempts):
+        base = secrets.randbits(61)
+        tokens = range(base, base + count)
+        try:
+            told, early = tell(tokens)
+        except Exception as error:
+            if not stage.database.classify(error, work.id_names, work.constraints).refused:
+                raise
+            continue
+        return [rehearsal_of(work, stage.engine.dialect, told, tokens, before, early, stage.pairs(work))]
+    return []
 
 
 def _delete(work: Work, stage: _Stage, ear: Overhearing, codec: Codec, ids: list[Any]) -> tuple[list[str], bool]:

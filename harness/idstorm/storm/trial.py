@@ -18,7 +18,7 @@ from idstorm.databases.base import in_namespace, read_token
 from idstorm.databases.rows import read_rows
 from idstorm.errors import ScenarioError
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for, show_stored
-from idstorm.storm.codec import codec_of
+from idstorm.storm.codec import codec_of, forms_of
 from idstorm.storm.rows import qualified
 from idstorm.storm.work import Work
 
@@ -42,19 +42,28 @@ class Rehearsal:
 
 
 def rehearsal_of(
-    work: Work, told: Sequence[Any], tokens: Sequence[int], before: Pairs, early: Pairs, after: Pairs
+    work: Work,
+    dialect: sa.Dialect,
+    told: Sequence[Any],
+    tokens: Sequence[int],
+    before: Pairs,
+    early: Pairs,
+    after: Pairs,
 ) -> Rehearsal:
     """Return what became of an operation, given what the table held before it, before its COMMIT, and after it."""
+    forms = forms_of(work.ids, dialect)
     return Rehearsal(
         told=told,
-        stored=_stored(work, told, tokens, before, after),
+        stored=_stored(work, forms, told, tokens, before, after),
         tokens=tokens,
-        early=any(_stored(work, told, tokens, before, early)),
+        early=any(_stored(work, forms, told, tokens, before, early)),
         grew=len(_newer(before, after)) > 0,
     )
 
 
-def _stored(work: Work, told: Sequence[Any], tokens: Sequence[int], before: Pairs, pairs: Pairs) -> list[list[Any]]:
+def _stored(
+    work: Work, forms: Sequence[str], told: Sequence[Any], tokens: Sequence[int], before: Pairs, pairs: Pairs
+) -> list[list[Any]]:
     """Return for each row the ids that are stored for it. Without a token a row is known by the id that was told."""
     if work.token is not None:
         by_token: dict[int | None, list[Any]] = {token: [] for token in tokens}
@@ -63,7 +72,7 @@ def _stored(work: Work, told: Sequence[Any], tokens: Sequence[int], before: Pair
                 by_token[token].append(id_)
         return [by_token[token] for token in tokens]
     newer = _newer(before, pairs)
-    found = [[id_ for id_ in newer if _same(one, id_)] for one in told]
+    found = [[id_ for id_ in newer if _same(one, id_, forms)] for one in told]
     if len(newer) == len(told) == 1 and not isinstance(told[0], Existing | Burned):
         return [newer]  # there is no other row that it could be
     return found
@@ -133,7 +142,10 @@ def look_for_typo(
         rows = read_rows(connection, in_namespace([work.token, *others], None)[1])
     by_token = {read_token(row[0]): row[1:] for row in rows}
     for place, column in enumerate(others):
-        if all(token in by_token and _same(told, by_token[token][place]) for told, token in wrong):
+        if all(
+            token in by_token and _same(told, by_token[token][place], forms_of([column], connection.dialect))
+            for told, token in wrong
+        ):
             names = " and ".join(work.id_names)
             raise ScenarioError(f"insert returned {qualified(column)} of each row, which is not its id: return {names}")
 
@@ -201,10 +213,10 @@ def _equal(codec: Codec, told: Any, stored: Any) -> bool:
         return False
 
 
-def _same(told: Any, stored: Any) -> bool:
+def _same(told: Any, stored: Any, forms: Sequence[str]) -> bool:
     plain = told.id if isinstance(told, Existing | Burned) else told
     try:
-        codec = codec_for(plain, stored)
+        codec = codec_for(plain, stored).formed(forms)
     except (TypeError, ValueError):
         return False
     return _equal(codec, plain, stored)
