@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
+from contextlib import nullcontext, suppress
+from typing import Any, TextIO
 
 import click
 
@@ -27,8 +30,38 @@ def spare_the_streams() -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line. `click.echo` by itself would write UTF-8 where the stream is said to be ASCII."""
-    click.echo(text, file=sys.stderr if err else sys.stdout)
+    """Print a line; on stderr, if it can be. Raises OSError where stdout cannot be written.
+
+    `click.echo` by itself would write UTF-8 where the stream is said to be ASCII.
+    """
+    with suppress(OSError) if err else nullcontext():
+        click.echo(text, file=sys.stderr if err else sys.stdout)
+
+
+class Unminded:
+    """A stream of which nobody minds whether it can be written: no storm ends because a terminal has gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def lose_stdout() -> None:
+    """Let what is still buffered for stdout go nowhere: Python would end with an error of its own because of it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -82,7 +82,9 @@ class Request:
 def run(request: Request, watch: Watch = lambda _: None) -> Report:
     """Storm each scenario on each target, judge what was recorded, and write the report into the run's folder.
 
-    Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
+    Raises UsageError, and EnvironmentFault where the run's folder cannot be made. Where it cannot be written later, the
+    run ends, what it has recorded is judged, and the report says so. The first Ctrl-C ends the storm in bounded time,
+    with what it has.
     """
     require_posix()
     judged = list[StormReport]()
@@ -100,7 +102,8 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
             until_broken=request.until_broken,
             controls=[turn.entry for turn in first],
         )
-        with targets.opened(asked) as addresses:
+        troubles, began = list[str](), monotonic()
+        with store.enduring(troubles), targets.opened(asked) as addresses:
             for turn in first:
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
                     break
@@ -115,8 +118,9 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                         judged.append(judge_stored(stored, turn.entry))
                     if _is_over(judged, len(orders)):
                         break
+        with store.enduring(troubles):
             stored = _closed(stored, stop, monotonic() - began)
-        return store.close(stored, judge_run(stored, judged))
+        return store.close(stored, judge_run(stored, judged), troubles)
 
 
 def _storm(turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals) -> bool:

@@ -159,11 +159,21 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def try_to_write(path: Path) -> None:
+    """Raise OSError where `write_text` could not even begin."""
+    partial = path.with_name(path.name + ".partial")
+    partial.touch()
+    partial.unlink()
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -192,25 +202,30 @@ def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
         write_json(folder / "ending.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(ending)})
 
 
-def write_report(run: Run, report: Report) -> None:
-    """Write a run's report. Raises EnvironmentFault."""
-    with writing(run.folder):
-        write_json(run.folder / "report.json", report.to_json())
+@contextmanager
+def enduring(troubles: list[str]) -> Iterator[None]:
+    """Add what an EnvironmentFault says to these troubles instead of raising it: a verdict survives its writer."""
+    try:
+        yield
+    except EnvironmentFault as error:
+        troubles.append(str(error))
 
 
-def close(run: Run, report: Report) -> Report:
-    """Write a run's report, and return it. Raises EnvironmentFault.
+def close(run: Run, report: Report, troubles: Sequence[str] = ()) -> Report:
+    """Write a run's report, and return it, with what could not be written, after these troubles with writing others.
 
     A run that was refused before anything was recorded leaves no folder behind, and its report names none: it is as if
     the command line had been refused at once.
     """
     planned = any((run.folder / storm["name"] / "plan.json").exists() for storm in (*run.controls, *run.storms))
-    if report.exit_code != ExitCode.USAGE or planned:
-        write_report(run, report)
-        return report
-    with writing(run.folder):
-        shutil.rmtree(run.folder)
-    return replace(report, folder="")
+    troubles = list(troubles)
+    with enduring(troubles), writing(run.folder):
+        if report.exit_code != ExitCode.USAGE or planned:
+            write_json(run.folder / "report.json", report.to_json())
+        else:
+            shutil.rmtree(run.folder)
+            report = replace(report, folder="")
+    return replace(report, unwritten="; ".join(dict.fromkeys(troubles)) or None)
 
 
 def has_ended(run: Run, storm: Mapping[str, str]) -> bool:

@@ -105,8 +105,10 @@ def _was_stormed(folder: Path) -> bool:
 
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
-        words = "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
-        return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
+        words = (
+            "idstorm was ended, or could not write, before the storm had its end: what is not on its tapes is unknown"
+        )
+        return Ending("unfinished", words, census="there is no census: idstorm did not come to it")
     data = _read_json(path, stamp)
     try:
         counts, capacity = data["operations"], data.get("capacity")

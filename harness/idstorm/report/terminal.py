@@ -52,6 +52,7 @@ def complaints(report: Report) -> list[str]:
     return [
         *(f"Error: {words}" for control, words in controls if control.result is not Result.PASSED),
         *(f"Error: {storm.scenario}: {storm.ending}" for storm in stopped(report)),
+        *([f"Error: {report.unwritten}"] if report.unwritten is not None else []),
     ]
 
 
@@ -61,6 +62,8 @@ def _last_lines(report: Report, *, quiet: bool) -> Text:
     text.append(f"  {report.folder}" if report.folder else "")
     if not quiet and report.until_broken is not None:
         text = Text.assemble(_until_broken(report, report.until_broken), "\n", text)
+    if not quiet and report.unwritten is not None:
+        text.append(f"\n{report.unwritten}", "yellow")
     if not quiet:
         text.append(f"\nagain  {report.command}", "dim")
     return text
