@@ -22,7 +22,15 @@ _DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # of Python: any 
 
 
 def spare_the_streams() -> None:
-    """Let stdout and stderr replace what they cannot encode, instead of raising an error."""
+    """Let stdout and stderr replace what they cannot encode, instead of raising an error; closed ones lead nowhere.
+
+    A file that is opened later would get the number of a stream that is closed, and what is printed.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(nowhere)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in _DEFAULTS:
