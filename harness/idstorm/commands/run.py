@@ -23,6 +23,7 @@ from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.processes import require_posix
+from idstorm.quantities import check_bounds
 from idstorm.record import store
 from idstorm.record.gate import Gate
 from idstorm.record.plan import DIALECTS, Fleet
@@ -39,6 +40,7 @@ def fleet_of(
     processes: int, clients: int, *, inserts: int | None, seconds: float | None, seed: int | None = None
 ) -> Fleet:
     """Return who storms, for how long where no number of inserts is given, with a seed. Raises UsageError."""
+    check_bounds(processes=processes, clients=clients, inserts=inserts, time=seconds, seed=seed)
     if processes > clients:
         raise UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
     return Fleet(
@@ -202,6 +204,7 @@ def _plain(number: float | None) -> str:
 
 def orders_of(request: Request) -> list[Order]:
     """Return the storms that are asked for, each scenario on all targets. Raises UsageError; touches no database."""
+    check_bounds(repeat=request.repeat)
     if not request.path:
         catalogue.current_directory_first()
     found = [

@@ -106,9 +106,12 @@ def create(
     Raises EnvironmentFault where that cannot be written.
     """
     with writing(results):
-        if not results.exists():
+        try:
             results.mkdir(parents=True)
             (results / ".gitignore").write_text("*\n")
+        except FileExistsError:  # by now, perhaps: another run may have made it at the same instant
+            if not results.is_dir():
+                raise
         while True:
             folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             with suppress(FileExistsError):

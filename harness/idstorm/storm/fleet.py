@@ -14,6 +14,7 @@ from idstorm.catalogue import Found
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
+from idstorm.quantities import check_bounds
 from idstorm.record import store
 from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
@@ -83,7 +84,9 @@ class Order:
 
 def check_order(order: Order) -> None:
     """Raise UsageError for an order that makes no sense, before anything is done."""
-    fleet = order.final_fleet
+    fleet, pool = order.final_fleet, order.manner.pool
+    check_bounds(batch=fleet.batch, think=fleet.think[1], forecast=order.forecast)
+    check_bounds(pool_size=pool.size, max_overflow=pool.max_overflow, pool_timeout=pool.timeout)
     order.address.database.check_settings(order.manner.settings)
     if fleet.rollback and order.manner.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
