@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import NoReturn
 
@@ -97,7 +98,9 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False, prog_name="idstorm")
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip("\n"), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end(KeyboardInterrupt(), "interrupted")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 
-from idstorm.cli.streams import Unminded, lose_stdout, say
+from idstorm.cli.streams import Screened, Unminded, command, lose_stdout, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,8 +108,8 @@ def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[.
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    file = cast(TextIO, Unminded(sys.stderr)) if stderr else None
-    return Console(file=file, highlight=False, emoji=False, markup=False)
+    file = Unminded(sys.stderr) if stderr else Screened(sys.stdout)
+    return Console(file=cast(TextIO, file), highlight=False, emoji=False, markup=False)
 
 
 def finish(report: Report, outputs: Outputs) -> NoReturn:
@@ -229,7 +229,7 @@ def _tell_github(report: Report) -> None:
         from idstorm.report.github import workflow_commands
 
         for line in workflow_commands(report):
-            say(line, err=True)  # which GitHub reads as well, and stdout may hold a file
+            command(line)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             _add_to_summary(report, Path(summary))

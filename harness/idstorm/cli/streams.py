@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
 from contextlib import nullcontext, suppress
 from typing import Any, TextIO
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 import click
 
 _PLAIN = {"✓": "+", "✗": "x", "–": "-", "…": "...", "·": "|", "×": "x", "─": "-", "│": "|", "├": "+", "└": "+"}
+_COMMANDS = re.compile(r"(?m)^\s*::|##\[")
 _BRAILLE = range(0x2800, 0x2900)  # of which rich makes its spinner
 _HANDLER = "idstorm.plain"
 _DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # of Python: any other handler is a user's own wish
@@ -38,31 +40,60 @@ def spare_the_streams() -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line; on stderr, if it can be. Raises OSError where stdout cannot be written.
+    """Print a line as text that moves no cursor; on stderr, if it can be. Raises OSError for stdout that cannot be.
 
     `click.echo` by itself would write UTF-8 where the stream is said to be ASCII.
     """
+    from idstorm.report.words import visible
+
     with suppress(OSError) if err else nullcontext():
-        click.echo(text, file=sys.stderr if err else sys.stdout)
+        click.echo(no_command(visible(text)), file=sys.stderr if err else sys.stdout)
 
 
-class Unminded:
-    """A stream of which nobody minds whether it can be written: no storm ends because a terminal has gone."""
+def command(text: str) -> None:
+    """Print a workflow command for GitHub, which reads stderr as well: stdout may hold a file."""
+    with suppress(OSError):
+        click.echo(text, file=sys.stderr)
+
+
+def no_command(text: str) -> str:
+    """Return a text that GitHub, where it reads this, does not take for commands of a workflow.
+
+    Both forms of them are those of ActionCommand in github.com/actions/runner.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    return _COMMANDS.sub(lambda match: match[0].replace("::", r"\x3a:", 1).replace("##[", r"#\x23["), text)
+
+
+class Screened:
+    """A stream on which nothing that is printed is a command."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        self._stream.write(no_command(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Unminded(Screened):
+    """A stream of which nobody minds whether it can be written: no storm ends because a terminal has gone."""
+
+    def write(self, text: str) -> int:
         with suppress(OSError):
-            self._stream.write(text)
+            super().write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(OSError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+            super().flush()
 
 
 def lose_stdout() -> None:

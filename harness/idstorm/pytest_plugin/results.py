@@ -41,6 +41,8 @@ class StormResult:
         return storm.verdicts
 
     def __repr__(self) -> str:
+        from idstorm.report.words import visible
+
         wrong = [
             f"{name} {verdict.status}"
             for storm in self.report.storms
@@ -58,7 +60,7 @@ class StormResult:
         wrong += [self.report.unwritten] if self.report.unwritten is not None else []
         shown = f": {', '.join(wrong)}" if wrong else ""
         where = f", in {self.folder}" if self.report.folder else ""
-        return f"<idstorm {self.report.result.upper()}{shown}{where}>"
+        return visible(f"<idstorm {self.report.result.upper()}{shown}{where}>")
 
     def __str__(self) -> str:
         from io import StringIO

@@ -69,6 +69,8 @@ class Codec:
     def __post_init__(self) -> None:
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is no kind of key")
+        if not 0 <= self.text <= 1_024 or self.text % 8:
+            raise ValueError(f"{self.text!r} bytes of text are no codec's")
 
     @property
     def words(self) -> int:

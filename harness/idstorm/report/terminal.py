@@ -13,6 +13,7 @@ from rich.text import Text
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
+from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
 from idstorm.report.words import (
@@ -33,6 +34,7 @@ _ERRORS_SHOWN = 4
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
     """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
+    report = cleaned(report)
     if not quiet:
         for control, words in zip(report.controls, control_words(report), strict=True):
             console.print(Text(f"{words}\n", STYLES[control.result]), soft_wrap=True)
