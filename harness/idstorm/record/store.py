@@ -19,6 +19,7 @@ Every file says to which storm of which run it belongs (`idstorm.record.stamp`),
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -44,6 +45,12 @@ FORMAT = 1
 
 MARK = "idstorm run"
 
+_REMEDIES = {
+    errno.EMFILE: "raise the number of open files that a process may have (ulimit -n)",
+    errno.ENFILE: "the system has no room for more open files",
+    errno.EFBIG: "raise the size that a file may have (ulimit -f)",
+}
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -52,7 +59,8 @@ class Ending:
     state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, unfinished
     message: str | None = None  #: for a reader: why it ended as it did
     lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
-    full_clients: int = 0  #: clients that stopped because the disk was full
+    full_clients: int = 0  #: clients that stopped because their tapes could not be written
+    full_because: str | None = None  #: the system's reason; None: the disk was full
     quiet: bool = True  #: the storm's own sessions had ended before the census was taken
     census: str | None = None  #: why the census could not be read
     before: int = 0  #: rows of the census that was taken before the first client started
@@ -150,8 +158,8 @@ def writing(path: Path, option: str = "--results") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise EnvironmentFault(f"cannot write to {path}: {reason}; choose another place with {option}") from error
+        remedy = _REMEDIES.get(error.errno or 0, f"choose another place with {option}")
+        raise EnvironmentFault(f"cannot write to {path}: {error.strerror or error}; {remedy}") from error
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
 _HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
 _STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
 _LOOK_EVERY = 0.2  # seconds
+_NO_HOPE_WITHIN = 2.0  # seconds: what keeps everybody from work in the beginning may pass
 
 
 class Stop(Protocol):
@@ -72,6 +73,7 @@ def _unleash(
 ) -> Ending:
     """Let the workers storm, and see none of them at it any more."""
     follow, state, message = Follow(plan, folder / "tapes"), "finished", None
+    hopeless_since: float | None = None
     with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
         if workers.until_ready(_READY_WITHIN, stop.asked):
             begun = monotonic()
@@ -86,8 +88,10 @@ def _unleash(
                     interlude = None
                     workers.send("resume")
                     begun += monotonic() - stands
-                error = follow.hopeless()
-                if error is not None:
+                error, hopeless_since = follow.hopeless(), hopeless_since or monotonic()
+                if error is None:
+                    hopeless_since = None
+                elif monotonic() - hopeless_since > _NO_HOPE_WITHIN:
                     state, message = "failed fast", f"every client's first operations all failed with {error}"
                 if stop.asked():
                     state, message = "interrupted", "by the user"
@@ -100,11 +104,12 @@ def _unleash(
         state, message = "at fault", f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
     full = sum(worker.full_clients for worker in workers.all)
+    because = next((worker.full_because for worker in workers.all if worker.full_because), None)
     census = next((worker.census for worker in workers.all if worker.census), None)
     opened = [worker.connections for worker in workers.all]
     connections = None if None in opened else sum(number or 0 for number in opened)
     lost = () if state == "interrupted" else lost
-    return Ending(state, message, lost, full, census=census, connections=connections)
+    return Ending(state, message, lost, full, because, census=census, connections=connections)
 
 
 def _overdue(plan: Plan, elapsed: float) -> bool:

@@ -119,6 +119,8 @@ class Follow:
         )
 
     def hopeless(self) -> str | None:
-        """Return the one error with which every client's first operations failed, else None."""
+        """Return the one error with which every client's first operations failed, if nothing has gone well since."""
+        if any(follower.acknowledged for follower in self._followers):
+            return None
         errors = {follower.hopeless() for follower in self._followers}
         return errors.pop() if len(errors) == 1 else None
