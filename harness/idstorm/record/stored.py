@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
 from idstorm.record.census import Census
@@ -23,6 +24,7 @@ from idstorm.record.shapes import read_as
 from idstorm.record.stamp import OLDER, Stamp
 from idstorm.record.store import FORMAT, MARK, Ending, Run
 
+_UNSEEN = ("Cc", "Cs")  # control characters, and halves of others
 LARGEST_ORIGINS = 1 << 26
 _RECORDED = ("finished", "failed fast")
 """How a storm ends only after it has recorded something."""
@@ -59,7 +61,7 @@ def open_run(folder: Path) -> Run:
         storms = tuple(_entry(storm) for storm in data["storms"])
         controls = tuple(_entry(storm) for storm in data.get("controls", ()))
         names = [storm["name"] for storm in (*controls, *storms)]
-        if any(Path(name).name != name or name == ".." or not name.isprintable() for name in names):
+        if not all(map(_is_folder, names)):
             raise ValueError("a storm lies outside the run")
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
         seconds = None if data.get("seconds") is None else float(data["seconds"])
@@ -68,6 +70,11 @@ def open_run(folder: Path) -> Run:
         return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name can be that of a folder in a run."""
+    return name not in ("", "..") and Path(name).name == name and not any(category(one) in _UNSEEN for one in name)
 
 
 def _plain(path: Path) -> Path:

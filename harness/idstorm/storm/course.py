@@ -92,7 +92,7 @@ def _unleash(
                 if error is None:
                     hopeless_since = None
                 elif monotonic() - hopeless_since > _NO_HOPE_WITHIN:
-                    state, message = "failed fast", f"every client's first operations all failed with {error}"
+                    state, message = "failed fast", _hopeless(error)
                 if stop.asked():
                     state, message = "interrupted", "by the user"
                 if state != "finished" or _overdue(plan, monotonic() - begun):
@@ -100,6 +100,10 @@ def _unleash(
         elif stop.asked():
             state, message = "interrupted", "by the user"
         _stop(workers)
+        if state == "finished":
+            follow.look(0.0)
+            if error := follow.hopeless():
+                state, message = "failed fast", _hopeless(error)
     if workers.fatal:
         state, message = "at fault", f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
@@ -110,6 +114,10 @@ def _unleash(
     connections = None if None in opened else sum(number or 0 for number in opened)
     lost = () if state == "interrupted" else lost
     return Ending(state, message, lost, full, because, census=census, connections=connections)
+
+
+def _hopeless(error: str) -> str:
+    return f"every client's first operations all failed with {error}"
 
 
 def _overdue(plan: Plan, elapsed: float) -> bool:
