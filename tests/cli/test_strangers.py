@@ -134,7 +134,10 @@ def _declare(name: str, length: object) -> Callable[[Path], None]:
 
 
 def _drop_columns(path: Path) -> None:
-    change_about(path, lambda about: about.pop("columns"))
+    def drop(about: dict[str, Any]) -> None:
+        del about["columns"]
+
+    change_about(path, drop)
 
 
 def _keep(path: Path, method: int, level: int = 9) -> None:
@@ -158,7 +161,7 @@ def _overlap(path: Path) -> None:
     path.write_bytes(content[:start] + directory * 50 + end)
 
 
-ARCHIVES = {
+ARCHIVES: dict[str, Callable[[Path], object]] = {
     "a length of 10^12": _declare("0/begin", 10**12),
     "a length below 0": _declare("0/begin", -1),
     "a length that is a text": _declare("0/begin", "80"),
@@ -193,6 +196,14 @@ def test_an_archive_of_zeros_as_idstorm_packs_them_is_no_bomb(run: Path) -> None
 def test_what_is_missing_is_named(run: Path, name: str) -> None:
     (run / STORM / name).unlink()
     assert name in str(sentence_of(run))
+
+
+@pytest.mark.parametrize("moment", ["begin", "handed", "ended"])
+def test_a_moment_that_no_clock_has_is_damage(run: Path, moment: str) -> None:
+    members = members_of(run / STORM / "history.zip")
+    members[f"0/{moment}"] = b"\xff" * len(members[f"0/{moment}"])
+    write_archive(run / STORM / "history.zip", members)
+    assert "history.zip is damaged" in str(sentence_of(run))
 
 
 def test_a_storm_that_lies_elsewhere_is_none_of_the_run(run: Path) -> None:

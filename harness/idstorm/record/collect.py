@@ -23,6 +23,8 @@ from idstorm.record.segments import codes_of, owners_of, records_of
 from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 
+_LATEST = 1 << 62  # nanoseconds that no machine has been up: twice as many do not fit a column
+
 Records = tuple[Ints, list[str], Ints]
 """The records of a client's tape, the lines of its error codes, and the owners that it names."""
 
@@ -123,7 +125,9 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
     result = records[:, tape.RESULT].copy()
     result[records[:, tape.ENDED] == 0] = Outcome.UNKNOWN  # stored, perhaps, but never published
     outcome, code = result & 0xFF, result >> 16
-    if (rows < 0).any() or (rows > layout.rows).any() or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
+    moments = records[:, (tape.BEGIN, tape.HANDED, tape.ENDED)]
+    damaged = (rows < 0).any() or (rows > layout.rows).any() or (moments < 0).any() or (moments > _LATEST).any()
+    if damaged or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
         raise UnreadableRun(f"the tape of client {client} in {where} is damaged")
     if len(code) and (code.max() > len(codes) or code.min() < 0):
         raise UnreadableRun(f"the tape of client {client} in {where} names an error code that was never written down")
