@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test check check-old format lint types layers bench mutants clean
+.PHONY: help storm test check check-old format lint types layers bench fuzz mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ layers: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census and versus; takes a while
 	$(BIN)/python -m bench
+
+fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes
+	$(BIN)/pytest -q -p no:xdist tests/fuzz.py
 
 mutants: $(VENV)/installed-dev  ## put faults into the judge, to see that its tests notice each; takes half an hour
 	$(BIN)/python tests/mutants.py

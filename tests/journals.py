@@ -87,7 +87,7 @@ def judge(folder: Path, told: Told) -> Report:
     run = store.create(folder / "results", "pytest", [{"name": "01", "scenario": "Order", "target": "sqlite"}], "join")
     store_table(told, run.name, run.folder / "01", (), {})
     report = judge_run(run)
-    store.write_report(run, report)
+    store.close(run, report)
     return report
 
 

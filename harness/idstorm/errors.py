@@ -17,6 +17,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+_LONGEST_LINE = 1_000
+
 
 class IdstormError(Exception):
     """Any error that idstorm raises on purpose; its text is meant for the user."""
@@ -39,7 +41,11 @@ class EnvironmentFault(IdstormError):
 
 
 class UnreadableRun(EnvironmentFault):
-    """A stored run cannot be read."""
+    """A stored run cannot be read. What it holds may be in the message, and is kept from making several lines of it."""
+
+    def __str__(self) -> str:
+        line = " ".join(super().__str__().splitlines())
+        return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} …"
 
 
 _PACKAGE = Path(__file__).parent

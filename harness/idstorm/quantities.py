@@ -1,4 +1,6 @@
-"""Times and rates as people write them. Each function raises UsageError for what is none, and says how one looks."""
+"""Times, rates and numbers as people write them. Each function raises UsageError for what makes no sense, and says
+what would.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,32 @@ import re
 
 from idstorm.errors import UsageError
 
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "processes": (1, 10_000),
+    "clients": (1, 10_000),
+    "inserts": (1, 4_000_000_000),  # the tokens of one client
+    "batch": (1, 100_000),
+    "seed": (0, (1 << 63) - 1),
+    "repeat": (1, 10_000),
+    "pool-size": (1, 10_000),
+    "max-overflow": (0, 10_000),
+    "pool-timeout": (0, 86_400),
+    "time": (0, 365 * 86_400),
+    "think": (0, 3_600),
+    "forecast": (1e-9, 10**12),
+}
+"""The least and the most of each option that is a number; times in seconds, rates in times a second."""
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
+
+
+def check_bounds(**asked: float | None) -> None:
+    """Raise UsageError for the first of these options whose value no storm could have. None: it was not asked for."""
+    for option, value in asked.items():
+        name = option.replace("_", "-")
+        least, most = _BOUNDS[name]
+        if value is not None and not least <= value <= most:  # which no NaN is
+            raise UsageError(f"{name} has to be from {least:,} to {most:,}, and {value} is not")
 
 
 def parse_duration(text: str) -> float:

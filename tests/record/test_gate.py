@@ -20,6 +20,8 @@ from idstorm.record.gate import parse_gate
         ("headroom.rows_left < 123456789", "headroom.rows_left < 123456789", 123456788, 123456789),
         ("headroom.used > 0.1234567891", "headroom.used > 0.1234567891", 0.12345678915, 0.1234567891),
         ("headroom.used > 1e-9", "headroom.used > 1e-09", 2e-9, 1e-9),
+        ("durable.foreign > 1_000", "durable.foreign > 1000", 1001, 1000),
+        ("durable.foreign > 1e+3", "durable.foreign > 1000", 1001, 1000),
         ("durable.foreign <= 2", "durable.foreign <= 2", 2, 3),
     ],
 )
@@ -31,10 +33,28 @@ def test_a_gate_is_read_and_written_alike(text: str, again: str, tripped: float,
     assert not gate.tripped(passed)
 
 
-@pytest.mark.parametrize("text", ["", "gapless.ratio", "gapless.ratio > much", "> 5", "a > 1 > 0", "gapless ratio > 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "gapless.ratio",
+        "gapless.ratio > much",
+        "> 5",
+        "a > 1 > 0",
+        "gapless ratio > 1",
+        "errors.total > 1_",
+        "errors.total > 1__0",
+    ],
+)
 def test_what_is_no_gate_is_told_what_one_looks_like(text: str) -> None:
     with pytest.raises(UsageError, match="write FIGURE > NUMBER"):
         parse_gate(text)
+
+
+@pytest.mark.parametrize("limit", ["1e999", "-1e999", "9" * 400])
+def test_a_limit_that_lets_everything_pass_is_none(limit: str) -> None:
+    with pytest.raises(UsageError, match="no figure comes to"):
+        parse_gate(f"gapless.ratio > {limit}")
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,18 @@ def test_a_byte_that_changed_is_noticed(tmp_path: Path, at: int) -> None:
         read.read("ids")
 
 
-def test_a_column_that_is_shorter_or_longer_than_it_should_be_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "size"), [("short", 8), ("long", 16)])
+def test_a_column_that_is_shorter_or_longer_than_it_should_be_is_noticed(tmp_path: Path, name: str, size: int) -> None:
     with zipfile.ZipFile(tmp_path / "ids.zip", "w") as archive:
-        about = {"format": 1, "stamp": STAMP.to_json(), "columns": {"short": 2, "long": 1}, "texts": []}
+        about = {"format": 1, "stamp": STAMP.to_json(), "columns": {name: {"short": 2, "long": 1}[name]}, "texts": []}
         archive.writestr("about.json", json.dumps(about))
-        archive.writestr("short", bytes(8))
-        archive.writestr("long", bytes(16))
-    with Packed(tmp_path / "ids.zip", STAMP) as read:
-        for name in ("short", "long", "missing"):
-            with pytest.raises(UnreadableRun):
-                read.read(name)
+        archive.writestr(name, bytes(size))
+    with pytest.raises(UnreadableRun, match="is not as long as it should be"):
+        Packed(tmp_path / "ids.zip", STAMP)
+
+
+def test_a_column_that_is_not_there_is_noticed(tmp_path: Path) -> None:
+    with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
+        packing.add("ids", np.arange(10))
+    with Packed(tmp_path / "ids.zip", STAMP) as read, pytest.raises(UnreadableRun):
+        read.read("others")

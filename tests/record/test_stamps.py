@@ -43,7 +43,7 @@ def made(results: Path, *, cut_short: bool = False) -> Path:
         _storm(run, name, base=next(BASES), cut_short=cut_short)
     store.write_ending(run.folder / NOTHING, Ending("not applicable", "no sequences"), run.stamp(NOTHING))
     if not cut_short:
-        store.write_report(run, judge_run(run))
+        store.close(run, judge_run(run))
     return run.folder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from sqlalchemy import CHAR, BigInteger, CheckConstraint, Computed, FetchedValue, String
@@ -91,7 +91,7 @@ class Versioned(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
     name: Mapped[str] = mapped_column(String(80))
-    __mapper_args__: ClassVar = {"version_id_col": version}
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (as every model has it)
 
 
 class Kind(Base):
@@ -99,7 +99,7 @@ class Kind(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(String(50))
     name: Mapped[str] = mapped_column(String(80))
-    __mapper_args__: ClassVar = {"polymorphic_on": "type", "polymorphic_identity": "kind"}
+    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "kind"}  # noqa: RUF012 (as every model has it)
 
 
 class Doubled(Base):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ from idstorm import __version__
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
-from idstorm.cli.streams import say, spare_the_streams
+from idstorm.cli.streams import lose_stdout, say, spare_the_streams
 
 
 class _Exits(click.Group):
@@ -98,12 +98,14 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False, prog_name="idstorm")
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip("\n"), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end(KeyboardInterrupt(), "interrupted")
     except OSError as error:
-        _lose_stdout(error)
+        _unheard(error)
     except Exception as error:
         from idstorm.errors import IdstormError
 
@@ -117,11 +119,11 @@ def main() -> None:
         )
 
 
-def _lose_stdout(error: OSError) -> NoReturn:
+def _unheard(error: OSError) -> NoReturn:
     """Whoever read us has gone, or the disk behind stdout is full: nobody learns the result, so there is none."""
     from idstorm.errors import EnvironmentFault
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere, without another error
+    lose_stdout()
     _end(EnvironmentFault(), f"Error: {error.strerror or error}")
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 
-from idstorm.cli.streams import say
+from idstorm.cli.streams import Screened, Unminded, command, lose_stdout, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +67,9 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
         on_stdout = [f"{option} -" for option, file in files.items() if file == "-"]
         if len(on_stdout) > 1:
             raise click.UsageError(f"{' and '.join(on_stdout)} exclude each other: stdout can hold one of them")
+        if not others.get("only_show"):
+            for option, file in files.items():
+                _try(file, option)
         command(outputs=Outputs(json_file, junit_file, markdown_file, quiet, verbose), **others)
 
     decorated: Callable[..., None] = with_outputs
@@ -81,6 +85,22 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
+def _try(name: str | None, option: str) -> None:
+    """Raise EnvironmentFault where a report cannot be written, before a storm is stormed for it."""
+    if name in (None, "-"):
+        return
+    from idstorm.record import store
+
+    path = Path(name or "").resolve()
+    with store.writing(path, option):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if path.is_file() or not path.exists():
+            store.try_to_write(path)
+
+
 def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(option, f"{option[2:]}_file", metavar="FILE", help=help_)
 
@@ -88,30 +108,54 @@ def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[.
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    file = Unminded(sys.stderr) if stderr else Screened(sys.stdout)
+    return Console(file=cast(TextIO, file), highlight=False, emoji=False, markup=False)
 
 
 def finish(report: Report, outputs: Outputs) -> NoReturn:
     """Show a report, write what is asked for, and end with the report's exit code."""
-    _write(report.to_json(), [report], {}, outputs)
-    _show(report, outputs)
-    sys.exit(report.exit_code)
+    with _telling() as untold:
+        _write(report.to_json(), [report], {}, outputs, untold)
+        _show(report, outputs)
+    _end(report.exit_code, untold, written=report.unwritten is None)
 
 
 def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
     """Show several reports, write what is asked for, and end with the exit code that they come to."""
-    _write(checked.to_json(), checked.reports, checked.unreadable, outputs)
-    for report in checked.reports:
-        _show(report, outputs)
-    for path in checked.skipped:
-        say(f"{path} is skipped: it is a file, not the folder of a run", err=True)
-    for reason in checked.unreadable.values():
+    with _telling() as untold:
+        _write(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
+        for report in checked.reports:
+            _show(report, outputs)
+        for path in checked.skipped:
+            say(f"{path} is skipped: it is a file, not the folder of a run", err=True)
+        for reason in checked.unreadable.values():
+            say(f"Error: {reason}", err=True)
+        counts = Counter(str(report.result) for report in checked.reports)
+        counts["unreadable"] = len(checked.unreadable)
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        say(f"{checked.result.upper()}  {counts.total()} runs: {words}", err=outputs.take_stdout)
+    _end(checked.exit_code, untold)
+
+
+@contextmanager
+def _telling() -> Iterator[list[str]]:
+    """Yield what takes up why something could not be written, stdout included."""
+    untold = list[str]()
+    try:
+        yield untold
+        sys.stdout.flush()
+    except OSError as error:
+        lose_stdout()
+        untold.append(f"cannot write to stdout: {error.strerror or error}")
+
+
+def _end(code: int, untold: Sequence[str], *, written: bool = True) -> NoReturn:
+    """Say what could not be written, and end. The code outlives every writer: a failure stays one."""
+    from idstorm.record.outcome import exit_code_untold
+
+    for reason in untold:
         say(f"Error: {reason}", err=True)
-    counts = Counter(str(report.result) for report in checked.reports)
-    counts["unreadable"] = len(checked.unreadable)
-    words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    say(f"{checked.result.upper()}  {counts.total()} runs: {words}", err=outputs.take_stdout)
-    sys.exit(checked.exit_code)
+    sys.exit(code if written and not untold else exit_code_untold(code))
 
 
 def _show(report: Report, outputs: Outputs) -> None:
@@ -126,15 +170,27 @@ def _show(report: Report, outputs: Outputs) -> None:
     _tell_github(report)
 
 
-def _write(data: Mapping[str, Any], reports: Sequence[Report], unreadable: Mapping[str, str], outputs: Outputs) -> None:
+def _write(
+    data: Mapping[str, Any],
+    reports: Sequence[Report],
+    unreadable: Mapping[str, str],
+    outputs: Outputs,
+    untold: list[str],
+) -> None:
+    """Write what is asked for. What could not be is untold; the others are written all the same."""
+    from idstorm.record.store import enduring
+
     if outputs.json is not None:
-        write_text(json.dumps(data, indent=1, default=str) + "\n", outputs.json, "--json")
+        with enduring(untold):
+            write_text(json.dumps(data, indent=1, default=str) + "\n", outputs.json, "--json")
     if outputs.junit is not None:
         from idstorm.report.junit import junit
 
-        write_text(junit(*reports, unreadable=unreadable), outputs.junit, "--junit")
+        with enduring(untold):
+            write_text(junit(*reports, unreadable=unreadable), outputs.junit, "--junit")
     if outputs.markdown is not None:
-        write_text(_markdown(reports, unreadable), outputs.markdown, "--markdown")
+        with enduring(untold):
+            write_text(_markdown(reports, unreadable), outputs.markdown, "--markdown")
 
 
 def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
@@ -149,11 +205,16 @@ def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
 
 def write_text(text: str, name: str, option: str) -> None:
     """Write a file whole or not at all; `-` is stdout. Raises EnvironmentFault, which names the option to change."""
+    from idstorm.errors import EnvironmentFault
     from idstorm.record import store
 
     path = Path(name).resolve()
     if name == "-":
-        click.echo(text.encode(), nl=False)  # as UTF-8, whatever the locale: XML says that it is
+        try:
+            click.echo(text.encode(), nl=False)  # as UTF-8, whatever the locale: XML says that it is
+        except OSError as error:
+            lose_stdout()
+            raise EnvironmentFault(f"cannot write to stdout: {error.strerror or error}") from error
         return
     with store.writing(path, option):
         if path.exists() and not path.is_file():  # a pipe or a device: renaming a file onto it would replace it
@@ -168,7 +229,7 @@ def _tell_github(report: Report) -> None:
         from idstorm.report.github import workflow_commands
 
         for line in workflow_commands(report):
-            say(line, err=True)  # which GitHub reads as well, and stdout may hold a file
+            command(line)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             _add_to_summary(report, Path(summary))

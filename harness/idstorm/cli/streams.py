@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import re
 import sys
+from contextlib import nullcontext, suppress
+from typing import Any, TextIO
 
 import click
 
 _PLAIN = {"✓": "+", "✗": "x", "–": "-", "…": "...", "·": "|", "×": "x", "─": "-", "│": "|", "├": "+", "└": "+"}
+_COMMANDS = re.compile(r"(?m)^\s*::|##\[")
 _BRAILLE = range(0x2800, 0x2900)  # of which rich makes its spinner
 _HANDLER = "idstorm.plain"
 _DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # of Python: any other handler is a user's own wish
 
 
 def spare_the_streams() -> None:
-    """Let stdout and stderr replace what they cannot encode, instead of raising an error."""
+    """Let stdout and stderr replace what they cannot encode, instead of raising an error; closed ones lead nowhere.
+
+    A file that is opened later would get the number of a stream that is closed, and what is printed.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(nowhere)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in _DEFAULTS:
@@ -27,8 +40,67 @@ def spare_the_streams() -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line. `click.echo` by itself would write UTF-8 where the stream is said to be ASCII."""
-    click.echo(text, file=sys.stderr if err else sys.stdout)
+    """Print a line as text that moves no cursor; on stderr, if it can be. Raises OSError for stdout that cannot be.
+
+    `click.echo` by itself would write UTF-8 where the stream is said to be ASCII.
+    """
+    from idstorm.report.words import visible
+
+    with suppress(OSError) if err else nullcontext():
+        click.echo(no_command(visible(text)), file=sys.stderr if err else sys.stdout)
+
+
+def command(text: str) -> None:
+    """Print a workflow command for GitHub, which reads stderr as well: stdout may hold a file."""
+    with suppress(OSError):
+        click.echo(text, file=sys.stderr)
+
+
+def no_command(text: str) -> str:
+    """Return a text that GitHub, where it reads this, does not take for commands of a workflow.
+
+    Both forms of them are those of ActionCommand in github.com/actions/runner.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    return _COMMANDS.sub(lambda match: match[0].replace("::", r"\x3a:", 1).replace("##[", r"#\x23["), text)
+
+
+class Screened:
+    """A stream on which nothing that is printed is a command."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(no_command(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Unminded(Screened):
+    """A stream of which nobody minds whether it can be written: no storm ends because a terminal has gone."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def lose_stdout() -> None:
+    """Let what is still buffered for stdout go nowhere: Python would end with an error of its own because of it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -40,9 +40,7 @@ def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) 
             store_table(told, run.name, run.folder / name, notes, keyring)
         except OSError as error:
             raise EnvironmentFault(f"cannot write to {run.folder}: {error.strerror or error}") from error
-    report = judge_run(run)
-    store.write_report(run, report)
-    return report
+    return store.close(run, judge_run(run))
 
 
 def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:

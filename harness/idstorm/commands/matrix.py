@@ -91,7 +91,8 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
         first = controls(orders, preparation.addresses) if request.control else []
         entries = [[turn.entry for turn in some] for some in (turns, first)]
         stored = store.create(request.results, again, entries[0], "matrix", controls=entries[1])
-        with targets.opened(preparation.addresses) as opened:
+        troubles = list[str]()
+        with store.enduring(troubles), targets.opened(preparation.addresses) as opened:
             columns = [
                 _Column(
                     stored,
@@ -107,7 +108,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
                 for address in opened
             ]
             _side_by_side(columns, stop)
-        return store.close(stored, judge_run(stored))
+        return store.close(stored, judge_run(stored), troubles)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.processes import require_posix
+from idstorm.quantities import check_bounds
 from idstorm.record import store
 from idstorm.record.gate import Gate
 from idstorm.record.plan import DIALECTS, Fleet
@@ -39,6 +40,7 @@ def fleet_of(
     processes: int, clients: int, *, inserts: int | None, seconds: float | None, seed: int | None = None
 ) -> Fleet:
     """Return who storms, for how long where no number of inserts is given, with a seed. Raises UsageError."""
+    check_bounds(processes=processes, clients=clients, inserts=inserts, time=seconds, seed=seed)
     if processes > clients:
         raise UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
     return Fleet(
@@ -83,7 +85,9 @@ class Request:
 def run(request: Request, watch: Watch = lambda _: None) -> Report:
     """Storm each scenario on each target, judge what was recorded, and write the report into the run's folder.
 
-    Raises UsageError and EnvironmentFault. The first Ctrl-C ends the storm in bounded time, with what it has.
+    Raises UsageError, and EnvironmentFault where the run's folder cannot be made. Where it cannot be written later, the
+    run ends, what it has recorded is judged, and the report says so. The first Ctrl-C ends the storm in bounded time,
+    with what it has.
     """
     require_posix()
     judged = list[StormReport]()
@@ -101,7 +105,8 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
             until_broken=request.until_broken,
             controls=[turn.entry for turn in first],
         )
-        with targets.opened(asked) as addresses:
+        troubles, began = list[str](), monotonic()
+        with store.enduring(troubles), targets.opened(asked) as addresses:
             for turn in first:
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
                     break
@@ -116,8 +121,9 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                         judged.append(judge_stored(stored, turn.entry))
                     if _is_over(judged, len(orders)):
                         break
+        with store.enduring(troubles):
             stored = _closed(stored, stop, monotonic() - began)
-        return store.close(stored, judge_run(stored, judged))
+        return store.close(stored, judge_run(stored, judged), troubles)
 
 
 def _storm(turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals) -> bool:
@@ -200,6 +206,7 @@ def _plain(number: float | None) -> str:
 
 def orders_of(request: Request) -> list[Order]:
     """Return the storms that are asked for, each scenario on all targets. Raises UsageError; touches no database."""
+    check_bounds(repeat=request.repeat)
     if not request.path:
         catalogue.current_directory_first()
     found = [

@@ -38,6 +38,7 @@ class ErrorCode:
     wrapped: bool = False  #: the driver's error was found in the chain of another: more may have been done in between
     works_own: bool = False  #: the work raised it, or what the work calls: there is no driver's error in its chain
     environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
+    lost: bool = False  #: there was a connection, and it is gone
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -222,6 +223,8 @@ def _database(url: sa.URL) -> Database:
         raise UsageError(f"the driver of {scheme} is not installed: pip install {package}") from None
     except ImportError as error:
         raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
+    if dialect == SQLite.name and not Path(url.database or "default").absolute().name:
+        raise UsageError(f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it")
     if dialect == SQLite.name and url.database in ("", ":memory:"):
         raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
     return database

@@ -64,7 +64,9 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
     ending, joined = evidence.ending, evidence.plan.joined
     yield from ending.lost_workers
     if ending.full_clients:
-        yield f"{ending.full_clients} clients stopped, since the disk of the results is full"
+        why = f"their tapes could not be written: {ending.full_because}"
+        why = "the disk of the results is full" if ending.full_because is None else why
+        yield f"{ending.full_clients} clients stopped, since {why}"
     if not joined and ending.state != "interrupted":
         yield from _never_connected(evidence)
     share = 0.0 if joined else failures.share

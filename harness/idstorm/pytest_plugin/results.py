@@ -31,8 +31,8 @@ class StormResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every claim was tested and held. What is inconclusive has not passed."""
-        return self.report.result == "passed"
+        """Whether every claim was tested and held. What is inconclusive, or not written down, is not."""
+        return self.report.result == "passed" and self.report.unwritten is None
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
@@ -41,6 +41,8 @@ class StormResult:
         return storm.verdicts
 
     def __repr__(self) -> str:
+        from idstorm.report.words import visible
+
         wrong = [
             f"{name} {verdict.status}"
             for storm in self.report.storms
@@ -55,9 +57,10 @@ class StormResult:
         ]
         wrong += [control.reason for control in self.report.controls if control.reason is not None]
         wrong += [storm.ending for storm in self.report.storms if storm.ending is not None]
+        wrong += [self.report.unwritten] if self.report.unwritten is not None else []
         shown = f": {', '.join(wrong)}" if wrong else ""
         where = f", in {self.folder}" if self.report.folder else ""
-        return f"<idstorm {self.report.result.upper()}{shown}{where}>"
+        return visible(f"<idstorm {self.report.result.upper()}{shown}{where}>")
 
     def __str__(self) -> str:
         from io import StringIO

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,3 @@ class Capacity:
     generator_first: int | None = None  #: the end from which the generator goes to its limit; None: it was not recorded
     cycles: bool = False  #: past its limit the generator begins at its other end
     references: tuple[Reference, ...] = ()
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Capacity:
-        """Return the capacity that `asdict` made these of. Raises TypeError for anything else."""
-        return cls(**{**data, "references": tuple(Reference(**one) for one in data.get("references", ()))})

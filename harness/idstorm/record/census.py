@@ -11,6 +11,7 @@ import numpy as np
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Bools, Ints, Keys
+from idstorm.record.files import loads
 from idstorm.record.keys import Codec, Shown, show_stored
 from idstorm.record.packed import Packed, Packing
 from idstorm.record.stamp import Stamp
@@ -81,20 +82,24 @@ class Census:
     def read(cls, path: Path, codec: Codec, stamp: Stamp) -> Census:
         """Return the census that `write` wrote for this storm. Raises UnreadableRun for anything else."""
         with Packed(path, stamp) as packed:
+            tokens = packed.read("tokens")
+            ids = Keys.of_words(codec, packed.read("ids", len(tokens) * codec.words))
             null_ids, null_tokens = (
-                packed.read(name).astype(np.bool_) if name in packed else None for name in ("null_ids", "null_tokens")
+                packed.read(name, len(tokens)).astype(np.bool_) if name in packed else None
+                for name in ("null_ids", "null_tokens")
             )
-            odd = json.loads(packed.read_text(_ODD)) if _ODD in packed else {}
-            census = cls(
-                Keys.of_words(codec, packed.read("ids")),
-                packed.read("tokens"),
-                null_ids,
-                null_tokens,
-                {int(place): text for place, text in odd.items()},
-            )
-        if len(census.ids) != len(census.tokens):
-            raise UnreadableRun(f"{path} is truncated: {len(census.ids)} ids, {len(census.tokens)} tokens")
-        return census
+            odd = _read_odd(packed.read_text(_ODD), len(tokens), path) if _ODD in packed else {}
+        return cls(ids, tokens, null_ids, null_tokens, odd)
+
+
+def _read_odd(text: str, entries: int, path: Path) -> dict[int, str]:
+    try:
+        odd = {int(place): str(shown) for place, shown in loads(text).items()}
+        if not all(0 <= place < entries for place in odd):
+            raise ValueError("it names a row that is not there")
+    except (ValueError, AttributeError) as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
+    return odd
 
 
 def _without_odd(codec: Codec, ids: Sequence[object]) -> tuple[list[object], dict[int, str]]:

@@ -7,6 +7,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from idstorm.record.files import loads
+
 _CLASS_OF_A_DRIVER = re.compile(r"(?!(?:idstorm|python|sqlalchemy):)\w+:[A-Za-z_]\w*")
 _CONFLICT = re.compile(r"\w+:(?:40001|40P01|1020|1205|1213|5|6|261|262|517) .*")
 """How older runs named what they did not recognise, after its module and class, and what a race had ended."""
@@ -39,7 +41,7 @@ class Code:
 
         An older idstorm wrote down less: what that left out is told by the name.
         """
-        entry: dict[str, Any] = json.loads(line)
+        entry: dict[str, Any] = loads(line)
         name = str(entry["code"])
         strange, conflict = _CLASS_OF_A_DRIVER.fullmatch(name), _CONFLICT.fullmatch(name)
         return cls(

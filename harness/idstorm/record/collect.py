@@ -23,6 +23,8 @@ from idstorm.record.segments import codes_of, owners_of, records_of
 from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 
+_LATEST = 1 << 62  # nanoseconds that no machine has been up: twice as many do not fit a column
+
 Records = tuple[Ints, list[str], Ints]
 """The records of a client's tape, the lines of its error codes, and the owners that it names."""
 
@@ -123,9 +125,11 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
     result = records[:, tape.RESULT].copy()
     result[records[:, tape.ENDED] == 0] = Outcome.UNKNOWN  # stored, perhaps, but never published
     outcome, code = result & 0xFF, result >> 16
-    if (rows < 0).any() or (rows > layout.rows).any() or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
+    moments = records[:, (tape.BEGIN, tape.HANDED, tape.ENDED)]
+    damaged = (rows < 0).any() or (rows > layout.rows).any() or (moments < 0).any() or (moments > _LATEST).any()
+    if damaged or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
         raise UnreadableRun(f"the tape of client {client} in {where} is damaged")
-    if len(code) and code.max() > len(codes):
+    if len(code) and (code.max() > len(codes) or code.min() < 0):
         raise UnreadableRun(f"the tape of client {client} in {where} names an error code that was never written down")
     within = np.arange(layout.rows) < rows[:, None]  # the rows of each record that are in use
     inserted = within & (kind == Kind.INSERT)[:, None]
@@ -141,6 +145,9 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
         owners[owned] = named[: np.count_nonzero(owned)]
         told[owned] = Told.EXISTING
     aimed = within & ((kind == Kind.DELETE) & handed)[:, None]
+    deleted = keys[aimed][:, 0] - plan.tokens.first(client)
+    if (told > max(Told)).any() or (deleted < 0).any() or (deleted >= len(told)).any():
+        raise UnreadableRun(f"the tape of client {client} in {where} is damaged")
     return _Part(
         columns={
             "kind": kind.astype(np.uint8),
@@ -155,7 +162,7 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
         told=told,
         owners=owners,
         keys=Keys.of_words(plan.ids.codec, keys[inserted]),
-        deleted=keys[aimed][:, 0] - plan.tokens.first(client),
+        deleted=deleted,
         deleted_by=np.nonzero(aimed)[0],
         codes=codes,
     )

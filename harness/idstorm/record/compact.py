@@ -50,14 +50,19 @@ def _add(packing: Packing, client: int, records: Ints, layout: tape.Layout) -> N
 def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list[str], Ints]:
     """Return the records of a client's tape, the lines of its error codes, and the owners that it names."""
     before = packed.read(f"{client}/begin")
-    records = np.empty((len(before), layout.words), np.int64)
+    count, told, keys = len(before), layout.keys - tape.TOLD, layout.words - layout.keys
+    columns = {
+        word: packed.read(f"{client}/{name}", count) for word, name in [*list(_MOMENTS.items())[1:], *_WORDS.items()]
+    }
+    wide = [packed.read(f"{client}/{name}", count * width) for name, width in (("told", told), ("keys", keys))]
+    records = np.empty((count, layout.words), np.int64)  # not before it is known that all of it is there
     records[:, tape.BEGIN] = before
-    for word, name in list(_MOMENTS.items())[1:]:
-        records[:, word] = records[:, word - 1] + packed.read(f"{client}/{name}")
-    for word, name in _WORDS.items():
-        records[:, word] = packed.read(f"{client}/{name}")
-    records[:, tape.TOLD : layout.keys] = packed.read(f"{client}/told").reshape(-1, layout.keys - tape.TOLD)
-    records[:, layout.keys :] = packed.read(f"{client}/keys").reshape(-1, layout.words - layout.keys)
+    for word in list(_MOMENTS)[1:]:
+        records[:, word] = records[:, word - 1] + columns[word]
+    for word in _WORDS:
+        records[:, word] = columns[word]
+    records[:, tape.TOLD : layout.keys] = wide[0].reshape(count, told)
+    records[:, layout.keys :] = wide[1].reshape(count, keys)
     codes = packed.read_text(f"{client}/codes").splitlines() if f"{client}/codes" in packed else []
     owners = packed.read(f"{client}/owners") if f"{client}/owners" in packed else np.zeros(0, np.int64)
     return records, codes, owners

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite
 
 from idstorm.errors import UsageError
 from idstorm.record.outcome import Result
@@ -23,7 +24,9 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_GATE = re.compile(rf"\s*([\w.]+)\s*({'|'.join(_COMPARE)})\s*(-?\d[\d_]*(?:\.\d+)?(?:e-?\d+)?)\s*", re.IGNORECASE)
+_GATE = re.compile(
+    rf"\s*([\w.]+)\s*({'|'.join(_COMPARE)})\s*(-?\d+(?:_\d+)*(?:\.\d+)?(?:e[-+]?\d+)?)\s*", re.IGNORECASE
+)
 _QUANTILES = ("p50", "p95", "p99", "max")
 _CAUSES = (
     *("rolled_back", "given_up", "unknown", "deleted", "foreign", "application", "off_grid", "stride", "at_random"),
@@ -94,4 +97,7 @@ def parse_gate(text: str) -> Gate:
         near = get_close_matches(figure, NAMES, n=2, cutoff=0.3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UsageError(f"no report has a figure {figure}{hint}")
-    return Gate(figure, compare, float(limit))
+    number = float(limit)
+    if not isfinite(number):
+        raise UsageError(f"{text!r} has a limit that no figure comes to: it would pass whatever happens")
+    return Gate(figure, compare, number)

@@ -85,6 +85,8 @@ class Codec:
             raise ValueError(f"{self.form!r} is no form of text")
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is no kind of key")
+        if not 0 <= self.text <= 1_024 or self.text % 8:
+            raise ValueError(f"{self.text!r} bytes of text are no codec's")
 
     @property
     def words(self) -> int:

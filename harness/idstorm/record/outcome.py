@@ -125,6 +125,14 @@ def exit_code(result: Result, *, at_fault: bool = False, interrupted: bool = Fal
     return ExitCode.PASSED if result is Result.PASSED else ExitCode.INCONCLUSIVE
 
 
+def exit_code_untold(code: int) -> ExitCode:
+    """Return the exit code of a command whose result, with this code, could not be written where it was asked for.
+
+    A failure stays one. What passed, and cannot be looked up, is the environment's trouble.
+    """
+    return ExitCode.INCONCLUSIVE if code == ExitCode.PASSED else ExitCode(code)
+
+
 def exit_code_of_error(error: BaseException) -> ExitCode:
     """Return the exit code of a command that ended with this error."""
     if isinstance(error, KeyboardInterrupt):

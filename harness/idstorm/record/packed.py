@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -27,12 +28,19 @@ from numpy.typing import NDArray
 
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Ints
+from idstorm.record.files import loads
 from idstorm.record.stamp import Stamp
 
 FORMAT = 1
 
 _PIECE = 1 << 18  # elements
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError),
+    *(RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),  # RuntimeError: it is encrypted
+)
+_TIGHTEST, _SMALL = 300, 1 << 16
+"""How many times its size a member may hold, and how many bytes in any case: deflate's fastest level comes to 229."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LEVEL = 1  # of deflate: more takes five times as long for a tenth less
 
 
@@ -83,12 +91,16 @@ class Packed:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(path)
-            about = json.loads(self._zip.read("about.json"))
+            _refuse_bombs(self._zip, path.stat().st_size)
+            about = loads(self._zip.read("about.json").decode())
             written = about["format"]
             self.about: dict[str, Any] = about
-            self._lengths: dict[str, int] = about["columns"]
-            self._texts: list[str] = about["texts"]
-        except (*_DAMAGE, TypeError) as error:
+            self._lengths: dict[str, int] = dict(about["columns"])
+            self._texts: list[str] = list(about["texts"])
+            for name, length in self._lengths.items():
+                if type(length) is not int or self._zip.getinfo(name).file_size != 8 * length:
+                    raise ValueError(f"{name} is not as long as it should be")
+        except _DAMAGE as error:
             raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
         if not isinstance(written, int) or written > FORMAT:
             raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
@@ -110,9 +122,11 @@ class Packed:
         except _DAMAGE as error:
             raise UnreadableRun(f"{self._path} is damaged: {error!r}") from error
 
-    def read(self, name: str) -> Ints:
-        """Return a column, flat."""
+    def read(self, name: str, length: int | None = None) -> Ints:
+        """Return a column, flat, which has to have this length, if one is given."""
         try:
+            if length not in (None, self._lengths[name]):
+                raise ValueError(f"{name} has {self._lengths[name]} numbers, not {length}")
             column = np.empty(self._lengths[name], np.int64)
             for start, piece in self._pieces(name, len(column)):
                 column[start : start + len(piece)] = piece
@@ -129,6 +143,18 @@ class Packed:
                 yield start, _unpack(raw)
             if member.read(1):
                 raise ValueError(f"{name} is longer than it should be")
+
+
+def _refuse_bombs(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise ValueError where an archive is packed as idstorm packs none: what it claims to hold may fill the memory."""
+    members = archive.infolist()
+    if sum(member.compress_size for member in members) > size:
+        raise ValueError("its members overlap")
+    for member in members:
+        if member.flag_bits & 1 or member.compress_type not in _METHODS:
+            raise ValueError(f"{member.filename!r} is encrypted, or packed by another method")
+        if member.file_size > _TIGHTEST * member.compress_size + _SMALL:
+            raise ValueError(f"{member.filename!r} claims to hold {member.file_size:,} bytes in so few")
 
 
 def _pack(piece: Ints) -> bytes:

@@ -5,11 +5,13 @@ A worker is given its plan on stdin and nothing else but the URL, whose password
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from idstorm.record.keys import Codec
 from idstorm.record.outcome import Stance
+from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
 
 DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
@@ -29,6 +31,9 @@ CAPABILITIES = {
     "two_phase": "a transaction can be prepared first and committed later",
 }
 """What a database may be able to do, with what each word means."""
+
+
+_MOST_CLIENTS, _LARGEST_BATCH = 1 << 16, 10_000_000  # more than any storm has
 
 
 @dataclass(frozen=True)
@@ -175,32 +180,30 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Plan:
-        """Return the plan that `to_json` wrote. Raises KeyError, TypeError, ValueError or AttributeError otherwise."""
-        target, fleet, ids = dict(data["target"]), dict(data["fleet"]), dict(data["ids"])
-        generator = ids["generator"]
-        return cls(
-            **{
-                **data,
-                "target": Target(**{**target, "capabilities": tuple(target["capabilities"])}),
-                "fleet": Fleet(**{**fleet, "think": tuple(fleet["think"])}),
-                "pool": Pool(**data["pool"]),
-                "ids": Ids(
-                    **{
-                        **ids,
-                        "columns": tuple(ids["columns"]),
-                        "constraints": tuple(ids["constraints"]),
-                        "codec": Codec(**{**ids["codec"], "parts": tuple(ids["codec"].get("parts", ()))}),
-                        "filled": {name: tuple(members) for name, members in ids.get("filled", {}).items()},
-                        "generator": None if generator is None else Generator(**generator),
-                    }
-                ),
-                "tokens": Tokens(**data["tokens"]),
-                "path": (path,) if isinstance(path := data["path"], str) else tuple(path),
-                "notes": tuple(data.get("notes", ())),
-                "claims": {
-                    check: Claim(**{**claim, "stance": Stance(claim["stance"])})
-                    for check, claim in data["claims"].items()
-                },
-            }
-        )
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Return the plan that `to_json` wrote. Raises ValueError for anything else, and for what no storm can have."""
+        path = data.get("path")
+        plan = read_as(cls, {**data, "path": [path] if isinstance(path, str) else path})
+        if absurd := next(plan._absurd(), None):
+            raise ValueError(f"{absurd} is what no storm has")
+        return plan
+
+    def _absurd(self) -> Iterator[str]:
+        """Yield what would keep a reader busy for ever, or does not fit its columns."""
+        fleet, ids, tokens = self.fleet, self.ids, self.tokens
+        for name, number, most in (
+            ("fleet.processes", fleet.processes, _MOST_CLIENTS),
+            ("fleet.clients", fleet.clients, _MOST_CLIENTS),
+            ("fleet.batch", fleet.batch, _LARGEST_BATCH),
+            ("tokens.span", tokens.span, 1 << 32),
+        ):
+            if not 1 <= number <= most:
+                yield f"{name} of {number}"
+        if tokens.base < 0 or tokens.base + fleet.clients * tokens.span >= 1 << 63:
+            yield f"tokens.base of {tokens.base}"
+        if fleet.inserts is not None and fleet.inserts < 0:
+            yield f"fleet.inserts of {fleet.inserts}"
+        if ids.generator is not None and ids.generator.increment == 0:
+            yield "an increment of 0"
+        if not ids.columns:
+            yield "an id without a column"

@@ -25,6 +25,7 @@ _MAGIC = int.from_bytes(b"idstormR", "little")
 _PACKED = "reader.zip"
 _COLUMNS = ("begin", "ended", "counts", "high", "tokens")
 _HEADER_WORDS = 2
+_LATEST = 1 << 62  #: nanoseconds that no machine has been up
 _POLL_WORDS = 5  #: begin, ended, rows, the highest id seen so far, whether it is the last of a quiet table
 
 
@@ -82,18 +83,32 @@ def read_reading(folder: Path, stamp: Stamp) -> Reading | None:
     """Return what the reader of a storm wrote into its folder, or None where there was none. Raises UnreadableRun."""
     if (folder / _PACKED).exists():
         with Packed(folder / _PACKED, stamp) as packed:
-            return Reading(
-                **{name: packed.read(name) for name in _COLUMNS}, complete=packed.about.get("complete") is True
-            )
+            of_polls = {name: packed.read(name) for name in _COLUMNS if name != "tokens"}
+            tokens, complete = packed.read("tokens"), packed.about.get("complete") is True
+        if len({len(column) for column in of_polls.values()}) != 1:
+            raise UnreadableRun(f"{folder / _PACKED} is damaged: its columns are not equally long")
+        if len(tokens) != _returned(
+            (of_polls["begin"], of_polls["ended"]), of_polls["counts"], tokens, folder / _PACKED
+        ):
+            raise UnreadableRun(f"{folder / _PACKED} is damaged: the polls returned fewer rows")
+        return Reading(**of_polls, tokens=tokens, complete=complete)
     if not (folder / "reader.polls").exists():
         return None
     words = _words(folder / "reader.polls", stamp)
     polls = words[: len(words) // _POLL_WORDS * _POLL_WORDS].reshape(-1, _POLL_WORDS)
     begin, ended, counts, high, last = (np.ascontiguousarray(column) for column in polls.T)
     tokens = _words(folder / "reader.rows", stamp)
-    if (counts < 0).any() or len(tokens) < counts.sum():
-        raise UnreadableRun(f"{folder / 'reader.rows'} is truncated: the polls returned more rows")
-    return Reading(begin, ended, counts, high, tokens[: int(counts.sum())], bool(len(last)) and bool(last[-1]))
+    rows = _returned((begin, ended), counts, tokens, folder / "reader.rows")
+    return Reading(begin, ended, counts, high, tokens[:rows], bool(len(last)) and bool(last[-1]))
+
+
+def _returned(moments: Sequence[Ints], counts: Ints, tokens: Ints, path: Path) -> int:
+    """Return how many rows these polls returned. Raises UnreadableRun where there are fewer tokens."""
+    if any((column < 0).any() or (column > _LATEST).any() for column in moments):
+        raise UnreadableRun(f"{path} is damaged: a poll was at no moment")
+    if (counts < 0).any() or (counts > len(tokens)).any() or len(tokens) < counts.sum():
+        raise UnreadableRun(f"{path} is truncated: the polls returned more rows")
+    return int(counts.sum())
 
 
 def _words(path: Path, stamp: Stamp) -> Ints:

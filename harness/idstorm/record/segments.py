@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from idstorm.errors import UnreadableRun
 from idstorm.record import tape
 from idstorm.record.columns import Ints
+from idstorm.record.files import loads, read_text
 from idstorm.record.stamp import Stamp
 
 
@@ -34,7 +34,9 @@ def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) ->
         raise UnreadableRun(f"{path} does not belong to this plan")
     if stamp is not None:
         stamp.check_base(int(words[7]), path)
-    capacity = min(int(words[6]), (size - tape.HEADER_WORDS) // layout.words)
+    capacity = max(0, min(int(words[6]), (size - tape.HEADER_WORDS) // layout.words))
+    if size * 8 > layout.largest_segment:  # of which the most may be a hole, that is nothing on disk and much in memory
+        raise UnreadableRun(f"{path} is larger than idstorm makes them")
     records = words[tape.HEADER_WORDS : tape.HEADER_WORDS + capacity * layout.words].reshape(capacity, layout.words)
     # Records are begun one after the other, so the first that was not is found by halving.
     begun = int(np.searchsorted(-(records[:, tape.BEGIN] != 0).astype(np.int8), 0))
@@ -67,10 +69,13 @@ def owners_of(folder: Path, client: int, stamp: Stamp) -> Ints:
 def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
     """Return the lines of a client's error codes. Raises UnreadableRun where they are those of another storm."""
     path = tape.codes_path(folder, client)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    try:
+        lines = read_text(path).splitlines() if path.exists() else []
+    except ValueError as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
     for line in lines:
         with suppress(ValueError, AttributeError):  # what is no line of codes is for its reader to refuse
-            stamp.check_base(json.loads(line).get("base"), path)
+            stamp.check_base(loads(line).get("base"), path)
     return lines
 
 

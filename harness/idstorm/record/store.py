@@ -19,6 +19,7 @@ Every file says to which storm of which run it belongs (`idstorm.record.stamp`),
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -44,6 +45,12 @@ FORMAT = 1
 
 MARK = "idstorm run"
 
+_REMEDIES = {
+    errno.EMFILE: "raise the number of open files that a process may have (ulimit -n)",
+    errno.ENFILE: "the system has no room for more open files",
+    errno.EFBIG: "raise the size that a file may have (ulimit -f)",
+}
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -52,7 +59,8 @@ class Ending:
     state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, stuck, unfinished
     message: str | None = None  #: for a reader: why it ended as it did
     lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
-    full_clients: int = 0  #: clients that stopped because the disk was full
+    full_clients: int = 0  #: clients that stopped because their tapes could not be written
+    full_because: str | None = None  #: the system's reason; None: the disk was full
     quiet: bool = True  #: the storm's own sessions had ended before the census was taken
     census: str | None = None  #: why the census could not be read
     before: int = 0  #: rows of the census that was taken before the first client started
@@ -106,9 +114,12 @@ def create(
     Raises EnvironmentFault where that cannot be written.
     """
     with writing(results):
-        if not results.exists():
+        try:
             results.mkdir(parents=True)
             (results / ".gitignore").write_text("*\n")
+        except FileExistsError:  # by now, perhaps: another run may have made it at the same instant
+            if not results.is_dir():
+                raise
         while True:
             folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             with suppress(FileExistsError):
@@ -147,8 +158,8 @@ def writing(path: Path, option: str = "--results") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise EnvironmentFault(f"cannot write to {path}: {reason}; choose another place with {option}") from error
+        remedy = _REMEDIES.get(error.errno or 0, f"choose another place with {option}")
+        raise EnvironmentFault(f"cannot write to {path}: {error.strerror or error}; {remedy}") from error
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -159,11 +170,21 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def try_to_write(path: Path) -> None:
+    """Raise OSError where `write_text` could not even begin."""
+    partial = path.with_name(path.name + ".partial")
+    partial.touch()
+    partial.unlink()
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -192,25 +213,30 @@ def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
         write_json(folder / "ending.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(ending)})
 
 
-def write_report(run: Run, report: Report) -> None:
-    """Write a run's report. Raises EnvironmentFault."""
-    with writing(run.folder):
-        write_json(run.folder / "report.json", report.to_json())
+@contextmanager
+def enduring(troubles: list[str]) -> Iterator[None]:
+    """Add what an EnvironmentFault says to these troubles instead of raising it: a verdict survives its writer."""
+    try:
+        yield
+    except EnvironmentFault as error:
+        troubles.append(str(error))
 
 
-def close(run: Run, report: Report) -> Report:
-    """Write a run's report, and return it. Raises EnvironmentFault.
+def close(run: Run, report: Report, troubles: Sequence[str] = ()) -> Report:
+    """Write a run's report, and return it, with what could not be written, after these troubles with writing others.
 
     A run that was refused before anything was recorded leaves no folder behind, and its report names none: it is as if
     the command line had been refused at once.
     """
     planned = any((run.folder / storm["name"] / "plan.json").exists() for storm in (*run.controls, *run.storms))
-    if report.exit_code != ExitCode.USAGE or planned:
-        write_report(run, report)
-        return report
-    with writing(run.folder):
-        shutil.rmtree(run.folder)
-    return replace(report, folder="")
+    troubles = list(troubles)
+    with enduring(troubles), writing(run.folder):
+        if report.exit_code != ExitCode.USAGE or planned:
+            write_json(run.folder / "report.json", report.to_json())
+        else:
+            shutil.rmtree(run.folder)
+            report = replace(report, folder="")
+    return replace(report, unwritten="; ".join(dict.fromkeys(troubles)) or None)
 
 
 def has_ended(run: Run, storm: Mapping[str, str]) -> bool:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
-from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
+from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
 from idstorm.record.gate import parse_gate
 from idstorm.record.history import History
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading, read_reading
+from idstorm.record.shapes import read_as
 from idstorm.record.stamp import OLDER, Stamp
 from idstorm.record.store import FORMAT, MARK, Ending, Run
+
+_UNSEEN = ("Cc", "Cs")  # control characters, and halves of others
+LARGEST_ORIGINS = 1 << 26
+_RECORDED = ("finished", "failed fast")
+"""How a storm ends only after it has recorded something."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,11 @@ class StoredStorm:
 
 def open_run(folder: Path) -> Run:
     """Return the run in this folder. Raises UnreadableRun where there is none that can be read."""
-    data = _read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    try:
+        there = (folder / "run.json").is_file()
+    except (OSError, ValueError):  # no path at all
+        there = False
+    data = _read_json(_plain(folder / "run.json")) if there else {}
     if data.get("what") != MARK:
         raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
     made_as = data.get("run")
@@ -49,15 +61,27 @@ def open_run(folder: Path) -> Run:
         storms = tuple(_entry(storm) for storm in data["storms"])
         controls = tuple(_entry(storm) for storm in data.get("controls", ()))
         names = [storm["name"] for storm in (*controls, *storms)]
-        if any(Path(name).name != name or name == ".." for name in names):
+        if not all(map(_is_folder, names)):
             raise ValueError("a storm lies outside the run")
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
         seconds = None if data.get("seconds") is None else float(data["seconds"])
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
         made_as = None if made_as is None else str(made_as)
         return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name can be that of a folder in a run."""
+    return name not in ("", "..") and Path(name).name == name and not any(category(one) in _UNSEEN for one in name)
+
+
+def _plain(path: Path) -> Path:
+    """Return a path that leads to a plain file. Raises UnreadableRun."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise UnreadableRun(f"{path} is a link, a pipe or a device: a run has files and folders alone")
+    return path
 
 
 def _entry(storm: Mapping[str, Any]) -> dict[str, str]:
@@ -69,13 +93,16 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     """Return what was recorded of one storm. Raises UnreadableRun for what is truncated, foreign or newer."""
     folder = run.folder / storm["name"]
     try:
+        for part in (folder, folder / "tapes"):
+            if os.path.lexists(part):
+                refuse_strange(part)
         plan = _plan(folder / "plan.json", run, storm["name"])
         stamp = replace(run.stamp(storm["name"]) if plan is None else plan.stamp, older=run.made_as is None)
         ending = _ending(folder / "ending.json", stamp)
         history = before = census = reading = origins = None
         if plan is None and ending.state in ("finished", "failed fast"):
             raise UnreadableRun(f"{folder} has lost its plan.json")
-        if plan is not None and _was_stormed(folder) and ending.state not in ("not started", "not applicable"):
+        if plan is not None and _was_stormed(folder, ending):
             packed = folder / HISTORY
             history = read_packed(packed, plan, stamp) if packed.exists() else read_tapes(folder / "tapes", plan, stamp)
             counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
@@ -89,7 +116,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
             if ending.census is None:
                 census = Census.read(folder / "census.zip", codec, stamp)
             reading = read_reading(folder, stamp)
-            origins = _origins(folder / "origins.json", stamp)
+            origins = _origins(folder / "origins.json", stamp, counted)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
     if plan is not None and stamp.older:
@@ -99,65 +126,73 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     )
 
 
-def _was_stormed(folder: Path) -> bool:
-    return (folder / HISTORY).exists() or (folder / "tapes").is_dir()
+def _was_stormed(folder: Path, ending: Ending) -> bool:
+    """Whether there is something to judge. Raises UnreadableRun where that was there once."""
+    if (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape")):
+        return True
+    if ending.operations is None and ending.state in ("not started", "not applicable"):
+        return False
+    if not (folder / "tapes").is_dir() and (ending.operations is not None or ending.state in _RECORDED):
+        raise UnreadableRun(f"{folder} has lost its {HISTORY}: there is nothing to judge")
+    return (folder / "tapes").is_dir()
 
 
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
-        words = "idstorm itself was ended before the storm was: what is not on its tapes is unknown"
-        return Ending("unfinished", words, census="there is no census: idstorm was ended before it")
+        words = (
+            "idstorm was ended, or could not write, before the storm had its end: what is not on its tapes is unknown"
+        )
+        return Ending("unfinished", words, census="there is no census: idstorm did not come to it")
     data = _read_json(path, stamp)
     try:
-        counts, capacity = data["operations"], data.get("capacity")
-        return Ending(
-            **{
-                **data,
-                "lost_workers": tuple(data["lost_workers"]),
-                "notes": tuple(data.get("notes", ())),
-                "operations": None if counts is None else tuple(counts),
-                "capacity": None if capacity is None else Capacity.from_json(capacity),
-            }
-        )
-    except (KeyError, TypeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+        return read_as(Ending, data)
+    except ValueError as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
 
 
 def _plan(path: Path, run: Run, storm: str) -> Plan | None:
     """Return a storm's plan, which says to which run it belongs even where that is from before there were stamps."""
     if not path.exists():
         return None
+    data = _read_json(path)
     try:
-        plan = Plan.from_json(_read_json(path))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+        plan = Plan.from_json(data)
+    except ValueError as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
     Stamp(run.made_as or plan.run, storm).check(plan.stamp.to_json(), path)
     return plan
 
 
-def _origins(path: Path, stamp: Stamp) -> Origins | None:
+def _origins(path: Path, stamp: Stamp, counted: Sequence[int]) -> Origins | None:
+    """Return where the operations came from, of which each client has as many as were counted."""
     if not path.exists():
         return None
-    data = _read_json(path, stamp)
+    data = _read_json(path, stamp, LARGEST_ORIGINS)
     try:
-        return Origins(tuple(data["names"]), tuple(map(tuple, data["places"])))
-    except (KeyError, TypeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error!r}") from error
+        origins = read_as(Origins, data)
+    except ValueError as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
+    places = {place for of_client in origins.places for place in of_client}
+    if [len(of_client) for of_client in origins.places] != list(counted) or places - set(range(len(origins.names))):
+        raise UnreadableRun(f"{path} is damaged: it is not of as many operations, or names none")
+    return origins
 
 
 def _check_report(path: Path, run: str | None) -> None:
     """Raise UnreadableRun where the report that lies in a run is that of another one."""
-    if run is None or not path.is_file():
+    if run is None or not os.path.lexists(path):
+        return
+    if _plain(path).stat().st_size > LARGEST_JSON:  # that of a run of very many storms: it is judged anew in any case
         return
     theirs = _read_json(path).get("run")
     if theirs != run:
         raise UnreadableRun(f"{path} belongs to another run: {theirs}, not {run}")
 
 
-def _read_json(path: Path, stamp: Stamp | None = None) -> dict[str, Any]:
+def _read_json(path: Path, stamp: Stamp | None = None, largest: int = LARGEST_JSON) -> dict[str, Any]:
     """Return a file's JSON object without its format and stamp, which are looked at first."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = loads(read_text(path, largest))
         written, found = data.pop("format"), data.pop("stamp", None)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error

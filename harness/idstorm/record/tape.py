@@ -95,6 +95,11 @@ class Layout:
         """The words of one record."""
         return self.keys + self.rows * self.key_words
 
+    @property
+    def largest_segment(self) -> int:
+        """The bytes of the largest segment."""
+        return HEADER_WORDS * 8 + max(_LARGEST_SEGMENT, self.words * 8)
+
 
 def segment_path(folder: Path, client: int, segment: int) -> Path:
     """Where a segment of a client's tape lies."""

@@ -143,6 +143,7 @@ class Report:
     repeats: tuple[Repeats, ...] = ()  #: for a run that repeats its storms: what they come to
     until_broken: UntilBroken | None = None  #: for a run that was to go on until something broke
     controls: tuple[Control, ...] = ()  #: for a run with --control, one for each target; no storms of their own
+    unwritten: str | None = None  #: why the run's folder does not hold all of this; the verdicts are as they are
 
     @property
     def decisive(self) -> tuple[StormReport, ...]:
@@ -152,5 +153,5 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""
         report = asdict(self)
-        del report["folder"]
+        del report["folder"], report["unwritten"]
         return {"format": REPORT_FORMAT, **report}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from idstorm.record.outcome import Result
 from idstorm.record.verdict import Report, StormReport
 from idstorm.report.points import Point, points_of
-from idstorm.report.words import target_words
+from idstorm.report.words import target_words, visible
 
 SUMMARY_LIMIT = 1000 * 1024
 """Bytes of a step's summary. The limit is 1024 KiB; files just below it have been refused (actions/runner#4337)."""
@@ -49,7 +49,7 @@ def _annotation(report: Report, level: str, found: Sequence[tuple[StormReport, P
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -29,7 +29,9 @@ def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
         file.add_testsuite(_suite(report, storm, points, target, times[storm.scenario, target]))
     for folder, reason in (unreadable or {}).items():
         suite = TestSuite(_line(folder))
-        suite.add_testcase(_case(Point("run", "readable", "the run can be read", Result.INCONCLUSIVE, reason), folder))
+        suite.add_testcase(
+            _case(Point("run", "readable", "the run can be read", Result.INCONCLUSIVE, reason), _line(folder))
+        )
         file.add_testsuite(suite)
     file.update_statistics()
     written = BytesIO()

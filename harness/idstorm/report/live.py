@@ -9,6 +9,8 @@ from typing import Protocol
 
 from rich.console import Console
 
+from idstorm.report.words import visible
+
 _PLAIN_EVERY = 5.0  # seconds
 
 
@@ -69,7 +71,7 @@ def line(progress: Progress) -> str:
     if progress.errors:
         text += f", {progress.errors:,} errors"
     left = _left(progress)
-    return text if left is None else f"{text}, {left:.0f} s left"
+    return visible(text if left is None else f"{text}, {left:.0f} s left")
 
 
 def _left(progress: Progress) -> float | None:
@@ -91,7 +93,7 @@ def live_together(console: Console, total: int, *, quiet: bool = False) -> Itera
 
     def note(target: str, done: int, scenario: str) -> str:
         state[target] = f"{target} {done}/{total} {scenario}"
-        return " · ".join(state.values())
+        return visible(" · ".join(state.values()))
 
     if quiet:
         yield lambda target, done, scenario: None

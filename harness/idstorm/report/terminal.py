@@ -13,6 +13,7 @@ from rich.text import Text
 from idstorm.record.gate import GateVerdict
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
+from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side
 from idstorm.report.words import (
@@ -33,6 +34,7 @@ _ERRORS_SHOWN = 4
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
     """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
+    report = cleaned(report)
     if not quiet:
         for control, words in zip(report.controls, control_words(report), strict=True):
             console.print(Text(f"{words}\n", STYLES[control.result]), soft_wrap=True)
@@ -52,6 +54,7 @@ def complaints(report: Report) -> list[str]:
     return [
         *(f"Error: {words}" for control, words in controls if control.result is not Result.PASSED),
         *(f"Error: {storm.scenario}: {storm.ending}" for storm in stopped(report)),
+        *([f"Error: {report.unwritten}"] if report.unwritten is not None else []),
     ]
 
 
@@ -61,6 +64,8 @@ def _last_lines(report: Report, *, quiet: bool) -> Text:
     text.append(f"  {report.folder}" if report.folder else "")
     if not quiet and report.until_broken is not None:
         text = Text.assemble(_until_broken(report, report.until_broken), "\n", text)
+    if not quiet and report.unwritten is not None:
+        text.append(f"\n{report.unwritten}", "yellow")
     if not quiet:
         text.append(f"\nagain  {report.command}", "dim")
     return text

@@ -27,7 +27,7 @@ _SAID = {
     "stored": "stored {}",
 }
 _JUDGED = (Status.HELD, Status.BROKEN)
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def target_words(storm: StormReport) -> str:
@@ -129,7 +129,8 @@ def stopped(report: Report) -> list[StormReport]:
 
 
 def visible(text: str) -> str:
-    r"""Return a text with its control characters, lone surrogates and noncharacters written out, as in \x1b.
+    r"""Return a text with control characters, those that turn its direction, lone surrogates and noncharacters written
+    out, as in \x1b.
 
     What is left are the characters that XML allows, tabs and newlines among them.
     """

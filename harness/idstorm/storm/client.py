@@ -59,7 +59,7 @@ class Client:
         self._pauses = plan.interlude
         self._rows: deque[tuple[int, Any]] = deque(maxlen=_REMEMBERED)
         self._pause = _SHORTEST_PAUSE
-        self.full = False  #: the tape had no space left
+        self.full: OSError | None = None  #: why the tape could not go on
         # Of the operation under way:
         self._kind, self._count = _INSERT, 0
         self._before = 0  # the clock before the work was called
@@ -89,8 +89,8 @@ class Client:
         while not control.stopping and (deadline is None or now < deadline) and self._left != 0 and not self.full:
             try:
                 self._tape.reserve()
-            except OSError:
-                self.full = True
+            except OSError as error:
+                self.full = error
                 return
             now = self._delete() if deletes and self._chance(deletes) and self._rows else insert()
             if self._pauses and self._halfway(now, deadline):
@@ -279,8 +279,8 @@ class Client:
         """Return the number of an error's code on the tape."""
         try:
             return self._codes.number(code, error)
-        except OSError:
-            self.full = True
+        except OSError as full:
+            self.full = full
             return 0
 
 

@@ -27,6 +27,7 @@ _HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it 
 _STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
 _STUCK_STOP_WITHIN = 1.0  # seconds for those that were not to be heard from for longer than a patience
 _LOOK_EVERY = 0.2  # seconds
+_NO_HOPE_WITHIN = 2.0  # seconds: what keeps everybody from work in the beginning may pass
 
 
 class Stop(Protocol):
@@ -74,6 +75,7 @@ def _unleash(
     """Let the workers storm, and see none of them at it any more."""
     follow, state, message = Follow(plan, folder / "tapes"), "finished", None
     ended, moved = 0, 0.0
+    hopeless_since: float | None = None
     with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
         if workers.until_ready(_READY_WITHIN, stop.asked):
             begun = moved = monotonic()
@@ -89,9 +91,11 @@ def _unleash(
                     workers.send("resume")
                     begun += monotonic() - stands
                     moved = monotonic()
-                error = follow.hopeless()
-                if error is not None:
-                    state, message = "failed fast", f"every client's first operations all failed with {error}"
+                error, hopeless_since = follow.hopeless(), hopeless_since or monotonic()
+                if error is None:
+                    hopeless_since = None
+                elif monotonic() - hopeless_since > _NO_HOPE_WITHIN:
+                    state, message = "failed fast", _hopeless(error)
                 if follow.ended > ended:
                     ended, moved = follow.ended, monotonic()
                 if workers.talking and monotonic() - moved > plan.patience:
@@ -103,15 +107,24 @@ def _unleash(
         elif stop.asked():
             state, message = "interrupted", "by the user"
         _stop(workers, _STUCK_STOP_WITHIN if state == "stuck" else _STOP_WITHIN)
+        if state == "finished":
+            follow.look(0.0)
+            if error := follow.hopeless():
+                state, message = "failed fast", _hopeless(error)
     if workers.fatal:
         state, message = "at fault", f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
     full = sum(worker.full_clients for worker in workers.all)
+    because = next((worker.full_because for worker in workers.all if worker.full_because), None)
     census = next((worker.census for worker in workers.all if worker.census), None)
     opened = [worker.connections for worker in workers.all]
     connections = None if None in opened else sum(number or 0 for number in opened)
     lost = () if state == "interrupted" else lost
-    return Ending(state, message, lost, full, census=census, connections=connections)
+    return Ending(state, message, lost, full, because, census=census, connections=connections)
+
+
+def _hopeless(error: str) -> str:
+    return f"every client's first operations all failed with {error}"
 
 
 def _stuck(plan: Plan) -> str:

@@ -104,7 +104,8 @@ def users_own(database: Database, url: sa.URL, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         words = redact(f"{what}\n{show_users_error(error)}", secrets_of(url))
-        blame = EnvironmentFault if database.classify(error).environment else ScenarioError
+        code = database.classify(error)
+        blame = EnvironmentFault if code.environment or code.lost else ScenarioError
         raise blame(words) from error
 
 

@@ -5,45 +5,36 @@ from __future__ import annotations
 import secrets
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from idstorm.catalogue import Found
-from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.quantities import check_bounds
 from idstorm.record import store
-from idstorm.record.capacity import Capacity, Reference
-from idstorm.record.collect import read_tapes
-from idstorm.record.compact import compact
 from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
-from idstorm.record.reading import pack_reading
-from idstorm.record.segments import trim
 from idstorm.record.stamp import Stamp
 from idstorm.record.store import Ending
-from idstorm.record.tape import Layout
 from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
 from idstorm.scenario.conditions import resolve_failing
+from idstorm.storm.aftermath import NO_CENSUS, has_recorded, take_census
 from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader, why_none
-from idstorm.storm.rehearsal import NotApplicable, Rehearsed, facts_of, rehearse
-from idstorm.storm.rows import qualified
+from idstorm.storm.rehearsal import NotApplicable, Rehearsed, rehearse
 from idstorm.storm.tables import make_tables
-from idstorm.storm.work import Work, references_of, work_of
+from idstorm.storm.work import Work, work_of
 
 _SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
 _ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database has answered
-_NO_CENSUS = "there is no census: the storm did not come to its end"
 
 
 @dataclass(frozen=True)
@@ -102,7 +93,9 @@ class Order:
 
 def check_order(order: Order) -> None:
     """Raise UsageError for an order that makes no sense, before anything is done."""
-    fleet = order.final_fleet
+    fleet, pool = order.final_fleet, order.manner.pool
+    check_bounds(batch=fleet.batch, think=fleet.think[1], forecast=order.forecast)
+    check_bounds(pool_size=pool.size, max_overflow=pool.max_overflow, pool_timeout=pool.timeout)
     order.address.database.check_settings(order.manner.settings)
     if fleet.rollback and order.manner.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
@@ -118,27 +111,48 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
     come from a `crew` whose workers serve several storms. Raises EnvironmentFault where the results cannot be written.
     What else goes wrong is in the ending.
     """
-    stamp = Stamp(run, folder.name)
+    stamp, known = Stamp(run, folder.name), list[Ending]()
     settings = order.found.scenario.server.get(order.address.database.name, {})
     try:
         with started_with(order.address, settings) as address:
-            ending = _storm(replace(order, address=address), run, folder, watch, stop, crew)
+            ending = _storm(replace(order, address=address), run, folder, watch, stop, crew, known)
     except NotApplicable as error:
         ending = Ending("not applicable", str(error))
-    except sa.exc.SQLAlchemyError as error:  # of idstorm's own statements; those of the work are the client's
-        words = redact(str(getattr(error, "orig", None) or error), secrets_of(order.address.url))
-        ending = Ending("not started", f"{order.address.name} refused what idstorm needs: {words}", census=_NO_CENSUS)
-    except UsageError as error:
-        ending = Ending("at fault", str(error), census=_NO_CENSUS)
-    except (EnvironmentFault, OSError) as error:
-        ending = Ending("not started", str(error), census=_NO_CENSUS)
+    except _TROUBLE as error:
+        ending = _after(error, order, folder) if not known else _in_spite_of(error, order, known[-1])
     except KeyboardInterrupt:
-        store.write_ending(folder, Ending("interrupted", "at once, by the user", census=_NO_CENSUS), stamp)
+        ending = known[-1] if known else Ending("interrupted", census=NO_CENSUS)
+        ending = replace(ending, state="interrupted", message="at once, by the user")
+        store.write_ending(folder, ending, stamp)
         raise
     store.write_ending(folder, ending, stamp)
 
 
-def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: Crew | None) -> Ending:
+_TROUBLE = (sa.exc.SQLAlchemyError, UsageError, EnvironmentFault, OSError)
+"""What may go wrong with a storm, short of a bug."""
+
+
+def _after(error: Exception, order: Order, folder: Path) -> Ending:
+    """Return how a storm ended with which something went wrong. What its clients have recorded is judged."""
+    state, words = "unfinished" if has_recorded(folder) else "not started", str(error)
+    if isinstance(error, UsageError):
+        state = "at fault"
+    elif isinstance(error, sa.exc.SQLAlchemyError):  # of idstorm's own statements; those of the work are the client's
+        words = redact(str(getattr(error, "orig", None) or error), secrets_of(order.address.url))
+        words = f"{order.address.name} refused what idstorm needs: {words}"
+    return Ending(state, words, census=NO_CENSUS)
+
+
+def _in_spite_of(error: Exception, order: Order, ending: Ending) -> Ending:
+    """Return the ending of a storm that had come to it when something went wrong with what was left to do."""
+    words = redact(str(error), secrets_of(order.address.url))
+    return replace(ending, notes=(*ending.notes, f"after the storm something went wrong: {words}"))
+
+
+def _storm(
+    order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: Crew | None, known: list[Ending]
+) -> Ending:
+    """Storm, and return how that ended; which is `known` as soon as all that is judged is written down."""
     database, url, scenario = order.address.database, order.address.url, order.found.scenario
     if order.address.fault is not None:
         raise EnvironmentFault(order.address.fault)
@@ -180,12 +194,18 @@ def _storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew:
         with stop.gently():
             failed = users_own(database, inside, "the environment of the scenario failed")
             with Reader(scenario, work, database, inside, plan, folder) if plan.reader else nullcontext() as reader:
-                with failed if scenario.environment else nullcontext():
-                    ending = run_course(scenario, plan, inside, folder, watch, stop, crew)
+                try:
+                    with failed if scenario.environment else nullcontext():
+                        ending = run_course(scenario, plan, inside, folder, watch, stop, crew)
+                except _TROUBLE as error:
+                    if not has_recorded(folder):
+                        raise
+                    ending = _after(error, order, folder)
                 if reader is not None:
                     reader.rest()
-                ending = _take_census(order, plan, work, inside, folder, ending, reader)
-            return replace(ending, before=before, kept=mask(inside) if order.keep else None)
+                ending = take_census(scenario, order.manner, plan, work, inside, folder, ending, reader)
+                known.append(replace(ending, before=before, kept=mask(inside) if order.keep else None))
+    return known[-1]
 
 
 def _more_than_asked(order: Order) -> tuple[str, ...]:
@@ -243,78 +263,3 @@ def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) ->
     if len(before):
         store.write_census(folder, "before", before, plan.stamp)
     return len(before)
-
-
-def _take_census(
-    order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path, ending: Ending, reader: Reader | None
-) -> Ending:
-    """Wait until the database is quiet, let the reader poll once more, and read the table back."""
-    database, tapes = DATABASES[plan.target.dialect], folder / "tapes"
-    layout = Layout(plan.fleet.batch, plan.ids.codec.words)
-    for client in range(plan.fleet.clients):
-        trim(tapes, client, layout)
-    offsets = read_tapes(tapes, plan).op_offsets
-    quiet, missed, unreadable = database.quiesce(url), None, None
-    try:
-        missed = reader.finish() if reader is not None and quiet else None
-    except ScenarioError as error:  # what was stormed is judged all the same
-        ending = replace(ending, state="at fault", message=str(error))
-    if order.found.scenario.local:
-        taken = (folder / "census.zip").exists()
-        unreadable = None if taken else ending.census or "the worker that holds the database took no census"
-    else:
-        try:
-            census = database.read_census(url, work.ids, work.token, plan.ids.codec)
-            store.write_census(folder, "census", census, plan.stamp)
-        except CensusUnreadable as error:
-            unreadable = redact(str(error), secrets_of(url))
-    with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
-        compact(folder, plan)
-        pack_reading(folder, plan.stamp)
-    capacity, capacity_unread = _capacity(order, plan, work, url)
-    return replace(
-        ending,
-        quiet=quiet,
-        census=unreadable,
-        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
-        facts=_facts(order, plan, url),
-        reader=missed,
-        capacity=capacity,
-        capacity_unread=capacity_unread,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _capacity(order: Order, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
-    """Return how far the ids can go, where the database says so; or why it does not."""
-    if order.found.scenario.local or not plan.ids.numeric or len(work.ids) != 1:
-        return None, None
-    database, (id_,) = DATABASES[plan.target.dialect], work.ids
-    down = work.generator is not None and work.generator.increment < 0
-    try:
-        with database.snapshot(url) as connection:
-            capacity = database.capacity(connection, id_.table.name, id_.name, work.sequence, down=down)
-            if capacity is None:
-                return None, None
-            made = {one.column for one in capacity.references}
-            others = [
-                Reference(qualified(column), type_, limit)
-                for column, type_ in references_of(id_, connection.dialect)
-                if qualified(column) not in made and (limit := database.last_of(type_, down=down)) is not None
-            ]
-            return replace(capacity, references=(*capacity.references, *others)), None
-    except sa.exc.SQLAlchemyError as error:
-        words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
-        return None, f"how far the ids can go could not be read: {words}"
-
-
-def _facts(order: Order, plan: Plan, url: sa.URL) -> dict[str, Any]:
-    """Return the facts afterwards, or none where the database has gone."""
-    database = DATABASES[plan.target.dialect]
-    engine = open_engine(order.found.scenario, database, url, order.manner)
-    try:
-        return facts_of(database, engine, url, order.manner)
-    except EnvironmentFault:
-        return {}
-    finally:
-        engine.dispose()

@@ -52,6 +52,7 @@ class Worker:
         self.number = 0
         self.ready = self.paused = self.done = self._free = False
         self.full_clients = 0
+        self.full_because: str | None = None  #: why their tapes could not go on, if it was not a full disk
         self.connections: int | None = None  #: that its pools have opened, once it is done
         self.fatal: str | None = None
         self.census: str | None = None  #: why there is none of a database that lives in the worker
@@ -94,6 +95,7 @@ class Worker:
             self.done |= "done" in answer
             self._free |= "free" in answer
             self.full_clients = answer.get("full", self.full_clients)
+            self.full_because = answer.get("full_because", self.full_because)
             self.connections = answer.get("connections", self.connections)
             self.census = answer.get("census", self.census)
             self.fatal = answer.get("fatal", self.fatal)

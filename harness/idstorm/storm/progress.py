@@ -90,7 +90,8 @@ class _Follower:
             return None
         with suppress(OSError, ValueError, IndexError, KeyError):
             lines = tape.codes_path(self.folder, self.client).read_text(encoding="utf-8").splitlines()
-            return str(json.loads(lines[self.first[0] - 1])["code"])
+            code = json.loads(lines[self.first[0] - 1])
+            return None if code.get("refused") else str(code["code"])  # what is refused is a finding, and may have an end
         return None
 
 
@@ -126,6 +127,8 @@ class Follow:
         return sum(follower.ended for follower in self._followers)
 
     def hopeless(self) -> str | None:
-        """Return the one error with which every client's first operations failed, else None."""
+        """Return the one error with which every client's first operations failed, if nothing has gone well since."""
+        if any(follower.acknowledged for follower in self._followers):
+            return None
         errors = {follower.hopeless() for follower in self._followers}
         return errors.pop() if len(errors) == 1 else None

@@ -5,7 +5,7 @@ It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
     stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
              that idstorm is gone: the worker ends at once.
     stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
-             ``{"done": true, "full": N, "census": null, "connections": N}`` or ``{"fatal": "…"}``
+             ``{"done": true, "full": N, "full_because": null, "census": null, "connections": N}`` or ``{"fatal": "…"}``
 
 With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
 that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
@@ -15,6 +15,7 @@ What the user's own code prints goes to stderr.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -45,6 +46,8 @@ from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
 from idstorm.storm.hearing import listen, opened
 from idstorm.storm.tables import make_tables, own_pairs
 from idstorm.storm.work import Work, work_of
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -139,8 +142,13 @@ def _storm(
         unreadable = _take_census(folder, plan, work, engine) if scenario.local and not fatal else None
     finally:
         engine.dispose()  # a session that stays would keep the census waiting
-    full = sum(client.full for client in clients)
-    return {"full": full, "census": unreadable and redact(unreadable, secrets), "connections": opened()}
+    full = [client.full for client in clients if client.full is not None]
+    return {
+        "full": len(full),
+        "full_because": next((error.strerror for error in full if error.errno not in _DISK_FULL), None),
+        "census": unreadable and redact(unreadable, secrets),
+        "connections": opened(),
+    }
 
 
 def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str | None:

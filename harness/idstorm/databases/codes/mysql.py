@@ -18,6 +18,7 @@ from idstorm.databases.uniques import owned, uniques
 PRIVILEGE = {1044, 1142, 1227}
 _DUPLICATE = {1062, 1586, 1859}  # they name the key
 _DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # they do not, or may be another table's, through a cascade
+_GONE = ("OperationalError", "InterfaceError")  # what PEP 249 calls the errors that are not the statement's
 _LOST = {1053, 1927, 2006, 2013, 2055, 4031}
 _AUTOINC_AT_ITS_END = 167  # of the storage engine, which MariaDB passes on; in MySQL 1467
 _RACED = {1020, 1205, 1213, 1614, 3101, 3572}
@@ -57,9 +58,9 @@ def read(found: Found, dialect: str, ids: Sequence[str], names: Sequence[str]) -
         return None
     number, kind = number_of(error), type(error).__name__
     if number is None:
-        return ErrorCode(f"{dialect}:{kind} without a number: the connection was lost")
+        return ErrorCode(f"{dialect}:{kind} without a number: the connection was lost", lost=kind in _GONE)
     if number in _LOST:
-        return ErrorCode(f"{dialect}:{number} the connection was lost")
+        return ErrorCode(f"{dialect}:{number} the connection was lost", lost=True)
     of, refused, recognised = "", False, _is_known(number)
     if number in _DUPLICATE:
         table, key = _key(error, dialect)

@@ -57,6 +57,8 @@ _PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
 40003, "statement completion unknown", is what its name says; a backend that was terminated (57P01) may have
 committed."""
 _ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, privilege, resources, the system
+_LOST = ("08", "57P01", "57P02", "57P03")  # connection, shutdown, crash, not yet up
+_GONE = ("OperationalError", "InterfaceError")  # what PEP 249 calls the errors that are not the statement's
 _NOT_REACHED = re.compile("connection to server .* failed: |could not connect to server|Can't create a connection")
 """What drivers say where there is no connection: the server's own state of that does not always get through."""
 _KEY = re.compile(r"\((.*)\)=\(")
@@ -108,7 +110,9 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
         return ErrorCode(f"postgresql:{kind} there was no connection to be had", environment=True)
     if fields.state is None:
         return ErrorCode(
-            f"postgresql:{kind} without a state: the connection was lost", recognised=kind != "PipelineAborted"
+            f"postgresql:{kind} without a state: the connection was lost",
+            recognised=kind != "PipelineAborted",
+            lost=kind in _GONE,
         )
     state, of, refused = fields.state, "", False
     recognised = state[:2] in _KNOWN and state not in _AFTERMATH
@@ -124,6 +128,7 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
         raced=state in _RACED,
         rolled_back=state.startswith(_PROVES_ROLLBACK),
         environment=state.startswith(_ENVIRONMENT),
+        lost=state.startswith(_LOST),
     )
 
 

@@ -1,0 +1,135 @@
+"""When the clients of a storm have stopped: wait until the database is quiet, read it back, pack what was recorded.
+
+Whatever goes wrong here takes nothing away from what the clients have recorded: it is written down, and judged.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.databases.targets import DATABASES
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
+from idstorm.record import store
+from idstorm.record.capacity import Capacity, Reference
+from idstorm.record.collect import read_tapes
+from idstorm.record.compact import HISTORY, compact
+from idstorm.record.plan import Plan
+from idstorm.record.reading import pack_reading
+from idstorm.record.segments import trim
+from idstorm.record.store import Ending
+from idstorm.record.tape import Layout
+from idstorm.redaction import redact
+from idstorm.scenario import Scenario
+from idstorm.storm.engine import Manner, open_engine
+from idstorm.storm.reader import Reader
+from idstorm.storm.rehearsal import facts_of
+from idstorm.storm.rows import qualified
+from idstorm.storm.work import Work, references_of
+
+NO_CENSUS = "there is no census: the storm did not come to its end"
+
+
+def has_recorded(folder: Path) -> bool:
+    """Whether any client of the storm in this folder has come to its first operation."""
+    return (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape"))
+
+
+def take_census(
+    scenario: Scenario,
+    manner: Manner,
+    plan: Plan,
+    work: Work,
+    url: sa.URL,
+    folder: Path,
+    ending: Ending,
+    reader: Reader | None,
+) -> Ending:
+    """Wait until the database is quiet, let the reader poll once more, and read the table back.
+
+    An ending that says already why there is no census gets none.
+    """
+    database, tapes = DATABASES[plan.target.dialect], folder / "tapes"
+    layout = Layout(plan.fleet.batch, plan.ids.codec.words)
+    with suppress(OSError):  # what a tape does not need it may keep
+        for client in range(plan.fleet.clients):
+            trim(tapes, client, layout)
+    offsets = read_tapes(tapes, plan).op_offsets
+    quiet, missed = database.quiesce(url), None
+    try:
+        missed = reader.finish() if reader is not None and quiet else None
+    except ScenarioError as error:  # what was stormed is judged all the same
+        ending = replace(ending, state="at fault", message=str(error))
+    if ending.census is None:
+        ending = replace(ending, census=_read_back(scenario, plan, work, url, folder))
+    with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
+        compact(folder, plan)
+        pack_reading(folder, plan.stamp)
+    capacity, capacity_unread = _capacity(scenario, plan, work, url)
+    return replace(
+        ending,
+        quiet=quiet,
+        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
+        facts=_facts(scenario, manner, plan, url),
+        reader=missed,
+        capacity=capacity,
+        capacity_unread=capacity_unread,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: Path) -> str | None:
+    """Write the census. Returns why there is none."""
+    if scenario.local:
+        taken = (folder / "census.zip").exists()
+        return None if taken else "the worker that holds the database took no census"
+    try:
+        census = DATABASES[plan.target.dialect].read_census(url, work.ids, work.token, plan.ids.codec)
+        store.write_census(folder, "census", census, plan.stamp)
+    except EnvironmentFault as error:  # it could not be read, or the disk of the results is full
+        return redact(str(error), secrets_of(url))
+    return None
+
+
+def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
+    """Return how far the ids can go, where the database says so; or why it does not."""
+    if scenario.local or not plan.ids.numeric or len(work.ids) != 1:
+        return None, None
+    database, (id_,) = DATABASES[plan.target.dialect], work.ids
+    down = work.generator is not None and work.generator.increment < 0
+    try:
+        with database.snapshot(url) as connection:
+            capacity = database.capacity(connection, id_.table.name, id_.name, work.sequence, down=down)
+            if capacity is None:
+                return None, None
+            made = {one.column for one in capacity.references}
+            others = [
+                Reference(qualified(column), type_, limit)
+                for column, type_ in references_of(id_, connection.dialect)
+                if qualified(column) not in made and (limit := database.last_of(type_, down=down)) is not None
+            ]
+            return replace(capacity, references=(*capacity.references, *others)), None
+    except sa.exc.SQLAlchemyError as error:
+        words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+        return None, f"how far the ids can go could not be read: {words}"
+
+
+def _facts(scenario: Scenario, manner: Manner, plan: Plan, url: sa.URL) -> dict[str, Any]:
+    """Return the facts afterwards, or none where the database has gone."""
+    database = DATABASES[plan.target.dialect]
+    try:
+        engine = open_engine(scenario, database, url, manner)
+    except IdstormError:
+        return {}
+    try:
+        return facts_of(database, engine, url, manner)
+    except (IdstormError, sa.exc.SQLAlchemyError):
+        return {}
+    finally:
+        engine.dispose()

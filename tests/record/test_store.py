@@ -1,0 +1,40 @@
+"""A run's folder is made, and written, whatever else happens at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idstorm.errors import EnvironmentFault
+from idstorm.record import store
+
+
+def test_two_runs_that_make_one_results_folder_at_the_same_instant_both_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, make = tmp_path / "some" / "results", Path.mkdir
+
+    def make_after_another(path: Path, *args: Any, **options: Any) -> None:
+        if path == results and not path.is_dir():
+            make(path, parents=True)  # the other one
+        make(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", make_after_another)
+    run = store.create(results, "idstorm run", [])
+    assert (run.folder / "run.json").is_file()
+    assert run.folder.parent == results
+
+
+def test_a_file_is_no_results_folder(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("mine")
+    with pytest.raises(EnvironmentFault, match="cannot write to"):
+        store.create(tmp_path / "results", "idstorm run", [])
+
+
+def test_what_could_not_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        store.write_text(tmp_path / "report.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
