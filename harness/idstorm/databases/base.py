@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
+from idstorm.databases.namespaces.names import Namespace, Quiet
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
@@ -82,12 +84,32 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def namespaces(self, url: sa.URL) -> dict[str, bool]:
-        """Return the namespaces that carry idstorm's mark, of whatever run, and whether each is still in use."""
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """Return the URL that leads into a namespace, and nowhere else, whatever else the given one names."""
+
+    @abstractmethod
+    def name_in(self, url: sa.URL) -> str | None:
+        """Return the namespace that a storm's URL leads into; None for a URL that is not one of a storm's."""
+
+    @abstractmethod
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the namespaces that look like idstorm's, of whatever run, with what is known of each."""
+
+    @abstractmethod
+    def locked(self, url: sa.URL, name: str) -> AbstractContextManager[bool]:
+        """Hold a namespace's lock. Yields False where another has it."""
 
     @abstractmethod
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Drop a namespace and all that is in it."""
+
+    def reclaim(self, url: sa.URL, name: str) -> bool:
+        """Drop a namespace that was left behind, with what is still at work in it. False: a run has its lock."""
+        with self.locked(url, name) as had:
+            if had:
+                self.quiesce(self.inside(url, name))
+                self.drop_namespace(url, name)
+            return had
 
     @abstractmethod
     def prove(self, connection: Any, url: sa.URL) -> bool:
@@ -132,8 +154,11 @@ class Database(ABC):
         return None
 
     @abstractmethod
-    def quiesce(self, url: sa.URL) -> bool:
-        """Wait until nothing of the storm is at work any more, and end what is. False: something may be."""
+    def quiesce(self, url: sa.URL) -> Quiet:
+        """Wait until nothing of the storm is at work any more, and end what is.
+
+        Nothing is ended that is not the storm's by a name that it gave, or by where it is at work.
+        """
 
     def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
         """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
@@ -212,7 +237,11 @@ class Database(ABC):
         """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL.
 
         An engine of the user's making can lead elsewhere by itself; one of ours does only if something in between does.
+        Transactions in two phases are given names that begin with the namespace's: so they are known again.
         """
+        name = None if url is None else self.name_in(url)
+        if name is not None:
+            engine.dialect.create_xid = lambda: f"{name}_{secrets.token_hex(8)}"  # type: ignore[method-assign]
 
         @sa.event.listens_for(engine, "connect")
         def on_connect(connection: Any, _: Any) -> None:

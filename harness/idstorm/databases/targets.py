@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database
 from idstorm.databases.mysql import MariaDB, MySQL
+from idstorm.databases.namespaces.sqlite import is_in_memory
 from idstorm.databases.postgresql import PostgreSQL
 from idstorm.databases.private.programs import VARIABLES, Programs, look
 from idstorm.databases.private.server import PrivateServer
@@ -219,6 +220,6 @@ def _database(url: sa.URL) -> Database:
         raise UsageError(f"the driver of {scheme} is not installed: pip install {package}") from None
     except ImportError as error:
         raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
-    if dialect == SQLite.name and url.database in ("", ":memory:"):
+    if dialect == SQLite.name and is_in_memory(url):
         raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
     return database
