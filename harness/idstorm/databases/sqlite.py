@@ -208,8 +208,12 @@ class SQLite(Database):
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """The driver opens no transaction for a SELECT, so BEGIN is said aloud."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        """The driver opens no transaction for a SELECT, so BEGIN is said aloud.
+
+        A cache that it shared with others of this process would show what they have not committed, or be locked by it.
+        https://www.sqlite.org/sharedcache.html
+        """
+        engine = sa.create_engine(url.difference_update_query(["cache"]), poolclass=sa.NullPool)
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
