@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
 from idstorm.databases.namespaces.names import Namespace, Quiet
@@ -167,6 +168,14 @@ class Database(ABC):
                 self.quiesce(inside)
             finally:
                 self.drop_namespace(url, name)
+
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Return who else a storm on this server concerns."""
+        return Bystanders()
+
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """Return, as statements, what a storm needs to be allowed to do, besides connecting."""
+        return []
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, look
+from idstorm.databases.bystanders import Bystanders, of_mysql
 from idstorm.databases.census.mysql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import mysql as codes
@@ -68,16 +69,27 @@ class MySQL(Database):
         with self.administer(url) as connection:
             if not databases.take(connection, name):
                 raise EnvironmentFault(f"another session has the lock of {name}")
-            with _allowed(connection, url):
+            with self._allowed(url):
                 databases.make(connection, name)
             try:
-                with _allowed(connection, url):
+                with self._allowed(url):
                     databases.mark(connection, name, keep=keep)
                 with holding(connection, partial(self.administer, url), partial(databases.take, name=name)):
                     yield inside
             finally:
                 if not keep:
                     self.clear(url, inside, name)
+
+    @contextmanager
+    def _allowed(self, url: sa.URL) -> Iterator[None]:
+        """Name the privilege that is missing, if that is what keeps a database from being made."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if codes.number_of(error.orig) not in codes.PRIVILEGE:
+                raise
+            missing, *_ = self.privileges(url, two_phase=False)
+            raise EnvironmentFault(f"{url.username} may not make a database: {missing}") from error
 
     def inside(self, url: sa.URL, name: str) -> sa.URL:
         """The database is a part of the URL."""
@@ -117,6 +129,21 @@ class MySQL(Database):
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Neither sequences nor RETURNING."""
         return frozenset({"auto_increment", "integer_widths", "isolation_levels", "schemas", "two_phase"})
+
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Look for readers of the binary log, and for a cluster."""
+        return of_mysql(connection)
+
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """A database is made; others' sessions and prepared transactions take privileges of their own to be seen."""
+        user = url.get_dialect()().identifier_preparer.quote(url.username or "you")
+        needed = [f"GRANT ALL ON `idstorm\\_%`.* TO {user}", f"GRANT PROCESS ON *.* TO {user}"]
+        return [
+            *needed,
+            *([f"GRANT {self.sees_prepared} ON *.* TO {user}"] if two_phase and self.sees_prepared else []),
+        ]
+
+    sees_prepared: ClassVar[str | None] = "XA_RECOVER_ADMIN"  #: the privilege that lists prepared transactions
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for the global variable."""
@@ -284,6 +311,7 @@ class MariaDB(MySQL):
 
     name = "mariadb"
     inner_tables = "innodb_sys_tables"
+    sees_prepared = None
     schemes = ("mariadb",)
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
@@ -320,17 +348,3 @@ def _text(text: str) -> str:
 
 def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-
-
-@contextmanager
-def _allowed(connection: sa.Connection, url: sa.URL) -> Iterator[None]:
-    """Name the privilege that is missing, if that is what keeps a database from being made."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        if codes.number_of(error.orig) not in codes.PRIVILEGE:
-            raise
-        user = connection.dialect.identifier_preparer.quote(url.username or "")
-        raise EnvironmentFault(
-            f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {user}"
-        ) from error

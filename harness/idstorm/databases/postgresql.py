@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
+from idstorm.databases.bystanders import Bystanders, of_postgresql
 from idstorm.databases.census.postgresql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import postgresql as codes
@@ -74,11 +75,8 @@ class PostgreSQL(Database):
             except sa.exc.ProgrammingError as error:
                 if codes.state_of(error.orig) != codes.PRIVILEGE:
                     raise
-                quote = connection.dialect.identifier_preparer.quote
-                raise EnvironmentFault(
-                    f"{url.username} may not make a schema in {url.database}: "
-                    f"GRANT CREATE ON DATABASE {quote(url.database or '')} TO {quote(url.username or '')}"
-                ) from error
+                (missing,) = self.privileges(url, two_phase=False)
+                raise EnvironmentFault(f"{url.username} may not make a schema in {url.database}: {missing}") from error
             try:
                 with holding(connection, partial(self.administer, url), partial(schemas.take, name=name)):
                     yield inside
@@ -148,6 +146,15 @@ class PostgreSQL(Database):
         }
         prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
+
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Look for publications of all tables, logical slots, replicas, and event triggers."""
+        return of_postgresql(connection)
+
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """A schema is made, whose owner may do anything in it."""
+        quote = url.get_dialect()().identifier_preparer.quote
+        return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(url.username or 'you')}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for it as SHOW does."""
