@@ -178,6 +178,38 @@ def test_what_is_kept_is_dropped_by_its_name_alone(idstorm: Idstorm, server: On)
         assert f"has no namespace of idstorm's that is called {kept}" in ran.err
 
 
+def test_one_that_cannot_be_dropped_does_not_keep_the_others(idstorm: Idstorm, postgresql: On) -> None:
+    with own_database(postgresql) as on:
+        first, second = (f"idstorm_20000101_000000_abcd_0{number}" for number in (1, 2))
+        for name in (first, second):
+            execute(on, f"CREATE SCHEMA {name}", f"COMMENT ON SCHEMA {name} IS '{MARK}'")
+        execute(on, f"CREATE TABLE {first}.thing (id int)")
+        with on.engine().connect() as stranger:
+            stranger.exec_driver_sql("BEGIN")
+            stranger.exec_driver_sql(f"SELECT * FROM {first}.thing")
+            ran = idstorm("doctor", "--clean", "postgresql", "--drop", **on.environ)
+        assert ran.code == 3
+        assert ran.out.splitlines() == [
+            f"{first} not dropped: canceling statement due to lock timeout",
+            f"dropped {second}",
+        ]
+        assert "not all could be dropped" in ran.err
+
+
+@pytest.mark.parametrize(("mode", "quiet"), [("ROW EXCLUSIVE", False), ("ACCESS SHARE", True)])
+def test_who_writes_under_another_name_is_waited_for_and_not_ended(postgresql: On, mode: str, quiet: bool) -> None:
+    assert postgresql.url is not None
+    there = DATABASES["postgresql"]
+    with there.namespace(postgresql.url, f"20000101-000000-{unique('x')[-4:]}-1") as inside:
+        name = there.name_in(inside)
+        execute(postgresql, f"CREATE TABLE {name}.thing (id int)")
+        with postgresql.engine().connect() as other:
+            other.exec_driver_sql("BEGIN")
+            other.exec_driver_sql(f"LOCK TABLE {name}.thing IN {mode} MODE")
+            assert bool(there.quiesce(inside)) is quiet
+            other.exec_driver_sql("COMMIT")
+
+
 HOLDERS = {
     "postgresql": "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND "
     "(classid::bigint << 32) + objid::bigint = hashtextextended('{0}', 0)",

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from idstorm.databases import targets
 from idstorm.databases.namespaces.names import Namespace
-from idstorm.databases.urls import mask, reaching
-from idstorm.errors import IdstormError, UsageError
+from idstorm.databases.urls import mask, reaching, secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError, UsageError, redact
 
 
 def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -41,7 +41,7 @@ def clean(
     What is dropped has idstorm's name and mark, belongs to the caller, and has a free lock; if it was made to be kept,
     `names` has it. All others are shown with the reason. Where names are given, only those are looked at.
     Raises UsageError for a target that keeps none, or has none of these names, and EnvironmentFault where it is out of
-    reach.
+    reach, or, after all others, where one could not be dropped.
     """
     address = targets.resolve(target, environ)
     if address.programs is not None or address.fault is not None:
@@ -51,9 +51,17 @@ def clean(
         for name in names:
             if name not in found:
                 raise UsageError(f"{target} has no namespace of idstorm's that is called {_shown(name)}")
+        failed = False
         for one in found.values():
             if not names or one.name in names:
-                yield _cleaned(address, one, drop=drop and (one.name in names or not one.kept))
+                try:
+                    yield _cleaned(address, one, drop=drop and (one.name in names or not one.kept))
+                except sa.exc.DBAPIError as error:
+                    failed = True
+                    words = redact(str(error.orig).strip().partition("\n")[0], secrets_of(address.url))
+                    yield f"{one.name} not dropped: {words}"
+    if failed:
+        raise EnvironmentFault("not all could be dropped: try again when nothing is at work in them any more")
 
 
 def _cleaned(address: targets.Address, one: Namespace, *, drop: bool) -> str:

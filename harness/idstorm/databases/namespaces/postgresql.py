@@ -32,6 +32,14 @@ _SESSIONS = (
     "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database() "
     "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
 )
+_WRITERS = """
+SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND a.backend_type = 'client backend' AND pid <> pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+"""
+"""Those who may be changing something in a schema, whatever they call themselves."""
+
 _PREPARED = """
 SELECT DISTINCT quote_literal(p.gid) FROM pg_prepared_xacts p
 JOIN pg_locks own ON own.transactionid = p.transaction AND own.mode = 'ExclusiveLock' AND own.pid IS NULL
@@ -123,9 +131,11 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
     """Wait for the sessions of a storm, then end them, and then give up what they had prepared.
 
     A storm's sessions carry the name of its schema, which no URL changes; its transactions have locks in that schema.
+    Who writes there under another name, which the work may have chosen, is waited for and not ended.
     """
     for attempt in range(100):
-        if not connection.exec_driver_sql(f"SELECT count(*) {_SESSIONS}", (name,)).scalar_one():
+        ours = connection.exec_driver_sql(f"SELECT count(*) {_SESSIONS}", (name,)).scalar_one()
+        if not ours and not connection.exec_driver_sql(_WRITERS, (name,)).scalar_one():
             break
         if attempt >= 50:
             connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {_SESSIONS}", (name,)).all()
