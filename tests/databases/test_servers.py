@@ -22,7 +22,7 @@ from fetch import Unavailable, programs_of
 from idstorm.databases.private import server as server_module
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.private.surroundings import free_port
+from idstorm.databases.private.surroundings import free_port, room
 from idstorm.errors import EnvironmentFault
 from running import eventually
 
@@ -207,6 +207,18 @@ def test_the_servers_user_can_put_nothing_where_root_writes(programs: Programs) 
         user = psutil.Process(server.pid).uids().real
         planting = ["ln", "-s", "/etc/passwd", str(server.folder / "planted")]
         assert subprocess.run(planting, user=user, extra_groups=[], capture_output=True).returncode != 0
+
+
+def test_no_server_is_made_where_others_could_replace_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any user may rename what is in a folder that all may write to, unless it is sticky."""
+    for mode, taken in ((0o777, False), (0o1777, True), (0o755, True)):
+        place = tmp_path / f"{mode:o}"
+        place.mkdir()
+        place.chmod(mode)
+        monkeypatch.setattr(tempfile, "tempdir", str(place))
+        assert (room(None) == place) is taken
 
 
 def test_a_crash_takes_those_who_are_at_work() -> None:
