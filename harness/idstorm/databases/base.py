@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
-from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, redact
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError, redact
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
@@ -57,7 +57,7 @@ class CensusUnreadable(EnvironmentFault):
     """The census could not be read, or does not agree with the table's own count."""
 
 
-class Database(ABC):
+class Database(Namespaces):
     """One database: its capabilities, error codes, facts, namespace and census."""
 
     name: ClassVar[str]
@@ -75,42 +75,6 @@ class Database(ABC):
     """What `--set` may change, with the values that it may have; None: anything."""
     statements: ClassVar[Statements]
     """What its statements mean for a transaction."""
-
-    @abstractmethod
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
-        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
-
-        A lock is held all the while, so that nobody else clears it away.
-        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
-        """
-
-    @abstractmethod
-    def inside(self, url: sa.URL, name: str) -> sa.URL:
-        """Return the URL that leads into a namespace, and nowhere else, whatever else the given one names."""
-
-    @abstractmethod
-    def name_in(self, url: sa.URL) -> str | None:
-        """Return the namespace that a storm's URL leads into; None for a URL that is not one of a storm's."""
-
-    @abstractmethod
-    def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the namespaces that look like idstorm's, of whatever run, with what is known of each."""
-
-    @abstractmethod
-    def locked(self, url: sa.URL, name: str) -> AbstractContextManager[bool]:
-        """Hold a namespace's lock. Yields False where another has it."""
-
-    @abstractmethod
-    def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a namespace and all that is in it."""
-
-    def reclaim(self, url: sa.URL, name: str) -> bool:
-        """Drop a namespace that was left behind, with what is still at work in it. False: a run has its lock."""
-        with self.locked(url, name) as had:
-            if had:
-                self.quiesce(self.inside(url, name))
-                self.drop_namespace(url, name)
-            return had
 
     @abstractmethod
     def prove(self, connection: Any, url: sa.URL) -> bool:
@@ -153,21 +117,6 @@ class Database(ABC):
     def in_transaction(self, connection: Any) -> bool | None:
         """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
         return None
-
-    @abstractmethod
-    def quiesce(self, url: sa.URL) -> Quiet:
-        """Wait until nothing of the storm is at work any more, and end what is.
-
-        Nothing is ended that is not the storm's by a name that it gave, or by where it is at work.
-        """
-
-    def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
-        """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
-        with suppress(sa.exc.SQLAlchemyError, IdstormError):
-            try:
-                self.quiesce(inside)
-            finally:
-                self.drop_namespace(url, name)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Return who else a storm on this server concerns."""
