@@ -30,7 +30,7 @@ def shown(ran: Ran) -> dict[str, tuple[str, str]]:
 
 def storms(ran: Ran) -> list[str]:
     assert ran.code == 0, ran.err
-    return ran.out.partition("\n\n")[0].splitlines()
+    return [line for line in ran.out.partition("\n\n")[0].splitlines() if not line.startswith(" ")]
 
 
 def said(ran: Ran, *sentences: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from databases.own import HEAD, execute, judged, own_database, rows, storm, target, unique
+from idstorm.databases.namespaces.names import Namespace
 from idstorm.databases.targets import DATABASES
 from running import Idstorm, eventually, workers_at_work
 from servers import On
@@ -72,7 +73,7 @@ def left(on: On, idstorm: Idstorm) -> list[str]:
     """The namespaces of the folder's runs."""
     assert on.url is not None
     labels = ["idstorm_" + folder.name.replace("-", "_") for folder in (idstorm.folder / "results").iterdir()]
-    return [name for name in DATABASES[on.dialect].namespaces(on.url) if name.startswith(tuple(labels))]
+    return [one.name for one in DATABASES[on.dialect].namespaces(on.url) if one.name.startswith(tuple(labels))]
 
 
 @pytest.mark.parametrize("named", ["nothing", "the table's", "the others'"])
@@ -164,8 +165,8 @@ def test_what_a_killed_run_leaves_is_known_by_its_mark(idstorm: Idstorm, server:
             process.kill()
             process.wait()
         (name,) = left(server, idstorm)
-        assert unmarked not in database.namespaces(url)
-        eventually(lambda: not database.namespaces(url)[name])
+        assert unmarked not in {one.name for one in database.namespaces(url)}
+        eventually(lambda: Namespace(name) in database.namespaces(url))
         database.drop_namespace(url, name)
         assert left(server, idstorm) == []
     finally:

@@ -22,7 +22,7 @@ from fetch import Unavailable, programs_of
 from idstorm.databases.private import server as server_module
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.private.surroundings import free_port
+from idstorm.databases.private.surroundings import free_port, room
 from idstorm.errors import EnvironmentFault
 from running import eventually
 
@@ -173,6 +173,52 @@ def test_a_crash_and_a_restart_keep_what_was_committed(programs: Programs) -> No
         server.crash()
     assert not server.folder.exists()
     assert not any(path.exists() for path in memory)
+
+
+def system_v_memory(pid: int) -> list[str]:
+    """The segments of shared memory that a process has made."""
+    lines = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return [segment for _, segment, _, _, creator, *_ in lines if creator == str(pid)]
+
+
+def test_a_server_that_is_killed_by_others_leaves_no_shared_memory() -> None:
+    with PrivateServer(programs_for("postgresql")) as server:
+        assert server.pid is not None
+        pid = server.pid
+        memory = shared_memory(pid)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: server.pid is None)
+        assert memory
+        assert system_v_memory(pid)
+    assert not server.folder.exists()
+    assert not any(path.exists() for path in memory)
+    assert not system_v_memory(pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as somebody else")
+def test_the_servers_user_can_put_nothing_where_root_writes(programs: Programs) -> None:
+    """A link in its place would let that user overwrite, and own, any file of the machine."""
+    with PrivateServer(programs) as server:
+        theirs = {path.name for path in server.folder.iterdir() if path.stat().st_uid}
+        assert theirs == {"data", "tmp"}
+        assert server.folder.stat().st_uid == 0
+        assert not server.folder.stat().st_mode & 0o022
+        assert server.pid is not None
+        user = psutil.Process(server.pid).uids().real
+        planting = ["ln", "-s", "/etc/passwd", str(server.folder / "planted")]
+        assert subprocess.run(planting, user=user, extra_groups=[], capture_output=True).returncode != 0
+
+
+def test_no_server_is_made_where_others_could_replace_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any user may rename what is in a folder that all may write to, unless it is sticky."""
+    for mode, taken in ((0o777, False), (0o1777, True), (0o755, True)):
+        place = tmp_path / f"{mode:o}"
+        place.mkdir()
+        place.chmod(mode)
+        monkeypatch.setattr(tempfile, "tempdir", str(place))
+        assert (room(None) == place) is taken
 
 
 def test_a_crash_takes_those_who_are_at_work() -> None:

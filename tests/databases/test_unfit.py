@@ -132,7 +132,7 @@ def test_a_namespace_is_taken_away_whatever_fails(server: On, monkeypatch: pytes
         assert on.url is not None
         with pytest.raises(_Broken), database.namespace(on.url, "20000101-000000-beef-1"):
             pass
-        assert not [name for name in database.namespaces(on.url) if "beef" in name]
+        assert not [one for one in database.namespaces(on.url) if "beef" in one.name]
 
 
 @pytest.mark.parametrize("missing", ["psycopg"], indirect=True)

@@ -79,15 +79,22 @@ def show(scenario: str) -> None:
 
 
 @cli.command()
-@click.option("--clean", metavar="TARGET", help="List what runs that were killed have left on this database.")
-@click.option("--drop", is_flag=True, help="With --clean: drop it, too.")
-def doctor(clean: str | None, drop: bool) -> None:
-    """Show which databases can be stormed from here, with what, and what is missing."""
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--clean", metavar="TARGET", help="List what runs that were killed, or were to keep it, have left there.")
+@click.option("--drop", is_flag=True, help="With --clean: drop what is left, or what is named, even if it was kept.")
+def doctor(names: tuple[str, ...], clean: str | None, drop: bool) -> None:
+    """Show which databases can be stormed from here, with what, and what is missing.
+
+    With --clean, show what earlier runs have left on a database. What is in use, is kept, or is not known to be yours
+    is shown and not dropped; what is kept can be dropped by its NAME.
+    """
     from idstorm.commands import look
 
     if drop and clean is None:
         raise click.UsageError("--drop goes with --clean TARGET")
-    lines = look.doctor() if clean is None else look.clean(clean, drop=drop)
+    if names and not drop:
+        raise click.UsageError("NAME goes with --clean TARGET --drop")
+    lines = look.doctor() if clean is None else look.clean(clean, drop=drop, names=names)
     for line in lines:
         say(line)
 

@@ -13,6 +13,7 @@ from idstorm.cli.sources import source_of
 from idstorm.cli.streams import say
 
 if TYPE_CHECKING:
+    from idstorm.storm.beforehand import Needs
     from idstorm.storm.fleet import Order
 
 
@@ -21,12 +22,16 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
 
     `instead` has values as they came to be, where that is not as they were given.
     """
+    from idstorm.storm.beforehand import needs_of
+
     repeat = ctx.params["repeat"]
     often = "" if repeat is None else f", {repeat} times"
     often += ", until something breaks" if ctx.params["until_broken"] else ""
     for order in orders:
         fault = f": {order.address.fault}" if order.address.fault else ""
         say(f"{order.found.name} on {order.address.name}{often}{fault}")
+        for line in _needs(needs_of(order)):
+            say(f"    {line}")
     say("")
     values = {**ctx.params, "on": tuple(dict.fromkeys(order.address.name for order in orders)), **instead}
     params = [param for param in ctx.command.params if param.name in values and param.name != "only_show"]
@@ -34,6 +39,13 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
     for key, value, source in rows:
         say(f"{key:{widths[0]}}  {value:{widths[1]}}  {source}")
+
+
+def _needs(needs: Needs) -> list[str]:
+    """Return, a line each, what a storm needs."""
+    connections = f"{needs.connections} connections, " if needs.connections else ""
+    sizes = f"about {needs.results:,.0f} MB of results and {needs.server:,.0f} MB in the database"
+    return [f"needs {connections}{sizes} for {needs.rows:,} rows", *needs.privileges]
 
 
 def _shown(param: click.Parameter, value: Any) -> str:

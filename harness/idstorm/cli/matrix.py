@@ -41,6 +41,9 @@ from idstorm.cli.streams import say
     help="First storm what is known to break, on each target: a run that does not see that is inconclusive.  "
     "[default: control]",
 )
+@click.option(
+    "--allow-replicated", is_flag=True, help="Storm a server even where others are sent what it writes: replicas, say."
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Fixes what is chosen, as in `idstorm run`.")
 @results_option
 @report_options
@@ -54,6 +57,7 @@ def matrix(
     duration: float | None,
     reader: bool,
     control: bool,
+    allow_replicated: bool,
     seed: int | None,
     results: Path,
     outputs: Outputs,
@@ -72,7 +76,7 @@ def matrix(
 
     inserts = QUICK_INSERTS if quick else inserts
     fleet = fleet_of(processes, clients, inserts=inserts, seconds=duration, seed=seed)
-    request = MatrixRequest(scenarios, on, fleet, results, quick, reader, control)
+    request = MatrixRequest(scenarios, on, fleet, results, quick, reader, control, allow_replicated)
     preparation = prepare(request)
     for reason in preparation.left_out:
         say(reason, err=True)

@@ -117,6 +117,9 @@ from idstorm.cli.sources import Configured, most_explicit, naming_sources
     metavar="'FIGURE > N'",
     help="Fail whatever the claims come to: 'gapless.ratio > 0.05', 'operations.latency_ms.p99 > 200'.",
 )
+@click.option(
+    "--allow-replicated", is_flag=True, help="Storm a server even where others are sent what it writes: replicas, say."
+)
 @click.option("--keep", is_flag=True, help="Leave the storm's own schema, database or file where it is.")
 @click.option(
     "--seed",

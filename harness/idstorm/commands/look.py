@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
@@ -32,9 +32,9 @@ def doctor() -> Iterator[str]:
         yield databases.diagnose(dialect)
 
 
-def clean(target: str, *, drop: bool) -> Iterator[str]:
-    """Yield, a line each, what runs that were killed have left on a target; and drop it, if that is asked for."""
+def clean(target: str, *, drop: bool, names: Sequence[str] = ()) -> Iterator[str]:
+    """Yield, a line each, what runs have left on a target; and drop it, if that is asked for: all of it, or by name."""
     require_posix()
     from idstorm.databases import doctor as databases
 
-    return databases.clean(target, drop=drop)
+    return databases.clean(target, drop=drop, names=names)

@@ -44,6 +44,7 @@ class MatrixRequest:
     quick: bool = False
     reader: bool = True  #: somebody reads wherever that makes sense
     control: bool = True  #: storm what is known to break first
+    allow_replicated: bool = False  #: what is written may be sent to others than the servers
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
 
     The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
     """
-    wish = Request((), fleet=request.fleet)
+    wish = Request((), fleet=request.fleet, allow_replicated=request.allow_replicated)
     orders = [
         replace(order_of(wish, found, address), reader_if_possible=request.reader)
         for found in preparation.found
@@ -171,4 +172,5 @@ def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
         words += ["--inserts", str(fleet.inserts)] if fleet.inserts else ["--time", f"{fleet.seconds:g}s"]
     words += [] if request.reader else ["--no-reader"]
     words += [] if request.control else ["--no-control"]
+    words += ["--allow-replicated"] if request.allow_replicated else []
     return " ".join([*words, "--seed", str(fleet.seed)])

@@ -74,6 +74,7 @@ class Request:
     settings: tuple[tuple[str, str], ...] = ()
     gates: tuple[Gate, ...] = ()
     keep: bool = False
+    allow_replicated: bool = False
     results: Path = Path("results")
     repeat: int | None = None  #: None: nothing is repeated
     control: bool = False  #: storm what is known to break first
@@ -186,6 +187,7 @@ def repeat_command(request: Request, on: Sequence[str]) -> str:
     words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
     words += ["--control"] if request.control else []
     words += ["--keep"] if request.keep else []
+    words += ["--allow-replicated"] if request.allow_replicated else []
     words += [] if request.repeat is None else ["--repeat", str(request.repeat)]
     words += ["--until-broken"] if request.until_broken else []
     for gate in request.gates:
@@ -245,4 +247,5 @@ def order_of(request: Request, found: catalogue.Found, address: targets.Address)
         isolation=request.isolation,
         settings=request.settings,
         keep=request.keep,
+        allow_replicated=request.allow_replicated,
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an end, the second ends at once."""
+"""Ctrl-C, SIGTERM, and the end of the terminal: the first asks for an end, the second ends at once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
 
 class Signals:
-    """What Ctrl-C and SIGTERM ask for."""
+    """What Ctrl-C, SIGTERM and SIGHUP ask for."""
 
     def __init__(self) -> None:
         self._asked = 0
@@ -38,12 +40,13 @@ class Signals:
 
 @contextmanager
 def interruptible() -> Iterator[Signals]:
-    """Yield what tells whether Ctrl-C or SIGTERM came."""
+    """Yield what tells whether Ctrl-C, SIGTERM or SIGHUP came. What is ignored stays so: `nohup` ignores SIGHUP."""
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():  # it can handle no signal, nor is one sent to it
         yield signals
         return
-    before = {number: signal.signal(number, signals.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signals.on_signal) for number in heeded}
     try:
         yield signals
     finally:

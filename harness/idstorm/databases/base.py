@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+import secrets
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
+from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.rows import read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
-from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
@@ -56,7 +59,7 @@ class CensusUnreadable(EnvironmentFault):
     """The census could not be read, or does not agree with the table's own count."""
 
 
-class Database(ABC):
+class Database(Namespaces):
     """One database: its capabilities, error codes, facts, namespace and census."""
 
     name: ClassVar[str]
@@ -74,22 +77,6 @@ class Database(ABC):
     """What `--set` may change, with the values that it may have; None: anything."""
     statements: ClassVar[Statements]
     """What its statements mean for a transaction."""
-
-    @abstractmethod
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
-        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
-
-        A lock is held all the while, so that nobody else clears it away.
-        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
-        """
-
-    @abstractmethod
-    def namespaces(self, url: sa.URL) -> dict[str, bool]:
-        """Return the namespaces that carry idstorm's mark, of whatever run, and whether each is still in use."""
-
-    @abstractmethod
-    def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a namespace and all that is in it."""
 
     @abstractmethod
     def prove(self, connection: Any, url: sa.URL) -> bool:
@@ -137,17 +124,13 @@ class Database(ABC):
         """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
         return None
 
-    @abstractmethod
-    def quiesce(self, url: sa.URL) -> bool:
-        """Wait until nothing of the storm is at work any more, and end what is. False: something may be."""
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Return who else a storm on this server concerns."""
+        return Bystanders()
 
-    def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
-        """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
-        with suppress(sa.exc.SQLAlchemyError, IdstormError):
-            try:
-                self.quiesce(inside)
-            finally:
-                self.drop_namespace(url, name)
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """Return, as statements, what a storm needs to be allowed to do, besides connecting."""
+        return []
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
@@ -218,7 +201,11 @@ class Database(ABC):
         """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL.
 
         An engine of the user's making can lead elsewhere by itself; one of ours does only if something in between does.
+        Transactions in two phases are given names that begin with the namespace's: so they are known again.
         """
+        name = None if url is None else self.name_in(url)
+        if name is not None:
+            engine.dialect.create_xid = lambda: f"{name}_{secrets.token_hex(8)}"  # type: ignore[method-assign]
 
         @sa.event.listens_for(engine, "connect")
         def on_connect(connection: Any, _: Any) -> None:

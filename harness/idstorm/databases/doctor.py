@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from idstorm.databases import targets
-from idstorm.databases.urls import mask, reaching
-from idstorm.errors import IdstormError, UsageError
+from idstorm.databases.namespaces.names import Namespace
+from idstorm.databases.urls import mask, reaching, secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError, UsageError
+from idstorm.redaction import redact
 
 
 def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -32,24 +34,51 @@ def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
         return f"✗  {dialect:11} {error}"
 
 
-def clean(target: str, *, drop: bool, environ: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Yield, a line each, the namespaces that carry idstorm's mark on a target; and drop them, if that is asked for.
+def clean(
+    target: str, *, drop: bool, names: Collection[str] = (), environ: Mapping[str, str] = os.environ
+) -> Iterator[str]:
+    """Yield, a line each, the namespaces on a target that look like idstorm's; and drop them, if that is asked for.
 
-    One that a run still works in is said to be in use, and never dropped.
-    Raises UsageError for a target that keeps none, and EnvironmentFault where it is out of reach.
+    What is dropped has idstorm's name and mark, belongs to the caller, and has a free lock; if it was made to be kept,
+    `names` has it. All others are shown with the reason. Where names are given, only those are looked at.
+    Raises UsageError for a target that keeps none, or has none of these names, and EnvironmentFault where it is out of
+    reach, or, after all others, where one could not be dropped.
     """
     address = targets.resolve(target, environ)
     if address.programs is not None or address.fault is not None:
-        raise UsageError(f"{target} is no server that outlives a run: give the URL of one")
+        raise UsageError(f"{target} is not a server that outlives a run: give the URL of one")
     with reaching(address.url):
-        for name, in_use in address.database.namespaces(address.url).items():
-            if in_use:
-                yield f"{name} in use"
-            elif drop:
-                address.database.drop_namespace(address.url, name)
-                yield f"dropped {name}"
-            else:
-                yield name
+        found = {one.name: one for one in address.database.namespaces(address.url)}
+        for name in names:
+            if name not in found:
+                raise UsageError(f"{target} has no namespace of idstorm's that is called {_shown(name)}")
+        failed = False
+        for one in found.values():
+            if not names or one.name in names:
+                try:
+                    yield _cleaned(address, one, drop=drop and (one.name in names or not one.kept))
+                except sa.exc.DBAPIError as error:
+                    failed = True
+                    words = redact(str(error.orig).strip().partition("\n")[0], secrets_of(address.url))
+                    yield f"{one.name} not dropped: {words}"
+    if failed:
+        raise EnvironmentFault("not all could be dropped: try again when nothing is at work in them any more")
+
+
+def _cleaned(address: targets.Address, one: Namespace, *, drop: bool) -> str:
+    name = _shown(one.name)
+    if one.strange is not None:
+        return f"{name} not touched: {_shown(one.strange)}"
+    if one.in_use or (drop and not address.database.reclaim(address.url, one.name)):
+        return f"{name} in use"
+    if drop:
+        return f"dropped {name}"
+    return f"{name} kept" if one.kept else name
+
+
+def _shown(text: str) -> str:
+    """Return a text that another may have chosen, without what a terminal would act on."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _try(address: targets.Address) -> str:

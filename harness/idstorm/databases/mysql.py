@@ -1,7 +1,5 @@
 """MySQL and MariaDB: a database for each storm.
 
-A database cannot carry a comment everywhere, so idstorm's mark is a table in it.
-
 https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
 https://mariadb.com/kb/en/mariadb-error-code-reference/
 """
@@ -9,26 +7,29 @@ https://mariadb.com/kb/en/mariadb-error-code-reference/
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, look
+from idstorm.databases.bystanders import Bystanders, of_mysql
 from idstorm.databases.census.mysql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import mysql as codes
 from idstorm.databases.committing import MYSQL
+from idstorm.databases.namespaces import mysql as databases
+from idstorm.databases.namespaces.holding import holding
+from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
 from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
-_MARK = "idstorm_mark"
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 _BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
@@ -63,35 +64,56 @@ class MySQL(Database):
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
         """Make a database that carries idstorm's mark."""
-        name = "idstorm_" + label.replace("-", "_")
+        name = name_of(label)
+        inside = self.inside(url, name)
         with self.administer(url) as connection:
-            with _allowed(url):
-                connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-            inside = url.set(database=name)
+            if not databases.take(connection, name):
+                raise EnvironmentFault(f"another session has the lock of {name}")
+            with self._allowed(url):
+                databases.make(connection, name)
             try:
-                with _allowed(url):
-                    connection.exec_driver_sql(f"CREATE TABLE {name}.{_MARK} (made TIMESTAMP)")
-                connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)")
-                yield inside
+                with self._allowed(url):
+                    databases.mark(connection, name, keep=keep)
+                with holding(connection, partial(self.administer, url), partial(databases.take, name=name)):
+                    yield inside
             finally:
                 if not keep:
                     self.clear(url, inside, name)
 
-    def namespaces(self, url: sa.URL) -> dict[str, bool]:
-        """Return the databases that carry idstorm's mark; one whose lock is free is in nobody's use."""
-        query = (
-            "SELECT table_schema, IS_FREE_LOCK(table_schema) FROM information_schema.tables "
-            f"WHERE table_name = '{_MARK}' ORDER BY 1"
-        )
+    @contextmanager
+    def _allowed(self, url: sa.URL) -> Iterator[None]:
+        """Name the privilege that is missing, if that is what keeps a database from being made."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if codes.number_of(error.orig) not in codes.PRIVILEGE:
+                raise
+            missing, *_ = self.privileges(url, two_phase=False)
+            raise EnvironmentFault(f"{url.username} may not make a database: {missing}") from error
+
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """The database is a part of the URL."""
+        return databases.leading_into(url, name)
+
+    def name_in(self, url: sa.URL) -> str | None:
+        """The database, if it is one of a storm's."""
+        return url.database if url.database is not None and url.database.startswith(PREFIX) else None
+
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the databases with idstorm's mark, or a name of its pattern."""
         with self.administer(url) as connection:
-            marked = connection.exec_driver_sql(query).all()
-        return {name: not free for name, free in marked if name.startswith("idstorm_")}
+            return databases.listed(connection)
+
+    @contextmanager
+    def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
+        """Take the lock that is called like the database."""
+        with self.administer(url) as connection:
+            yield databases.take(connection, name)
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a database, waiting for its locks in bounded time."""
+        """Drop a database, waiting for its locks in bounded time, and the mark last."""
         with self.administer(url) as connection:
-            connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10")
-            connection.exec_driver_sql(f"DROP DATABASE `{name}`")
+            databases.drop(connection, name)
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
         """Ask for the current database."""
@@ -107,6 +129,21 @@ class MySQL(Database):
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Neither sequences nor RETURNING."""
         return frozenset({"auto_increment", "integer_widths", "isolation_levels", "schemas", "two_phase"})
+
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Look for readers of the binary log, and for a cluster."""
+        return of_mysql(connection)
+
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """A database is made; others' sessions and prepared transactions take privileges of their own to be seen."""
+        user = url.get_dialect()().identifier_preparer.quote(url.username or "you")
+        needed = [f"GRANT ALL ON `idstorm\\_%`.* TO {user}", f"GRANT PROCESS ON *.* TO {user}"]
+        return [
+            *needed,
+            *([f"GRANT {self.sees_prepared} ON *.* TO {user}"] if two_phase and self.sees_prepared else []),
+        ]
+
+    sees_prepared: ClassVar[str | None] = "XA_RECOVER_ADMIN"  #: the privilege that lists prepared transactions
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for the global variable."""
@@ -259,22 +296,14 @@ class MySQL(Database):
         status = getattr(connection, "server_status", None)
         return None if status is None else bool(status & _IN_TRANSACTION)
 
-    def quiesce(self, url: sa.URL) -> bool:
-        """Wait for the sessions in the namespace, then end them."""
-        ours = f"FROM information_schema.processlist WHERE db = '{url.database}' AND id <> CONNECTION_ID()"
-        try:
-            with self.administer(url) as connection:
-                for attempt in range(100):
-                    waiting = list(connection.exec_driver_sql(f"SELECT id {ours}").scalars())
-                    if not waiting:
-                        return True
-                    for session in waiting if attempt >= 50 else []:
-                        with suppress(sa.exc.SQLAlchemyError):  # it has ended by itself
-                            connection.exec_driver_sql(f"KILL {session}")
-                    time.sleep(0.1)
-        except (sa.exc.SQLAlchemyError, EnvironmentFault):
-            pass
-        return False
+    def quiesce(self, url: sa.URL) -> Quiet:
+        """Wait for the sessions in the namespace, then end them, and give up what they had prepared."""
+        name = self.name_in(url)
+        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
+            if name is not None:
+                with self.administer(url) as connection:
+                    return databases.quiesce(connection, name)
+        return Quiet(False)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
@@ -287,6 +316,7 @@ class MariaDB(MySQL):
 
     name = "mariadb"
     inner_tables = "innodb_sys_tables"
+    sees_prepared = None
     schemes = ("mariadb",)
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
@@ -326,16 +356,3 @@ def _literal(text: str) -> str:
 
 def _version(connection: sa.Connection) -> str:
     return str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-
-
-@contextmanager
-def _allowed(url: sa.URL) -> Iterator[None]:
-    """Name the privilege that is missing, if that is what keeps a database from being made."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        if codes.number_of(error.orig) not in codes.PRIVILEGE:
-            raise
-        raise EnvironmentFault(
-            f"{url.username} may not make a database: GRANT ALL ON `idstorm\\_%`.* TO {url.username}"
-        ) from error

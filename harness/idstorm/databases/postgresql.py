@@ -2,32 +2,31 @@
 
 The search path stands in the URL, as an option of the connection: set by SQL it would be undone by the first rollback,
 and `ns, public` would let `create_all` find a user's table of the same name.
-
 """
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
+from idstorm.databases.bystanders import Bystanders, of_postgresql
 from idstorm.databases.census.postgresql import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import postgresql as codes
 from idstorm.databases.committing import POSTGRESQL
+from idstorm.databases.namespaces import postgresql as schemas
+from idstorm.databases.namespaces.holding import holding
+from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
 from idstorm.databases.uniques import Unique, guards
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
-
-_MARK = "idstorm: the schema of one storm, to be dropped after it"
-_SEARCH_PATH = re.compile(r"-csearch_path=(\w+)")
 
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
@@ -68,39 +67,45 @@ class PostgreSQL(Database):
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
         """Make a schema that carries idstorm's mark, and lead every connection into it alone."""
-        name = "idstorm_" + label.replace("-", "_")
-        options = " ".join([str(url.query.get("options", "")), f"-csearch_path={name}"]).strip()
+        name = name_of(label)
+        inside = self.inside(url, name)
         with self.administer(url) as connection:
             try:
-                connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+                schemas.make(connection, name, keep=keep)
             except sa.exc.ProgrammingError as error:
                 if codes.state_of(error.orig) != codes.PRIVILEGE:
                     raise
-                raise EnvironmentFault(
-                    f"{url.username} may not make a schema in {url.database}: "
-                    f"GRANT CREATE ON DATABASE {url.database} TO {url.username}"
-                ) from error
-            inside = url.update_query_dict({"options": options, "application_name": name})
+                (missing,) = self.privileges(url, two_phase=False)
+                raise EnvironmentFault(f"{url.username} may not make a schema in {url.database}: {missing}") from error
             try:
-                connection.exec_driver_sql(f"COMMENT ON SCHEMA {name} IS '{_MARK}'")
-                connection.exec_driver_sql(f"SELECT pg_advisory_lock(hashtextextended('{name}', 0))")
-                yield inside
+                with holding(connection, partial(self.administer, url), partial(schemas.take, name=name)):
+                    yield inside
             finally:
                 if not keep:
                     self.clear(url, inside, name)
 
-    def namespaces(self, url: sa.URL) -> dict[str, bool]:
-        """Return the schemas that carry idstorm's mark; one whose lock can be had is in nobody's use."""
-        query = (
-            "SELECT nspname, pg_try_advisory_lock_shared(hashtextextended(nspname, 0)) FROM pg_namespace "
-            "WHERE obj_description(oid, 'pg_namespace') = %(mark)s ORDER BY 1"
-        )
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """The search path is an option of the connection."""
+        return schemas.leading_into(url, name)
+
+    def name_in(self, url: sa.URL) -> str | None:
+        """Read it from the search path."""
+        return schemas.schema_of(url)
+
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the schemas with idstorm's mark, or a name of its pattern."""
         with self.administer(url) as connection:
-            return {name: not had for name, had in connection.exec_driver_sql(query, {"mark": _MARK})}
+            return schemas.listed(connection)
+
+    @contextmanager
+    def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
+        """Take the advisory lock."""
+        with self.administer(url) as connection:
+            yield schemas.take(connection, name)
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Also say what to do about a pooler that does not take what the URL asks for."""
+        """Look for names in the catalogue alone, and say what to do about a pooler that does not take the options."""
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(super().administer(url))
@@ -108,17 +113,17 @@ class PostgreSQL(Database):
                 if _UNSUPPORTED in str(fault):
                     raise EnvironmentFault(f"{fault}; {self.astray}") from fault
                 raise
+            connection.exec_driver_sql("SET search_path = pg_catalog")
             yield connection
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
         """Drop a schema and all that is in it, waiting for its locks in bounded time."""
         with self.administer(url) as connection:
-            connection.exec_driver_sql("SET lock_timeout = '10s'")
-            connection.exec_driver_sql(f'DROP SCHEMA "{name}" CASCADE')
+            schemas.drop(connection, name)
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
         """Ask for the current schema: none where the search path leads nowhere."""
-        return str(ask(connection, "SELECT current_schema()")) == _namespace(url)
+        return str(ask(connection, "SELECT current_schema()")) == self.name_in(url)
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
         """Set each setting, and commit: a rollback would undo it."""
@@ -141,6 +146,15 @@ class PostgreSQL(Database):
         }
         prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
+
+    def bystanders(self, connection: sa.Connection) -> Bystanders:
+        """Look for publications of all tables, logical slots, replicas, and event triggers."""
+        return of_postgresql(connection)
+
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """A schema is made, whose owner may do anything in it."""
+        quote = url.get_dialect()().identifier_preparer.quote
+        return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(url.username or 'you')}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for it as SHOW does."""
@@ -278,35 +292,16 @@ class PostgreSQL(Database):
         status = getattr(getattr(connection, "info", None), "transaction_status", None)
         return None if status is None else int(status) != 0
 
-    def quiesce(self, url: sa.URL) -> bool:
+    def quiesce(self, url: sa.URL) -> Quiet:
         """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
-        name = _namespace(url)
-        ours = f"FROM pg_stat_activity WHERE application_name = '{name}' AND pid <> pg_backend_pid()"
-        try:
-            with self.administer(url) as connection:
-                for prepared in connection.exec_driver_sql(
-                    "SELECT DISTINCT p.gid FROM pg_prepared_xacts p JOIN pg_locks l "
-                    "ON l.virtualtransaction = '-1/' || p.transaction JOIN pg_class c ON c.oid = l.relation "
-                    f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{name}'"
-                ).scalars():
-                    connection.execute(sa.text("ROLLBACK PREPARED " + literal(prepared)))
-                for attempt in range(100):
-                    if not connection.exec_driver_sql(f"SELECT count(*) {ours}").scalar_one():
-                        return True
-                    if attempt >= 50:
-                        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {ours}")
-                    time.sleep(0.1)
-        except (sa.exc.SQLAlchemyError, EnvironmentFault):
-            pass
-        return False
+        name = self.name_in(url)
+        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
+            if name is not None:
+                with self.administer(url) as connection:
+                    return schemas.quiesce(connection, name)
+        return Quiet(False)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
         return packed_census(connection, id_, token, codec)
-
-
-def _namespace(url: sa.URL) -> str | None:
-    """Return the schema that a storm's URL leads into."""
-    found = _SEARCH_PATH.search(str(url.query.get("options", "")))
-    return found[1] if found else None

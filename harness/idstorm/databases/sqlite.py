@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -26,17 +23,14 @@ from idstorm.databases.census.sqlite import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import sqlite as codes
 from idstorm.databases.committing import SQLITE
-from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.databases.namespaces import sqlite as files
+from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.errors import UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 
-with suppress(ImportError):  # on Windows, where nothing is stormed
-    import fcntl
-
 _LARGEST = (1 << 63) - 1
-_PREFIX = "idstorm-"
-_OURS = re.compile(r"idstorm-\d{8}-\d{6}-[0-9a-f]{4}-\d+r?\.db")
 
 
 class SQLite(Database):
@@ -57,46 +51,41 @@ class SQLite(Database):
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
         """Yield a fresh file: beside the one that the URL names, or else in a temporary folder."""
-        if url.database is None:
-            folder = tempfile.mkdtemp(prefix="idstorm-")
-            try:
-                yield url.set(database=str(Path(folder) / f"{_PREFIX}{label}.db"))
-            finally:
-                if not keep:
-                    shutil.rmtree(folder, ignore_errors=True)
-            return
-        path = Path(url.database).absolute().with_name(f"{_PREFIX}{label}.db")
-        try:
-            path.touch(exist_ok=False)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot make a file in {path.parent}: {error.strerror}") from error
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # of another kind than SQLite's own locks, which it does not touch
-            try:
-                yield url.set(database=str(path))
-            finally:
-                if not keep:
-                    self.drop_namespace(url, path.name)
+        with files.made(url, label, keep=keep) as path:
+            yield files.leading_to(url, path)
 
-    def namespaces(self, url: sa.URL) -> dict[str, bool]:
-        """Return the files beside the one that the URL names whose names only idstorm gives."""
-        if url.database is None:
-            return {}
-        folder = Path(url.database).absolute().parent
-        ours = sorted(path for path in folder.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
-        return {path.name: _is_locked(path) for path in ours}
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """Another file, named in the same way."""
+        return files.leading_to(url, files.place_of(url, name))
+
+    def name_in(self, url: sa.URL) -> str | None:
+        """The name of the file."""
+        path = files.file_of(url)
+        return None if path is None else path.name
+
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the files beside the one that the URL names, or else the temporary folders."""
+        return files.listed(url)
+
+    def locked(self, url: sa.URL, name: str) -> AbstractContextManager[bool]:
+        """Take the kernel's lock of the file or folder."""
+        return files.locked(files.place_of(url, name))
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Remove a file, and what SQLite keeps beside it."""
-        assert url.database is not None
-        path = Path(url.database).absolute().with_name(name)
-        for ending in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
+        """Remove a folder, or a file and what SQLite keeps beside it."""
+        files.remove(files.place_of(url, name))
+
+    def reclaim(self, url: sa.URL, name: str) -> bool:
+        """Nobody has to be waited for: a file can be removed while it is open."""
+        with self.locked(url, name) as had:
+            if had:
+                self.drop_namespace(url, name)
+            return had
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
         """Ask for the file that is open."""
         ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
-        return url.database is not None and os.path.realpath(path) == os.path.realpath(url.database)
+        return os.path.realpath(str(path)) == os.path.realpath(_path(url))
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
         """Set the pragmas, and let the driver's own BEGIN stand back where another is asked for."""
@@ -208,24 +197,27 @@ class SQLite(Database):
         inner = getattr(connection, "driver_connection", connection)
         return getattr(inner, "in_transaction", None)
 
-    def quiesce(self, url: sa.URL) -> bool:
+    def quiesce(self, url: sa.URL) -> Quiet:
         """Whoever holds the write lock is still at work: it must be had once, within its timeout."""
-        assert url.database is not None
         try:
-            connection = sqlite3.connect(url.database, timeout=15, isolation_level=None)
+            connection = sqlite3.connect(_path(url), timeout=15, isolation_level=None)
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
             finally:
                 connection.close()
         except sqlite3.Error:
-            return False
-        return True
+            return Quiet(False)
+        return Quiet(True)
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """The driver opens no transaction for a SELECT, so BEGIN is said aloud."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        """The driver opens no transaction for a SELECT, so BEGIN is said aloud.
+
+        A cache that it shared with others of this process would show what they have not committed, or be locked by it.
+        https://www.sqlite.org/sharedcache.html
+        """
+        engine = sa.create_engine(url.difference_update_query(["cache"]), poolclass=sa.NullPool)
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
@@ -236,7 +228,7 @@ class SQLite(Database):
     def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
         """A file that is not there would be made, and be empty."""
         try:
-            there = os.stat(url.database or "")
+            there = os.stat(_path(url))
         except OSError:
             raise CensusUnreadable("the file of the database is gone") from None
         if f"{there.st_dev}:{there.st_ino}" != database:
@@ -249,10 +241,5 @@ class SQLite(Database):
         return packed_census(connection, id_, token, codec)
 
 
-def _is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _path(url: sa.URL) -> str:
+    return str(files.file_of(url) or "")

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database
 from idstorm.databases.mysql import MariaDB, MySQL
+from idstorm.databases.namespaces.sqlite import is_in_memory
 from idstorm.databases.postgresql import PostgreSQL
 from idstorm.databases.private.programs import VARIABLES, Programs, look
 from idstorm.databases.private.server import PrivateServer
@@ -225,6 +226,6 @@ def _database(url: sa.URL) -> Database:
         raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
     if dialect == SQLite.name and not Path(url.database or "default").absolute().name:
         raise UsageError(f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it")
-    if dialect == SQLite.name and url.database in ("", ":memory:"):
+    if dialect == SQLite.name and is_in_memory(url):
         raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
     return database

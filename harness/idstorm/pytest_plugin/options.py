@@ -22,6 +22,7 @@ _WORDS = {
     "results": ("DIR", "Where the folders of runs are made and kept. Default: pytest's temporary folder."),
 }
 _FLAGS = {
+    "allow-replicated": "Storm a server even where others are sent what it writes: replicas, say.",
     "strict": "What was joined and comes out inconclusive fails the run, instead of being a warning.",
     "require": "A database that is not there is a failure, and no skip.",
 }

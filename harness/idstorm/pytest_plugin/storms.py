@@ -89,6 +89,7 @@ class Storms:
                 headroom=headroom,
                 gates=(*given.gates, *map(parse_gate, [fail_if] if isinstance(fail_if, str) else fail_if)),
                 results=self._results,
+                allow_replicated=bool(configured(self._request.config, "allow-replicated")),
                 control=control,
                 path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
                 notes=_company(self._request.config),

@@ -74,7 +74,8 @@ def take_census(
     capacity, capacity_unread = _capacity(scenario, plan, work, url)
     return replace(
         ending,
-        quiet=quiet,
+        quiet=quiet.reached,
+        notes=(*ending.notes, *_rolled_back(quiet.rolled_back)),
         operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
         facts=_facts(scenario, manner, plan, url),
         reader=missed,
@@ -82,6 +83,14 @@ def take_census(
         capacity_unread=capacity_unread,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _rolled_back(count: int) -> list[str]:
+    """Return a sentence on the prepared transactions that the storm has left."""
+    if not count:
+        return []
+    were = "transactions of the storm were" if count > 1 else "transaction of the storm was"
+    return [f"{count} {were} left prepared, and rolled back before the census"]
 
 
 def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: Path) -> str | None:

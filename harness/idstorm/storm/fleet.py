@@ -24,6 +24,7 @@ from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
 from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.aftermath import NO_CENSUS, has_recorded, take_census
+from idstorm.storm.beforehand import look_around
 from idstorm.storm.course import Stop, run_course
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, users_own
 from idstorm.storm.launch import Crew
@@ -58,6 +59,7 @@ class Order:
     pool_timeout: float = 30.0
     patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
     isolation: str | None = None
+    allow_replicated: bool = False  #: what is written may be sent to others than the server
     keep: bool = False  #: leave the namespace where it is
     settings: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()  #: what the report has to say of how the storm was made
@@ -156,6 +158,7 @@ def _storm(
     database, url, scenario = order.address.database, order.address.url, order.found.scenario
     if order.address.fault is not None:
         raise EnvironmentFault(order.address.fault)
+    around = look_around(order)
     work, label = work_of(scenario), f"{run}-{folder.name.partition('-')[0]}"
     rehearsed, work = _rehearse(order, work, f"{label}r")
     unread = why_none(scenario, rehearsed.ids)
@@ -181,7 +184,7 @@ def _storm(
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
-        notes=(*order.notes, *_more_than_asked(order), *rehearsed.notes),
+        notes=(*order.notes, *around, *_more_than_asked(order), *rehearsed.notes),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
         raise UsageError(

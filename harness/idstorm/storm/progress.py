@@ -91,7 +91,7 @@ class _Follower:
         with suppress(OSError, ValueError, IndexError, KeyError):
             lines = tape.codes_path(self.folder, self.client).read_text(encoding="utf-8").splitlines()
             code = json.loads(lines[self.first[0] - 1])
-            return None if code.get("refused") else str(code["code"])  # what is refused is a finding, and may have an end
+            return None if code.get("refused") else str(code["code"])  # a refusal is a finding
         return None
 
 

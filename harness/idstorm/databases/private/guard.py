@@ -22,6 +22,10 @@ the pipe does not end, so there is no instant at which idstorm could be killed a
 _SILENCED = ("PG", "MYSQL", "MARIADB", "IDSTORM", "LC_", "LANG")
 """Variables that would change a server's settings, or give it secrets that are none of its business."""
 
+TEMPORARY = "tmp"
+"""The folder for what the processes write beside their data. Their own folder stays the one of who started them."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _PATIENCE = 30.0  # more than the watchdog's own
 
 
@@ -41,22 +45,42 @@ class Guard:
             start_new_session=True,  # out of reach of Ctrl-C
         )
 
-    def own(self, path: Path) -> None:
-        """Give a file or folder to the user that the processes run as."""
+    def make_folder(self, name: str) -> Path:
+        """Make a folder for the processes alone, in which idstorm itself writes nothing."""
+        path = self._folder / name
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            self._own(descriptor)
+        finally:
+            os.close(descriptor)
+        return path
+
+    def make_secret(self, name: str, text: str) -> Path:
+        """Make a file that the processes alone can read."""
+        path = self._folder / name
+        with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
+            file.write(text)
+            self._own(file.fileno())
+        return path
+
+    def _own(self, descriptor: int) -> None:
+        """Give what is open to the user that the processes run as: by its descriptor, which no link leads astray."""
         if self._user is not None:
-            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+            os.fchown(descriptor, self._user.pw_uid, self._user.pw_gid)
 
     def run(self, command: list[str], stdin: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
         """Start a process, in a group of its own, that adds what it says to the file `log`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SILENCED)}
-        with (self._folder / "log").open("ab") as log:
+        log_flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        with os.fdopen(os.open(self._folder / "log", log_flags, 0o600), "ab") as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", _ANNOUNCED, "sh", str(stdin), *command],
                 stdin=self._watchdog.stdin,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env={**kept, "LC_ALL": "C", "TMPDIR": str(self._folder)},
+                env={**kept, "LC_ALL": "C", "TMPDIR": str(self._folder / TEMPORARY)},
                 start_new_session=True,
                 user=self._user.pw_uid if self._user else None,
                 group=self._user.pw_gid if self._user else None,

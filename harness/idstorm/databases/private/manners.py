@@ -22,6 +22,7 @@ from idstorm.databases.private.programs import Programs
 from idstorm.errors import EnvironmentFault
 
 SUPERUSER = "idstorm"
+_LONGEST = 1 << 12  # bytes of a file that tells of a server's process
 
 
 class Manners(ABC):
@@ -147,7 +148,7 @@ class MariaDB(MySQL):
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
         """Feed the server its own files, a statement a line as it wants them, and take away all who could log in."""
         script = folder / "bootstrap.sql"
-        with script.open("wb") as file:
+        with script.open("xb") as file:
             file.write(b"CREATE DATABASE mysql;\nUSE mysql;\n")
             for name in ("system_tables", "system_tables_data"):
                 places = [programs.share / f"{prefix}_{name}.sql" for prefix in ("mariadb", "mysql")]
@@ -166,7 +167,10 @@ MANNERS: dict[str, Manners] = {"postgresql": PostgreSQL(), "mysql": MySQL(), "ma
 
 
 def _lines(path: Path) -> list[str]:
+    """Return the lines of a file that the server's user has made: what is not a short, plain file has none."""
     try:
-        return [line.strip() for line in path.read_text().splitlines()]
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            return [line.strip() for line in file.read(_LONGEST).decode(errors="replace").splitlines()]
     except OSError:
         return []

@@ -1,7 +1,7 @@
 """A private server: started for a run in a temporary folder, taken away after it, crashed and restarted in between.
 
 It listens on the loopback only, its settings are those that it is shipped with, and it has one superuser with a random
-password. As root it runs as `nobody`, who owns nothing else. It never outlives idstorm, however idstorm ends.
+password. As root it runs as `nobody`, who owns its data and nothing else. It never outlives idstorm, however that ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from idstorm.databases.private.guard import Guard
+from idstorm.databases.private.guard import TEMPORARY, Guard
 from idstorm.databases.private.manners import MANNERS, SUPERUSER
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.surroundings import can_run, free_port, room, unprivileged
@@ -23,6 +23,7 @@ from idstorm.errors import EnvironmentFault
 from idstorm.redaction import redact
 
 _LAST_LINES = 12
+_ORPHANS = 10.0  # seconds for the children of a killed server to notice
 _TRIES = 3  # ports: between the look and the bind, another may take one
 
 
@@ -46,7 +47,7 @@ class PrivateServer:
         self._programs = programs  # as the server's user can reach them
         self._guard: Guard | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._crashed = False
+        self._serves = False  # it has come up, and has not been shut down since
 
     @property
     def url(self) -> str:
@@ -75,9 +76,9 @@ class PrivateServer:
         self.folder = room(user) / f"idstorm-{self.programs.dialect}-{secrets.token_hex(8)}"
         self._guard = guard = Guard(self.folder, user)
         try:
-            self.folder.mkdir()
-            self.folder.chmod(0o755)
-            guard.own(self.folder)
+            self.folder.mkdir(mode=0o700)
+            self.folder.chmod(0o755)  # whatever the umask; it stays ours, so that nobody else can put anything there
+            guard.make_folder(TEMPORARY)
             reachable = user is None or can_run(self.programs, user)
             self._programs = self.programs if reachable else self.programs.lend(self.folder / "programs")
             self._make_data(guard)
@@ -106,7 +107,6 @@ class PrivateServer:
     def crash(self) -> None:
         """SIGKILL the server and all of its processes."""
         if self._guard is not None and self._process is not None and not self._guard.ended(self._process):
-            self._crashed = True
             self._guard.kill(self._process)
 
     def stop(self) -> None:
@@ -115,10 +115,10 @@ class PrivateServer:
         if guard is None:
             return
         try:
-            if self._crashed and self._manners.leaves_memory:
-                # What PostgreSQL had in shared memory outlives a crash, and only its next start gives it back.
-                with suppress(EnvironmentFault, OSError):
-                    self._launch(guard)
+            if self._manners.leaves_memory and self._serves and self._process and guard.ended(self._process):
+                # It crashed, or was killed by others. What PostgreSQL had in shared memory outlives that, and only its
+                # next start gives it back, which has to wait until its orphans have ended.
+                until(lambda: self._comes_up(guard), _ORPHANS)
             self._shut_down(guard)
         finally:
             guard.close()
@@ -132,12 +132,8 @@ class PrivateServer:
         return redact("\n".join(lines[-_LAST_LINES:]), [self._password])
 
     def _make_data(self, guard: Guard) -> None:
-        data, secret = self.folder / "data", self.folder / "secret"
-        data.mkdir(mode=0o700)
-        secret.touch(mode=0o600)
-        secret.write_text(self._manners.secret(self._password))
-        guard.own(data)
-        guard.own(secret)
+        guard.make_folder("data")
+        guard.make_secret("secret", self._manners.secret(self._password))
         command, stdin = self._manners.initialise(self._programs, self.folder)
         self._process = process = guard.run(command, stdin)
         if not until(lambda: guard.ended(process), self._patience) or process.returncode:
@@ -153,7 +149,13 @@ class PrivateServer:
         until(lambda: guard.ended(process) or ready(), self._patience)
         if guard.ended(process) or not ready():
             raise self._fault("did not come up")
-        self._crashed = False
+        self._serves = True
+
+    def _comes_up(self, guard: Guard) -> bool:
+        with suppress(EnvironmentFault, OSError):
+            self._launch(guard)
+            return True
+        return False
 
     def _shut_down(self, guard: Guard) -> None:
         process = self._process
@@ -161,6 +163,7 @@ class PrivateServer:
             os.kill(process.pid, self._manners.farewell)
             until(lambda: guard.ended(process), self._patience)
             guard.kill(process)
+        self._serves = False
 
     def _fault(self, what: str) -> EnvironmentFault:
         programs, code = self.programs, self._process and self._process.returncode

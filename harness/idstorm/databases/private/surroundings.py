@@ -51,16 +51,25 @@ def can_run(programs: Programs, user: pwd.struct_passwd) -> bool:
 
 
 def room(user: pwd.struct_passwd | None) -> Path:
-    """Return the folder for temporary folders; if a user is given, one that this user can reach."""
+    """Return the folder for temporary folders, in which nobody can take away or replace what is another's.
+
+    If a user is given, it is one that this user can reach.
+    """
     places = [Path(place).resolve() for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")]
     for place in places:
-        way = [place, *place.parents]
-        if user is None or all(folder.is_dir() and folder.stat().st_mode & stat.S_IXOTH for folder in way):
+        way = [folder.stat() for folder in (place, *place.parents) if folder.is_dir()]
+        reachable = user is None or all(there.st_mode & stat.S_IXOTH for there in way)
+        if place.is_dir() and reachable and all(map(_is_safe, way)):
             return place
     raise EnvironmentFault(
-        f"a server that runs as {user.pw_name if user else 'you'} can reach none of {', '.join(map(str, places))}: "
-        "set TMPDIR to a folder that it can"
+        f"a server that runs as {user.pw_name if user else 'you'} needs a folder that it can reach, and in which no "
+        f"other user can replace what is yours, unlike {', '.join(map(str, places))}: set TMPDIR to one"
     )
+
+
+def _is_safe(there: os.stat_result) -> bool:
+    trusted = there.st_uid in (0, os.geteuid())
+    return trusted and (not there.st_mode & stat.S_IWOTH or bool(there.st_mode & stat.S_ISVTX))
 
 
 def free_port() -> int:

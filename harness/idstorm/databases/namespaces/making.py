@@ -1,0 +1,66 @@
+"""What each database has to fill in for namespaces: made for a storm, proved to be the storm's own, and taken away."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, suppress
+
+import sqlalchemy as sa
+
+from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.errors import IdstormError
+
+
+class Namespaces(ABC):
+    """The namespaces of a database."""
+
+    @abstractmethod
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
+        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
+
+        A lock is held all the while, so that nobody else clears it away.
+        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
+        """
+
+    @abstractmethod
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """Return the URL that leads into a namespace, and nowhere else, whatever else the given one names."""
+
+    @abstractmethod
+    def name_in(self, url: sa.URL) -> str | None:
+        """Return the namespace that a storm's URL leads into; None for a URL that is not one of a storm's."""
+
+    @abstractmethod
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the namespaces that look like idstorm's, of whatever run, with what is known of each."""
+
+    @abstractmethod
+    def locked(self, url: sa.URL, name: str) -> AbstractContextManager[bool]:
+        """Hold a namespace's lock. Yields False where another has it."""
+
+    @abstractmethod
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Drop a namespace and all that is in it."""
+
+    def reclaim(self, url: sa.URL, name: str) -> bool:
+        """Drop a namespace that was left behind, with what is still at work in it. False: a run has its lock."""
+        with self.locked(url, name) as had:
+            if had:
+                self.quiesce(self.inside(url, name))
+                self.drop_namespace(url, name)
+            return had
+
+    @abstractmethod
+    def quiesce(self, url: sa.URL) -> Quiet:
+        """Wait until nothing of the storm is at work any more, and end what is.
+
+        Nothing is ended that is not the storm's by a name that it gave, or by where it is at work.
+        """
+
+    def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
+        """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
+        with suppress(sa.exc.SQLAlchemyError, IdstormError):
+            try:
+                self.quiesce(inside)
+            finally:
+                self.drop_namespace(url, name)

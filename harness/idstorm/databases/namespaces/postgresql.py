@@ -1,0 +1,153 @@
+"""PostgreSQL: a schema that carries idstorm's mark as its comment, under an advisory lock.
+
+The connections that do this look for names in the catalogue alone. Else a function that somebody has put on the search
+path could be called instead of the catalogue's, with the rights of who clears up.
+https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, is_stamped
+from idstorm.errors import EnvironmentFault
+
+_MARKS = {
+    "idstorm: the schema of one storm, to be dropped after it": "left",
+    "idstorm: the schema of one storm, kept": "kept",
+}
+_LEFT, _KEPT = _MARKS
+_WORD = re.compile(r"(?:\\.|[^\\\s])+", re.DOTALL)  # blanks part the options of a connection, a backslash takes one in
+_SEARCH_PATH = re.compile(r"(?:-c|--)search[-_]path=.*", re.DOTALL | re.IGNORECASE)
+_OURS = re.compile(rf"-csearch_path=({PREFIX}\w+)")
+_LOCK = "hashtextextended(%s, 0)"
+
+_SESSIONS = (
+    "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database() "
+    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+_WRITERS = """
+SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND a.backend_type = 'client backend' AND pid <> pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+"""
+"""Those who may be changing something in a schema, whatever they call themselves."""
+
+_PREPARED = """
+SELECT DISTINCT quote_literal(p.gid) FROM pg_prepared_xacts p
+JOIN pg_locks own ON own.transactionid = p.transaction AND own.mode = 'ExclusiveLock' AND own.pid IS NULL
+JOIN pg_locks held ON held.virtualtransaction = own.virtualtransaction AND held.pid IS NULL
+JOIN pg_class c ON c.oid = held.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.database = current_database() AND held.locktype = 'relation' AND n.nspname = %s
+AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""Prepared transactions that hold locks in a schema.
+
+A prepared transaction has no process. It goes by the virtual number of the session that prepared it, or, since the
+server was last started, by -1 and its own: what is sure is the lock that it has on its own number.
+https://www.postgresql.org/docs/current/view-pg-locks.html
+"""
+
+
+def leading_into(url: sa.URL, name: str) -> sa.URL:
+    """Return a URL whose connections find the schema, and nothing else; a search path of its own is replaced."""
+    given = url.query.get("options", "")
+    options = _without_search_path(given if isinstance(given, str) else " ".join(given))
+    told = {"options": " ".join([*options, f"-csearch_path={name}"]), "application_name": name}
+    return url.update_query_dict(told)
+
+
+def schema_of(url: sa.URL) -> str | None:
+    """Return the schema that a storm's URL leads into; None for a URL that is not one of a storm's."""
+    words = _WORD.findall(str(url.query.get("options", "")))
+    ours = _OURS.fullmatch(words[-1]) if words else None  # the last one counts, and it is idstorm that puts it there
+    return ours[1] if ours else None
+
+
+def _without_search_path(options: str) -> Iterator[str]:
+    words = iter(_WORD.findall(options))
+    for word in words:
+        whole = word + next(words, "") if word == "-c" else word
+        if not _SEARCH_PATH.fullmatch(re.sub(r"\\(.)", r"\1", whole)):
+            yield whole
+
+
+def make(connection: sa.Connection, name: str, *, keep: bool) -> None:
+    """Make a schema, mark it, and hold its lock for as long as the session lasts, all at one instant for others."""
+    quoted = connection.dialect.identifier_preparer.quote_identifier(name)
+    connection.exec_driver_sql("BEGIN")
+    try:
+        if not take(connection, name):
+            raise EnvironmentFault(f"another session has the lock of {name}")
+        connection.exec_driver_sql(f"CREATE SCHEMA {quoted}")
+        connection.exec_driver_sql(f"COMMENT ON SCHEMA {quoted} IS '{_KEPT if keep else _LEFT}'")
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with suppress(sa.exc.SQLAlchemyError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def take(connection: sa.Connection, name: str) -> bool:
+    """Take a schema's lock for this session. Returns False where another has it."""
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})", (name,)).scalar_one())
+
+
+def listed(connection: sa.Connection) -> list[Namespace]:
+    """Return the schemas with idstorm's mark, or with a name of its pattern."""
+    query = (
+        "SELECT nspname, obj_description(oid, 'pg_namespace'), pg_get_userbyid(nspowner), current_user "
+        "FROM pg_namespace ORDER BY 1"
+    )
+    known = [
+        found(name, mark=_MARKS.get(comment), owner=owner, caller=caller)
+        for name, comment, owner, caller in connection.exec_driver_sql(query)
+        if comment in _MARKS or is_stamped(name)
+    ]
+    return [one if one.strange else replace(one, in_use=_is_in_use(connection, one.name)) for one in known]
+
+
+def _is_in_use(connection: sa.Connection, name: str) -> bool:
+    """Whether a lock is held, or sessions are at work: a run that has lost its lock is about to take it again."""
+    asked = f"SELECT pg_try_advisory_lock_shared({_LOCK}), EXISTS (SELECT {_SESSIONS})"
+    had, at_work = connection.exec_driver_sql(asked, (name, name)).one()
+    return at_work or not had
+
+
+def drop(connection: sa.Connection, name: str) -> None:
+    """Drop a schema and all that is in it, waiting for its locks in bounded time."""
+    connection.exec_driver_sql("SET lock_timeout = '10s'")
+    connection.exec_driver_sql(f"DROP SCHEMA {connection.dialect.identifier_preparer.quote_identifier(name)} CASCADE")
+
+
+def quiesce(connection: sa.Connection, name: str) -> Quiet:
+    """Wait for the sessions of a storm, then end them, and then give up what they had prepared.
+
+    A storm's sessions carry the name of its schema, which no URL changes; its transactions have locks in that schema.
+    Who writes there under another name, which the work may have chosen, is waited for and not ended.
+    """
+    for attempt in range(100):
+        ours = connection.exec_driver_sql(f"SELECT count(*) {_SESSIONS}", (name,)).scalar_one()
+        if not ours and not connection.exec_driver_sql(_WRITERS, (name,)).scalar_one():
+            break
+        if attempt >= 50:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {_SESSIONS}", (name,)).all()
+        time.sleep(0.1)
+    else:
+        return Quiet(False)
+    prepared = _prepared(connection, name)
+    for written in prepared:
+        connection.exec_driver_sql(f"ROLLBACK PREPARED {written}", execution_options={"no_parameters": True})
+    return Quiet(True, len(prepared))
+
+
+def _prepared(connection: sa.Connection, name: str) -> Sequence[str]:
+    """Return the storm's prepared transactions, each as SQL has it between quotes."""
+    return connection.exec_driver_sql(_PREPARED, (name,)).scalars().all()

@@ -1,0 +1,111 @@
+"""What is looked at before a storm: whether the server has the connections for it, and whom else it would reach."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from idstorm.databases.bystanders import Bystanders
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.record.tape import Layout
+from idstorm.redaction import redact
+
+if TYPE_CHECKING:
+    from idstorm.storm.fleet import Order
+
+_OWN = 3  #: idstorm's own: one that holds the lock, and what makes, watches and reads the tables
+_TRIES, _INSTANT = 6, 0.5  # looks, and seconds between them: a storm that has just ended is still giving its own back
+
+
+_ROW_HERE = 0.5e-3  # megabytes of a plain row on a server: its table, its index, its log
+_ROWS_A_SECOND = 4_000  # what a fast server on the same machine may come to, so that an estimate is rather too large
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a storm needs, as far as that can be told without a look at the database."""
+
+    connections: int
+    rows: int  #: an estimate, where the storm has a time instead of a number
+    results: float  #: megabytes of the run's folder while it lasts
+    server: float  #: megabytes in the namespace and in the log, for plain rows
+    privileges: tuple[str, ...]  #: as statements
+
+
+def needs_of(order: Order) -> Needs:
+    """Return what a storm needs."""
+    fleet, database = order.final_fleet, order.address.database
+    rows = fleet.inserts or round((fleet.seconds or 0) * _ROWS_A_SECOND * fleet.batch)
+    tapes = Layout(fleet.batch, 1).words * 8 * rows / fleet.batch
+    private = order.address.programs is not None
+    two_phase = "two_phase" in order.found.scenario.needs
+    return Needs(
+        connections=0 if database.serverless else connections_of(order),
+        rows=rows,
+        results=max(1.0, tapes / 1e6),
+        server=max(1.0, rows * _ROW_HERE),
+        privileges=() if private else tuple(database.privileges(order.address.url, two_phase=two_phase)),
+    )
+
+
+def connections_of(order: Order) -> int:
+    """Return how many connections a storm has open at once, at most; those of an application of its own apart."""
+    fleet, pool, scenario = order.final_fleet, order.manner.pool, order.found.scenario
+    wanted = [len(fleet.of_worker(number)) * scenario.connections for number in range(fleet.processes)]
+    if scenario.engine is None:
+        wanted = [min(one, pool.size + pool.max_overflow) for one in wanted]
+    reads = order.reader_if_possible or (bool(scenario.reader) if order.reader is None else order.reader)
+    return sum(wanted) + reads + _OWN
+
+
+def look_around(order: Order) -> list[str]:
+    """Return what the report has to say of a server that the storm shares.
+
+    Raises UsageError where the server is replicated and nobody has allowed that, and EnvironmentFault where it is out
+    of reach, or has too few connections left.
+    """
+    if order.address.database.serverless or order.found.scenario.local:
+        return []
+    needed = connections_of(order)
+    there = _look(order, needed)
+    if there.followers and not order.allow_replicated:
+        raise UsageError(
+            f"{order.address.name} is replicated, and all that the storm writes would be sent to "
+            f"{_listed(there.followers)}: storm another server, or allow it with --allow-replicated"
+        )
+    if there.free is not None and needed > there.free:
+        raise EnvironmentFault(
+            f"the storm needs {needed} connections, and {order.address.name} has {there.free} left: storm with fewer "
+            "clients (-c), or raise its max_connections"
+        )
+    notes = [f"it was not seen {one}" for one in there.unseen]
+    if there.free is not None and 2 * needed > there.free:
+        notes.append(f"the storm needed up to {needed} of the {there.free} connections that the server had left")
+    if there.followers:
+        notes.append(f"what the storm wrote was sent to {_listed(there.followers)}, too")
+    if there.triggers:
+        notes.append(f"{_listed(there.triggers)} fired where the storm made and dropped its tables")
+    return notes
+
+
+def _look(order: Order, needed: int) -> Bystanders:
+    """Look, and again where connections are missing; a server that is not quite what it says may not show it all."""
+    with order.address.database.administer(order.address.url) as connection:
+        for _ in range(_TRIES):
+            try:
+                there = order.address.database.bystanders(connection)
+            except sa.exc.DBAPIError as error:
+                words = redact(str(error.orig).strip(), secrets_of(order.address.url))
+                return Bystanders(unseen=(f"who else this server concerns: {words}",))
+            if there.free is None or needed <= there.free:
+                break
+            time.sleep(_INSTANT)
+    return there
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
