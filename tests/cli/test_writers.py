@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from idstorm.cli.reports import console
+from idstorm.report import live
+from idstorm.storm.progress import Progress
 from running import STRANGERS_IDS, Idstorm
 
 
@@ -61,8 +69,32 @@ def test_a_failure_stays_one_behind_a_stdout_that_is_full(failed: Path, words: t
     assert "Traceback" not in done.stderr
 
 
-def test_a_storm_goes_on_where_nobody_reads_stderr(idstorm: Idstorm) -> None:
-    for stderr in ("2>/dev/full", "2>&1 >report | true", "2>&-"):
-        command = f'"{sys.executable}" -m idstorm run autoincrement -n 400 --json report.json {stderr}'
-        done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], cwd=idstorm.folder)
-        assert done.returncode == 0, stderr
+def _full() -> TextIO:
+    return open("/dev/full", "w", buffering=1)
+
+
+def _broken_pipe() -> TextIO:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w", buffering=1)
+
+
+@pytest.mark.parametrize("stream", [_full, _broken_pipe])
+def test_progress_that_nobody_can_read_ends_no_storm(
+    monkeypatch: pytest.MonkeyPatch, stream: Callable[[], TextIO]
+) -> None:
+    stderr = stream()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(live, "_PLAIN_EVERY", -1.0)
+    with live.live(console(stderr=True)) as show:
+        show(Progress("mine", "sqlite", 1.0, None, 400, 200, 200, 0))
+    monkeypatch.undo()
+    with suppress(OSError):
+        stderr.close()
+
+
+def test_streams_that_are_closed_cost_a_storm_nothing(idstorm: Idstorm) -> None:
+    command = f'"{sys.executable}" -m idstorm run autoincrement -n 400 --json report.json'
+    done = subprocess.run(["bash", "-c", f"{command} <&- >&- 2>&-"], cwd=idstorm.folder)
+    assert done.returncode == 0
+    assert json.loads((idstorm.folder / "report.json").read_text())["result"] == "passed"

@@ -49,7 +49,8 @@ def _annotation(report: Report, level: str, found: Sequence[tuple[StormReport, P
 
 
 def _data(text: str) -> str:
-    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = "\r".join(map(visible, text.split("\r")))
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
