@@ -128,6 +128,10 @@ class Database(Namespaces):
         """Return who else a storm on this server concerns."""
         return Bystanders()
 
+    def leads_outside(self, connection: sa.Connection) -> list[str]:
+        """Return what of the tables in the namespace that a connection is in leads out of it, in words."""
+        return []
+
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
         """Return, as statements, what a storm needs to be allowed to do, besides connecting."""
         return []

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases import outward
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, look
 from idstorm.databases.bystanders import Bystanders, of_mysql
 from idstorm.databases.census.mysql import packed_census
@@ -129,6 +130,10 @@ class MySQL(Database):
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Neither sequences nor RETURNING."""
         return frozenset({"auto_increment", "integer_widths", "isolation_levels", "schemas", "two_phase"})
+
+    def leads_outside(self, connection: sa.Connection) -> list[str]:
+        """Ask the catalogue."""
+        return outward.of_mysql(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for readers of the binary log, and for a cluster."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases import outward
 from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
 from idstorm.databases.bystanders import Bystanders, of_postgresql
 from idstorm.databases.census.postgresql import packed_census
@@ -146,6 +147,10 @@ class PostgreSQL(Database):
         }
         prepared = int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one())
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
+
+    def leads_outside(self, connection: sa.Connection) -> list[str]:
+        """Ask the catalogue."""
+        return outward.of_postgresql(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for publications of all tables, logical slots, replicas, and event triggers."""

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import sqlalchemy as sa
+
 from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.whereabouts import whereabouts
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import hear
 
@@ -21,11 +24,17 @@ _PATIENCE = 10.0  # seconds
 class Overhearing(Ear):
     """The ear of a rehearsal."""
 
-    __slots__ = ("_count", "_known", "heard", "unseen")
+    __slots__ = ("_count", "_known", "_own", "elsewhere", "heard", "unseen")
 
     def __init__(
-        self, database: Database, classify: Callable[[BaseException], ErrorCode], count: Callable[[], int]
+        self,
+        database: Database,
+        classify: Callable[[BaseException], ErrorCode],
+        count: Callable[[], int],
+        own: sa.Engine,
     ) -> None:
+        self._own = own  #: the storm's
+        self.elsewhere: dict[str, None] = {}  #: where other connections of the work lead
         self._known: int | None
         self._count, self._known = count, None
         self.heard, self.unseen = True, False  #: of all operations so far
@@ -43,6 +52,13 @@ class Overhearing(Ear):
             hear(None)
         self._before()
         self.unseen |= not self.connections
+
+    def checked_out(self, proxy: Any) -> None:
+        """One of another pool may lead anywhere."""
+        if getattr(proxy, "_pool", None) is not self._own.pool:
+            with suppress(Exception):  # a driver's own, whichever it is
+                self.elsewhere[whereabouts(proxy.dbapi_connection) or "a database"] = None
+        super().checked_out(proxy)
 
     def _look(self) -> int | None:
         """Return how many rows others see; None where that is not to be had, since the work has locked them all out."""

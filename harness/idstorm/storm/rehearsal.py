@@ -94,12 +94,26 @@ def _rehearse_on(
         with stage.users_own("connecting failed"), reaching(url), engine.connect():
             pass
         make_tables(scenario, work, engine, stage.users_own, "in the rehearsal")
+        _stay_inside(stage)
         ids, sentences = _operate(work, stage, manner, batch)
         facts = facts_of(stage.database, engine, url, manner)
         notes = (*work.notes, *_ignored(work, target), *sentences[:_MOST_SENTENCES])
         return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:
         engine.dispose()
+
+
+def _stay_inside(stage: _Stage) -> None:
+    """Raise ScenarioError where the tables that were made lead out of the namespace, before anything is inserted."""
+    if stage.scenario.local:
+        return
+    with reaching(stage.url), stage.database.snapshot(stage.url) as connection:
+        found = stage.database.leads_outside(connection)
+    if found:
+        raise ScenarioError(
+            f"the storm would touch what is not its own: {'; '.join(found)}. Let the model, or setup, make what is "
+            "needed in the storm's own schema, without naming another"
+        )
 
 
 def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner) -> dict[str, Any]:
@@ -200,14 +214,14 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
     Where the first was told another row's id, there is a second in any case: what one row shows may be chance.
     """
     scenario, done, sentences = stage.scenario, list[Rehearsal](), list[str]()
-    ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)))
+    ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)), stage.engine)
     with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
         for count in (1, batch):
             done += _rehearse(work, stage, tell, count, 1 if done else _MOST_REFUSALS)
             if not done:
                 codec, sentences = codec_of(work.ids, stage.engine.dialect, []), [_ALL_REFUSED]
                 break
-            codec, sentences = agree(done, work, stage.engine.dialect)
+            codec, sentences = agree(done, work, stage.engine.dialect, list(ear.elsewhere))
             if batch == 1 and not misled(done, codec):
                 break
         look_for_typo(done, codec, work, stage.reading)

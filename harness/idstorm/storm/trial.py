@@ -88,13 +88,16 @@ def _newer(before: Pairs, after: Pairs) -> list[Any]:
     return newer
 
 
-def agree(rehearsals: Sequence[Rehearsal], work: Work, dialect: sa.Dialect) -> tuple[Codec, list[str]]:
+def agree(
+    rehearsals: Sequence[Rehearsal], work: Work, dialect: sa.Dialect, elsewhere: Sequence[str]
+) -> tuple[Codec, list[str]]:
     """Return the codec under which what was told is what is stored, and what the work does wrong, in sentences.
 
+    `elsewhere` is where connections of the work's own lead to.
     Raises ScenarioError where there is nothing to judge, or what was told can be no id at all.
     """
     rows = [row for one in rehearsals for row in one.rows]
-    _look_for_rows(rehearsals, work)
+    _look_for_rows(rehearsals, work, elsewhere)
     codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows])
     for told, _, _ in rows:
         _prove(codec, told, work)
@@ -150,7 +153,7 @@ def look_for_typo(
             raise ScenarioError(f"insert returned {qualified(column)} of each row, which is not its id: return {names}")
 
 
-def _look_for_rows(rehearsals: Sequence[Rehearsal], work: Work) -> None:
+def _look_for_rows(rehearsals: Sequence[Rehearsal], work: Work, elsewhere: Sequence[str]) -> None:
     """Raise ScenarioError where no row of the work is there, so that there is nothing to judge."""
     if any(any(one.stored) for one in rehearsals):
         return
@@ -167,9 +170,16 @@ def _look_for_rows(rehearsals: Sequence[Rehearsal], work: Work) -> None:
             f"{qualified(work.token)}"
         )
     raise ScenarioError(
-        f"the rehearsal was told the id {own!r}, but {where} holds no row of it: does the work insert somewhere else, "
-        "or not by the session that it is given?"
+        f"the rehearsal was told the id {own!r}, but {where} holds no row of it: {_whither(elsewhere)}. Insert by the "
+        "session that the work is given, or let the application's own lead where that leads: "
+        "SessionLocal.configure(bind=session.get_bind())"
     )
+
+
+def _whither(elsewhere: Sequence[str]) -> str:
+    if not elsewhere:
+        return "the work seems to insert somewhere else"
+    return f"the work used connections of its own, to {' and '.join(elsewhere)}, where that row may be now"
 
 
 def _prove(codec: Codec, told: Any, work: Work) -> None:
