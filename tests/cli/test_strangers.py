@@ -102,6 +102,8 @@ PLANS: list[tuple[tuple[str | int, ...], object]] = [
     (("ids", "codec", "text"), 10**12),
     (("ids", "codec", "text"), -8),
     (("ids", "generator", "increment"), 0),
+    (("ids", "generator", "increment"), 10**30),
+    (("ids", "generator", "start"), -(10**30)),
     (("ids", "columns"), []),
     (("claims", "unique", "stance"), "perhaps"),
     (("claims", "unique"), None),

@@ -203,7 +203,9 @@ class Plan:
             yield f"tokens.base of {tokens.base}"
         if fleet.inserts is not None and fleet.inserts < 0:
             yield f"fleet.inserts of {fleet.inserts}"
-        if ids.generator is not None and ids.generator.increment == 0:
-            yield "an increment of 0"
+        if ids.generator is not None and not 0 < abs(ids.generator.increment) < 1 << 62:
+            yield f"an increment of {ids.generator.increment}"
+        if ids.generator is not None and abs(ids.generator.start) > 1 << 64:
+            yield f"a start of {ids.generator.start}"
         if not ids.columns:
             yield "an id without a column"
