@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain
@@ -31,6 +32,7 @@ from idstorm.record.store import Ending
 from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
+from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
 
 DEFAULT_SECONDS = 5.0
@@ -107,15 +109,17 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
             controls=[turn.entry for turn in first],
         )
         troubles, began = list[str](), monotonic()
-        with store.enduring(troubles), targets.opened(asked) as addresses:
+        several = len(first) + sum(map(len, known)) > 1 or request.until_broken
+        workers = Crew(many=True) if several else nullcontext()  # starting some takes half a second of a processor
+        with store.enduring(troubles), targets.opened(asked) as addresses, workers as crew:
             for turn in first:
-                if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
+                if stop.asked() or not _storm(turn, stored, addresses, watch, stop, crew):
                     break
             began = monotonic()
             for turn in (turn for turns in chain(known, coming) for turn in turns):
                 with stop.gently():  # one that is not begun any more is written down, too: it was interrupted
                     stored = store.added(stored, turn.entry)
-                if stop.asked() or not _storm(turn, stored, addresses, watch, stop):
+                if stop.asked() or not _storm(turn, stored, addresses, watch, stop, crew):
                     break
                 if request.until_broken:
                     with stop.gently():
@@ -127,11 +131,13 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
         return store.close(stored, judge_run(stored, judged), troubles)
 
 
-def _storm(turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals) -> bool:
+def _storm(
+    turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals, crew: Crew | None
+) -> bool:
     """Storm, and return whether it may go on: a first Ctrl-C that allows no gentle end is one all the same."""
     order = replace(turn.order, address=addresses[turn.place % len(addresses)])
     try:
-        storming.storm(order, stored.name, stored.folder / turn.name, turn.told(watch), stop)
+        storming.storm(order, stored.name, stored.folder / turn.name, turn.told(watch), stop, crew)
     except KeyboardInterrupt:
         if stop.insisted():
             raise
