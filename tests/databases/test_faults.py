@@ -29,11 +29,11 @@ def test_a_fleet_larger_than_its_connections_storms_with_those_it_gets_or_says_w
 ) -> None:
     grant = "GRANT ALL ON *.* TO {}" if server.dialect != "postgresql" else "GRANT CREATE ON DATABASE postgres TO {}"
     with own_user(server, grant, options=LIMITED[server.dialect]) as on:
-        report = storm(idstorm, on, "mine = Scenario(Thing)", "-T", "2s", "-c", "10", "--think", "0..5ms")
+        report = storm(idstorm, on, "mine = Scenario(Thing)", "-T", "4s", "-c", "10", "--think", "0..5ms")
     pressure = report["verdicts"]["pressure"]  # clients of one pool may have its connections in turn
     assert report["code"] == (0 if pressure["status"] == "held" else 3), report
     assert pressure["status"] == "held" or "never had a connection" in pressure["reason"]
-    assert report["operations"]["acknowledged"] > 200
+    assert report["operations"]["acknowledged"] > 50
     assert any(code.startswith(TOO_MANY[on.dialect]) for code in report["operations"]["errors"]["by_code"])
     assert report["operations"]["unknown"] == 0
     assert faults(report) == {}
@@ -58,7 +58,7 @@ def test_connections_killed_by_somebody_else_cost_their_operations_only(idstorm:
                 killed.append(session)
 
         name = idstorm.write("mine.py", HEAD + "mine = Scenario(Thing)")
-        with idstorm.started("run", name, *target(on), "-T", "3s", "-c", "6", "--think", "0..2ms", "-q") as process:
+        with idstorm.started("run", name, *target(on), "-T", "5s", "-c", "6", "--think", "0..2ms", "-q") as process:
             workers_at_work(process, idstorm.folder, operations=100)
             with meanwhile(server, kill):
                 time.sleep(1.5)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -17,7 +15,7 @@ from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
 from idstorm.databases.namespaces.making import Namespaces
-from idstorm.databases.rows import read_rows
+from idstorm.databases.rows import in_namespace, read_pairs, read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
@@ -25,8 +23,6 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 from idstorm.redaction import redact
-
-_TOKEN = re.compile("[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
@@ -327,71 +323,11 @@ def _words_of(error: Exception) -> str:
     return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
 
 
-def ask(connection: Any, query: str) -> Any:
-    """Return the one value that a query answers on a driver's connection, leaving no transaction open."""
-    cursor = connection.cursor()
-    cursor.execute(query)
-    (value,) = cursor.fetchone()
-    cursor.close()
-    connection.commit()
-    return value
-
-
-def look(connection: Any, query: str) -> tuple[Any, ...] | None:
-    """Return the one row that a query has on a driver's connection, within the transaction that is under way."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute(query)
-        row = cursor.fetchone()
-        return None if row is None else tuple(row)
-    finally:
-        cursor.close()
-
-
-def literal(text: str) -> str:
-    """Return a text as SQL has it between quotes."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _named(error: BaseException) -> str:
     module = type(error).__module__.partition(".")[0]
     return f"{'python' if module == 'builtins' else module}:{type(error).__name__}"
 
 
-def in_namespace(
-    ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
-) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnClause[Any] | None]:
-    """Return table, ids and token without the schema that their model may name: a storm's tables are in one place."""
-    table = sa.table(ids[0].table.name)
-    for column in (*ids, *([] if token is None else [token])):
-        table.append_column(sa.column(column.name, column.type))
-    return table, [table.c[column.name] for column in ids], None if token is None else table.c[token.name]
-
-
 def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any]) -> bool:
     plain = (sa.Integer, sa.BigInteger, sa.SmallInteger)
     return len(ids) == 1 and type(ids[0].type) in plain and isinstance(token.type, sa.Integer)
-
-
-def read_pairs(
-    connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
-) -> list[tuple[Any, int | None]]:
-    """Return (id, token) of each row, as the columns' own types give them back. A composite id is a tuple.
-
-    What a type fails to read back is `Odd`, as a whole or as a part.
-    """
-    _, plain, carrier = in_namespace(ids, token)
-    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
-    return [
-        (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
-    ]
-
-
-def read_token(value: Any) -> int | None:
-    """Return a token as it was given, whatever the column made of it; None for what is none of anybody's."""
-    if isinstance(value, str):
-        text = value.rstrip(" ")  # with which a CHAR is filled up
-        number = int(text) if _TOKEN.fullmatch(text) else -1
-    else:
-        number = int(value) if isinstance(value, int | Decimal) and value == value // 1 else -1
-    return number if 0 <= number < 1 << 63 else None

@@ -1,7 +1,6 @@
-"""MySQL and MariaDB: a database for each storm.
+"""MySQL: a database for each storm. MariaDB is another kind of it.
 
 https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
-https://mariadb.com/kb/en/mariadb-error-code-reference/
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases import outward
-from idstorm.databases.base import Database, ErrorCode, Physical, ask, look
+from idstorm.databases.asking import ask, look
+from idstorm.databases.base import Database, ErrorCode, Physical
 from idstorm.databases.bystanders import Bystanders, of_mysql
 from idstorm.databases.census.mysql import packed_census
 from idstorm.databases.chain import Found
@@ -314,41 +314,6 @@ class MySQL(Database):
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
         return packed_census(connection, id_, token, codec)
-
-
-class MariaDB(MySQL):
-    """MariaDB, which has sequences and RETURNING, and one cache of a sequence for all sessions."""
-
-    name = "mariadb"
-    inner_tables = "innodb_sys_tables"
-    sees_prepared = None
-    schemes = ("mariadb",)
-
-    def capabilities(self, connection: sa.Connection) -> frozenset[str]:
-        """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has; lost updates refused since 11.6.
-
-        https://mariadb.com/kb/en/innodb-system-variables/#innodb_snapshot_isolation
-        """
-        more = {"sequences", "returning"}
-        if self.setting(connection, "innodb_snapshot_isolation") == "ON":
-            more.add("lost_updates_refused")
-        return super().capabilities(connection) | more
-
-    def sequence_capacity(
-        self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
-    ) -> Capacity:
-        """A sequence is a table with one row. What its cache holds has been drawn, as far as anybody can see."""
-        if sequence is None:
-            return super().sequence_capacity(connection, type_, last, sequence, down=down)
-        quoted = connection.dialect.identifier_preparer.quote(sequence)
-        least, most, following, step, cache, cycles = connection.exec_driver_sql(
-            "SELECT minimum_value, maximum_value, next_not_cached_value, increment, cache_size, cycle_option "
-            f"FROM {quoted}"
-        ).one()
-        first, end = (most, least) if down else (least, most)
-        return Capacity(
-            type_, last, f"sequence {sequence}", end, following - step, max(1, cache), first, cycles=bool(cycles)
-        )
 
 
 def _literal(text: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases import outward
-from idstorm.databases.base import Database, ErrorCode, Physical, ask, literal, look
+from idstorm.databases.asking import ask, literal, look
+from idstorm.databases.base import Database, ErrorCode, Physical
 from idstorm.databases.bystanders import Bystanders, of_postgresql
 from idstorm.databases.census.postgresql import packed_census
 from idstorm.databases.chain import Found

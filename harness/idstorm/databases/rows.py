@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +12,41 @@ import sqlalchemy as sa
 from idstorm.record.keys import Odd
 
 _FETCHED_AT_ONCE = 10_000
+_TOKEN = re.compile("[0-9]{1,19}")
+
+
+def in_namespace(
+    ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
+) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnClause[Any] | None]:
+    """Return table, ids and token without the schema that their model may name: a storm's tables are in one place."""
+    table = sa.table(ids[0].table.name)
+    for column in (*ids, *([] if token is None else [token])):
+        table.append_column(sa.column(column.name, column.type))
+    return table, [table.c[column.name] for column in ids], None if token is None else table.c[token.name]
+
+
+def read_pairs(
+    connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
+) -> list[tuple[Any, int | None]]:
+    """Return (id, token) of each row, as the columns' own types give them back. A composite id is a tuple.
+
+    What a type fails to read back is `Odd`, as a whole or as a part.
+    """
+    _, plain, carrier = in_namespace(ids, token)
+    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
+    return [
+        (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
+    ]
+
+
+def read_token(value: Any) -> int | None:
+    """Return a token as it was given, whatever the column made of it; None for what is none of anybody's."""
+    if isinstance(value, str):
+        text = value.rstrip(" ")  # with which a CHAR is filled up
+        number = int(text) if _TOKEN.fullmatch(text) else -1
+    else:
+        number = int(value) if isinstance(value, int | Decimal) and value == value // 1 else -1
+    return number if 0 <= number < 1 << 63 else None
 
 
 def read_rows(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]) -> list[tuple[Any, ...]]:

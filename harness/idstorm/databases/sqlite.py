@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical, literal, look
+from idstorm.databases.asking import literal, look
+from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical
 from idstorm.databases.census.sqlite import packed_census
 from idstorm.databases.chain import Found
 from idstorm.databases.codes import sqlite as codes

@@ -17,7 +17,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
-from idstorm.databases.mysql import MariaDB, MySQL
+from idstorm.databases.mariadb import MariaDB
+from idstorm.databases.mysql import MySQL
 from idstorm.databases.namespaces.sqlite import is_in_memory
 from idstorm.databases.postgresql import PostgreSQL
 from idstorm.databases.private.programs import VARIABLES, Programs, look

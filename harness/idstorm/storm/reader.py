@@ -18,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from idstorm.databases.base import Database, in_namespace, read_token
+from idstorm.databases.base import Database
+from idstorm.databases.rows import in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, show_users_error
 from idstorm.record.plan import Ids, Plan

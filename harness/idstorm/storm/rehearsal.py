@@ -15,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, read_pairs
+from idstorm.databases.base import Database
+from idstorm.databases.rows import read_pairs
 from idstorm.databases.targets import DATABASES, Address, variable_of
 from idstorm.databases.urls import mask, reaching
 from idstorm.errors import ScenarioError, UsageError

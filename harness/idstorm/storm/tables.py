@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import read_pairs
+from idstorm.databases.rows import read_pairs
 from idstorm.scenario import Scenario
 from idstorm.storm.work import Work
 

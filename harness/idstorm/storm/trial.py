@@ -14,8 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import in_namespace, read_token
-from idstorm.databases.rows import read_rows
+from idstorm.databases.rows import in_namespace, read_rows, read_token
 from idstorm.errors import ScenarioError
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for, show_stored
 from idstorm.storm.codec import codec_of, forms_of
