@@ -118,10 +118,14 @@ def test_nothing_is_left_of_a_run_whose_terminal_is_closed(
     idstorm: Idstorm, short_room: Path, monkeypatch: pytest.MonkeyPatch, signal_: signal.Signals
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(short_room))
-    with idstorm.started("run", "autoincrement", "-T", "60s") as process:
-        workers_at_work(process, idstorm.folder)
-        process.send_signal(signal_)
-        assert process.wait() == 130
+    heeded = signal.signal(signal_, signal.SIG_DFL)  # under nohup the tests themselves ignore one, and so would idstorm
+    try:
+        with idstorm.started("run", "autoincrement", "-T", "60s") as process:
+            workers_at_work(process, idstorm.folder)
+            process.send_signal(signal_)
+            assert process.wait() == 130
+    finally:
+        signal.signal(signal_, heeded)
     assert [path.name for path in short_room.iterdir() if path.name.startswith("idstorm-")] == []
 
 
