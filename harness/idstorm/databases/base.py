@@ -15,6 +15,7 @@ from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found, errors_of_drivers
 from idstorm.databases.committing import Statements
 from idstorm.databases.namespaces.making import Namespaces
+from idstorm.databases.namespaces.names import Quiet
 from idstorm.databases.rows import in_namespace, read_pairs, read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
@@ -119,6 +120,18 @@ class Database(Namespaces):
     def in_transaction(self, connection: Any) -> bool | None:
         """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
         return None
+
+    def quiesce(self, url: sa.URL) -> Quiet:
+        """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
+        name = self.name_in(url)
+        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
+            if name is not None:
+                with self.administer(url) as connection:
+                    return self._quiesce(connection, name)
+        return Quiet(False)
+
+    def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
+        raise NotImplementedError
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Return who else a storm on this server concerns."""

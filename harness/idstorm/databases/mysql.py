@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -301,14 +301,8 @@ class MySQL(Database):
         status = getattr(connection, "server_status", None)
         return None if status is None else bool(status & _IN_TRANSACTION)
 
-    def quiesce(self, url: sa.URL) -> Quiet:
-        """Wait for the sessions in the namespace, then end them, and give up what they had prepared."""
-        name = self.name_in(url)
-        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
-            if name is not None:
-                with self.administer(url) as connection:
-                    return databases.quiesce(connection, name)
-        return Quiet(False)
+    def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
+        return databases.quiesce(connection, name)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec

@@ -7,7 +7,7 @@ and `ns, public` would let `create_all` find a user's table of the same name.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -298,14 +298,8 @@ class PostgreSQL(Database):
         status = getattr(getattr(connection, "info", None), "transaction_status", None)
         return None if status is None else int(status) != 0
 
-    def quiesce(self, url: sa.URL) -> Quiet:
-        """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
-        name = self.name_in(url)
-        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
-            if name is not None:
-                with self.administer(url) as connection:
-                    return schemas.quiesce(connection, name)
-        return Quiet(False)
+    def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
+        return schemas.quiesce(connection, name)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
