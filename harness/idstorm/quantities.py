@@ -18,6 +18,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "pool-size": (1, 10_000),
     "max-overflow": (0, 10_000),
     "pool-timeout": (0, 86_400),
+    "patience": (0, 86_400),
     "time": (0, 365 * 86_400),
     "think": (0, 3_600),
     "forecast": (1e-9, 10**12),

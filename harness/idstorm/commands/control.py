@@ -25,20 +25,20 @@ def controls(orders: Sequence[Order], on: Sequence[Address]) -> list[Turn]:
 
 def _turn(found: catalogue.Found, like: Order, address: Address, place: int) -> Turn:
     fleet = replace(like.fleet, inserts=max(_LEAST, _EACH * like.fleet.clients), seconds=None)
-    order = Order(
+    order = replace(
+        like,
         found=found,
         address=address,
         fleet=fleet,
-        path=like.path,
+        batch=None,
         rollback=0.0,
         deletes=0.0,
         think=(0.0, 0.0),
         reader=False,
-        pool_size=like.pool_size,
-        max_overflow=like.max_overflow,
-        pool_timeout=like.pool_timeout,
-        patience=like.patience,
-        isolation=like.isolation,
-        settings=like.settings,
+        reader_if_possible=False,
+        headroom=None,
+        forecast=None,
+        keep=False,
+        notes=(),
     )
     return Turn(order, place, f"c{place + 1}-control-{address.database.name}")

@@ -74,7 +74,7 @@ def _unleash(
 ) -> Ending:
     """Let the workers storm, and see none of them at it any more."""
     follow, state, message = Follow(plan, folder / "tapes"), "finished", None
-    ended, moved = 0, 0.0
+    seen, moved = (0, False), 0.0
     hopeless_since: float | None = None
     with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
         if workers.until_ready(_READY_WITHIN, stop.asked):
@@ -96,10 +96,11 @@ def _unleash(
                     hopeless_since = None
                 elif monotonic() - hopeless_since > _NO_HOPE_WITHIN:
                     state, message = "failed fast", _hopeless(error)
-                if follow.ended > ended:
-                    ended, moved = follow.ended, monotonic()
-                if workers.talking and monotonic() - moved > plan.patience:
-                    state, message = "stuck", _stuck(plan)
+                if seen != (follow.ended, workers.working):
+                    seen, moved = (follow.ended, workers.working), monotonic()
+                limit = plan.patience if workers.working else max(plan.patience, _READY_WITHIN)
+                if workers.talking and monotonic() - moved > limit:
+                    state, message = "stuck", _stuck(limit)
                 if stop.asked():
                     state, message = "interrupted", "by the user"
                 if state != "finished":
@@ -112,7 +113,8 @@ def _unleash(
             if error := follow.hopeless():
                 state, message = "failed fast", _hopeless(error)
     if workers.fatal:
-        state, message = "at fault", f"a client could not go on\n{workers.fatal}"
+        state = "unfinished" if workers.environment else "at fault"
+        message = f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
     full = sum(worker.full_clients for worker in workers.all)
     because = next((worker.full_because for worker in workers.all if worker.full_because), None)
@@ -127,9 +129,9 @@ def _hopeless(error: str) -> str:
     return f"every client's first operations all failed with {error}"
 
 
-def _stuck(plan: Plan) -> str:
+def _stuck(seconds: float) -> str:
     return (
-        f"no operation ended for {plan.patience:g} s, so the storm was ended; what was under way is unknown. "
+        f"no operation ended for {seconds:g} s, so the storm was ended; what was under way is unknown. "
         "If the work takes as long, raise --patience"
     )
 

@@ -35,6 +35,7 @@ from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, work_of
 
 _SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
+_ROWS_A_SECOND = 500  # that even a slow machine inserts, in large batches, of all clients together
 _ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database has answered
 
 
@@ -81,7 +82,9 @@ class Order:
     def patience_on(self, target: Target) -> float:
         """The patience with which nothing is ended that ends by itself: what a pool, a lock or a pause takes."""
         database = DATABASES[target.dialect]
-        waits = (self.pool_timeout, database.lock_timeout(target.facts), self.final_fleet.think[1])
+        fleet = self.final_fleet
+        rows = fleet.clients * fleet.batch / _ROWS_A_SECOND
+        waits = (self.pool_timeout, database.lock_timeout(target.facts), fleet.think[1], rows)
         return max(self.patience, max(waits) + _ANSWER_WITHIN)
 
     @property
@@ -97,6 +100,7 @@ def check_order(order: Order) -> None:
     """Raise UsageError for an order that makes no sense, before anything is done."""
     fleet, pool = order.final_fleet, order.manner.pool
     check_bounds(batch=fleet.batch, think=fleet.think[1], forecast=order.forecast)
+    check_bounds(patience=order.patience)
     check_bounds(pool_size=pool.size, max_overflow=pool.max_overflow, pool_timeout=pool.timeout)
     order.address.database.check_settings(order.manner.settings)
     if fleet.rollback and order.manner.isolation == AUTOCOMMIT:
@@ -227,7 +231,9 @@ def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
 
     def with_tables_of(work: Work) -> Rehearsed:
         with order.address.database.namespace(order.address.url, label) as inside:
-            return rehearse(scenario, work, order.address, inside, order.manner, order.final_fleet.batch)
+            return rehearse(
+                scenario, work, order.address, inside, order.manner, order.final_fleet.batch, order.patience_on
+            )
 
     try:
         return with_tables_of(work), work

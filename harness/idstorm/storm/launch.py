@@ -50,7 +50,8 @@ class Worker:
 
     def _forget(self) -> None:
         self.number = 0
-        self.ready = self.paused = self.done = self._free = False
+        self.ready = self.entered = self.left = self.paused = self.done = self._free = False
+        self.environment = False  #: the surroundings are to blame for its `fatal` error
         self.full_clients = 0
         self.full_because: str | None = None  #: why their tapes could not go on, if it was not a full disk
         self.connections: int | None = None  #: that its pools have opened, once it is done
@@ -91,6 +92,8 @@ class Worker:
         for line in lines:
             answer = json.loads(line)
             self.ready |= "ready" in answer
+            self.entered |= "entered" in answer
+            self.left |= "left" in answer
             self.paused |= "paused" in answer
             self.done |= "done" in answer
             self._free |= "free" in answer
@@ -99,6 +102,7 @@ class Worker:
             self.connections = answer.get("connections", self.connections)
             self.census = answer.get("census", self.census)
             self.fatal = answer.get("fatal", self.fatal)
+            self.environment |= answer.get("environment", False)
         return bool(piece)
 
     def freed(self) -> bool:
@@ -210,10 +214,21 @@ class Workers:
         return next((worker.fatal for worker in self.all if worker.fatal), None)
 
     @property
+    def environment(self) -> bool:
+        """Whether the surroundings are to blame for that error."""
+        return any(worker.environment for worker in self.all)
+
+    @property
     def still(self) -> bool:
         """Whether all clients of those that have not ended stand still, and somebody does."""
         talking = [key.data for key in self._selector.get_map().values()]
         return bool(talking) and all(worker.paused for worker in talking)
+
+    @property
+    def working(self) -> bool:
+        """Whether all clients of a worker that has not ended are at work, or were and some still are."""
+        talking: list[Worker] = [key.data for key in self._selector.get_map().values()]
+        return any(worker.entered and not worker.left for worker in talking)
 
     def listen(self, seconds: float) -> None:
         """Wait for answers, at most this long."""

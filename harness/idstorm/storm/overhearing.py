@@ -6,7 +6,6 @@ was committed past SQLAlchemy, by a driver of the work's own or in another threa
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,10 +14,9 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.databases.whereabouts import whereabouts
+from idstorm.storm.deadline import in_time
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import hear
-
-_PATIENCE = 10.0  # seconds
 
 
 class Overhearing(Ear):
@@ -62,16 +60,7 @@ class Overhearing(Ear):
 
     def _look(self) -> int | None:
         """Return how many rows others see; None where that is not to be had, since the work has locked them all out."""
-        seen: list[int] = []
-
-        def look() -> None:
-            with suppress(Exception):
-                seen.append(self._count())
-
-        thread = threading.Thread(target=look, daemon=True)  # this one is not heard
-        thread.start()
-        thread.join(_PATIENCE)
-        return seen[0] if seen else None
+        return in_time(self._count)
 
     def _before(self) -> None:
         if self.heard:

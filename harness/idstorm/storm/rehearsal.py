@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.codec import codec_of
+from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
 from idstorm.storm.hearing import listening
 from idstorm.storm.overhearing import Overhearing
@@ -33,7 +35,7 @@ from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, 
 from idstorm.storm.work import Work
 
 _MOST_REFUSALS = 2_000  # of the first row: a sequence that was left behind gets past the rows that are there
-_ALL_REFUSED = f"with nobody else at work, each of {_MOST_REFUSALS:,} inserts was refused by the id's own constraint"
+_ALL_REFUSED = "with nobody else at work, the id's own constraint refused each insert of the rehearsal"
 _MOST_SENTENCES = 2  # about rows of which the rehearsal was told something wrong
 
 
@@ -59,6 +61,7 @@ class _Stage:
     url: sa.URL
     engine: sa.Engine
     place: Place
+    patience: float = 30.0  #: seconds that an operation may take
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """Open a connection that sees what anybody can see: one of its own, if there is another."""
@@ -74,26 +77,44 @@ class _Stage:
         return users_own(self.database, self.url, what)
 
 
-def rehearse(scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int) -> Rehearsed:
+def rehearse(
+    scenario: Scenario,
+    work: Work,
+    address: Address,
+    url: sa.URL,
+    manner: Manner,
+    batch: int,
+    patience: Callable[[Target], float],
+) -> Rehearsed:
     """Do an operation or two of a scenario in an empty namespace, and see what comes of them.
 
+    `patience` tells for how many seconds nothing that ends by itself is ended on a target whose facts are known.
     What the work does wrong is in the notes: the storm will show it, with its witnesses. Raises EnvironmentFault where
     the database is out of reach, NotApplicable where it lacks what is needed, and ScenarioError, with the user's own
     traceback, where the work fails.
     """
     target = _look(scenario, address, url)
     with listening():  # from the first connection on
-        return _rehearse_on(scenario, work, address, url, manner, batch, target)
+        return _rehearse_on(scenario, work, address, url, manner, batch, target, patience)
 
 
 def _rehearse_on(
-    scenario: Scenario, work: Work, address: Address, url: sa.URL, manner: Manner, batch: int, target: Target
+    scenario: Scenario,
+    work: Work,
+    address: Address,
+    url: sa.URL,
+    manner: Manner,
+    batch: int,
+    target: Target,
+    patience: Callable[[Target], float],
 ) -> Rehearsed:
     engine = open_engine(scenario, address.database, url, manner)
     try:
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
         with stage.users_own("connecting failed"), reaching(url), engine.connect():
             pass
+        before = facts_of(stage.database, engine, url, manner)
+        stage = replace(stage, patience=patience(replace(target, facts=before)))
         make_tables(scenario, work, engine, stage.users_own, "in the rehearsal")
         _stay_inside(stage)
         ids, sentences = _operate(work, stage, manner, batch)
@@ -198,7 +219,7 @@ def _telling(
         with open_session(scenario, stage.engine) as session:
             with nullcontext() if scenario.local else ear.operation():
                 told = told_by(work.insert(session, tokens), tokens)
-            early = [] if scenario.local else stage.pairs(work)
+            early = [] if scenario.local else in_time(lambda: stage.pairs(work)) or []
             session.commit()
         return told, early
 
@@ -218,7 +239,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
     ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)), stage.engine)
     with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
         for count in (1, batch):
-            done += _rehearse(work, stage, tell, count, 1 if done else _MOST_REFUSALS)
+            done += _rehearse(work, stage, tell, ear, count, 1 if done else _MOST_REFUSALS)
             if not done:
                 codec, sentences = codec_of(work.ids, stage.engine.dialect, []), [_ALL_REFUSED]
                 break
@@ -259,19 +280,27 @@ def _rehearse(
     work: Work,
     stage: _Stage,
     tell: Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]],
+    ear: Overhearing,
     count: int,
     attempts: int,
 ) -> list[Rehearsal]:
-    """Do one operation of this many rows; none, where the id's own constraint refuses each of so many attempts."""
-    before = stage.pairs(work)
+    """Do one operation of this many rows; none, where the id's own constraint refuses each attempt.
+
+    Attempts of work that has connections elsewhere, which may write there, are not repeated.
+    """
+    before, deadline = stage.pairs(work), monotonic() + stage.patience
     for _ in range(attempts):
         base = secrets.randbits(61)
         tokens = range(base, base + count)
         try:
-            told, early = tell(tokens)
+            with ended_after(stage.patience, lambda: stage.database.quiesce(stage.url)):
+                told, early = tell(tokens)
         except Exception as error:
-            if not stage.database.classify(error, work.id_names, work.constraints).refused:
+            refused = stage.database.classify(error, work.id_names, work.constraints).refused
+            if not refused or (attempts > 1 and ear.elsewhere):
                 raise
+            if monotonic() > deadline:
+                break
             continue
         return [rehearsal_of(work, stage.engine.dialect, told, tokens, before, early, stage.pairs(work))]
     return []
@@ -283,7 +312,8 @@ def _delete(work: Work, stage: _Stage, ear: Overhearing, codec: Codec, ids: list
         with open_session(stage.scenario, stage.engine) as session:
             with nullcontext() if stage.scenario.local else ear.operation():
                 work.delete(session, ids)
-            gone = not stage.scenario.local and len(still_there(codec, ids, stage.pairs(work))) < len(ids)
+            seen = None if stage.scenario.local else in_time(lambda: stage.pairs(work))
+            gone = seen is not None and len(still_there(codec, ids, seen)) < len(ids)
             session.commit()
         kept = still_there(codec, ids, stage.pairs(work))
     return [f"the rehearsal deleted {ids!r}, but after COMMIT {kept!r} is still there"] if kept else [], gone

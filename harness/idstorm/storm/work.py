@@ -149,17 +149,21 @@ def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[
         and not column.foreign_keys
         and not _is_made_elsewhere(column, mapper)
     ]
-    beside.sort(key=lambda column: bool(checks_of([column])))  # one that a CHECK concerns may refuse a token
     named = next((column for column in beside if column.name == "token"), None)
     if named is not None or scenario.insert is not None:
         return named  # an insert of the user's own does not know of any other column
-    return next((column for column in beside if _carries_token(column)), None)
+    return next((column for column in beside if _carries_token(column) and not _is_guarded(column, mapper)), None)
 
 
 def _is_made_elsewhere(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
     """Return whether the mapper or the database sets a column itself: a version, a kind, what is computed."""
     made = column.server_default is not None and not isinstance(column.server_default, sa.DefaultClause)
     return made or column is mapper.version_id_col or column is mapper.polymorphic_on
+
+
+def _is_guarded(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
+    """Return whether a CHECK, or the model's own `validates`, may refuse a token, or rewrite it."""
+    return bool(checks_of([column])) or mapper.get_property_by_column(column).key in mapper.validators
 
 
 def _carries_token(column: sa.Column[Any]) -> bool:

@@ -4,8 +4,10 @@ It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
 
     stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
              that idstorm is gone: the worker ends at once.
-    stdout   JSON, a line each: ``{"ready": true}``, perhaps ``{"paused": true}``, then
-             ``{"done": true, "full": N, "full_because": null, "census": null, "connections": N}`` or ``{"fatal": "…"}``
+    stdout   JSON, a line each: ``{"ready": true}``, ``{"entered": true}`` once all of its clients can work, perhaps
+             ``{"paused": true}``, ``{"left": true}`` once none works any more, then
+             ``{"done": true, "full": N, "full_because": null, "census": null, "connections": N}``
+             or ``{"fatal": "…", "environment": false}``
 
 With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
 that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
@@ -33,7 +35,7 @@ from sqlalchemy.orm import Session
 from idstorm import catalogue
 from idstorm.databases.targets import DATABASES
 from idstorm.databases.urls import secrets_of
-from idstorm.errors import IdstormError, show_users_error
+from idstorm.errors import IdstormError, UsageError, show_users_error
 from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.plan import Plan
@@ -79,7 +81,7 @@ def main() -> None:
 
 def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     """Take part in one storm."""
-    secrets, fatal, done = secrets_of(sa.make_url(orders["url"])), list[str](), dict[str, Any]()
+    secrets, fatal, done = secrets_of(sa.make_url(orders["url"])), list[BaseException](), dict[str, Any]()
     control = Control()
     threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     os.environ["IDSTORM_WORKER"] = str(orders["worker"])
@@ -87,12 +89,15 @@ def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     try:
         done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
-        fatal.append(_show(error))
-    say({"fatal": redact(fatal[0], secrets)} if fatal else {"done": True, **done})
+        fatal.append(error)
+    if fatal:
+        say({"fatal": redact(_show(fatal[0]), secrets), "environment": _is_environments(fatal[0], orders)})
+    else:
+        say({"done": True, **done})
 
 
 def _storm(
-    plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[str], say: Say
+    plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[BaseException], say: Say
 ) -> dict[str, Any]:
     """Storm with the clients of this worker. Returns how many of them had no disk, and why there is no census here."""
     catalogue.put_first(*plan.path)
@@ -122,6 +127,8 @@ def _storm(
             for number in plan.fleet.of_worker(orders["worker"])
         ]
         control.clients = len(clients)
+        control.on_entered = lambda: say({"entered": True})
+        control.on_left = lambda: say({"left": True})
         if plan.interlude:
             control.on_still = lambda: say({"paused": True})
         place = place_of(url, plan.target)
@@ -179,13 +186,13 @@ def _body(
     client: Client,
     inserter: Callable[[], AbstractContextManager[Inserter | None]],
     control: Control,
-    fatal: list[str],
+    fatal: list[BaseException],
 ) -> None:
     try:
-        with inserter() as own:
+        with inserter() as own, control.at_work():
             client.run(own)
     except BaseException as error:
-        fatal.append(_show(error))
+        fatal.append(error)
         control.stop()
     finally:
         control.stand()  # whoever has ended is not waited for
@@ -193,6 +200,14 @@ def _body(
 
 def _show(error: BaseException) -> str:
     return str(error) if isinstance(error, IdstormError) else show_users_error(error)
+
+
+def _is_environments(error: BaseException, orders: dict[str, Any]) -> bool:
+    """Return whether the surroundings are to blame: a server that cannot be reached any more, a full disk."""
+    if isinstance(error, IdstormError | ConnectionError):
+        return not isinstance(error, UsageError)
+    code = DATABASES[orders["plan"]["target"]["dialect"]].classify(error)
+    return code.environment or code.lost
 
 
 def _lines() -> Iterator[str]:
