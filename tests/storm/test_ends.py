@@ -49,11 +49,11 @@ class Thing(Row):
 count = itertools.count(1)
 
 def work(session, tokens):
+    if "IDSTORM_WORKER" in os.environ and next(count) == 40:
+        {act}  # before it writes: a transaction that has would hold back readers in all of the server
     things = [Thing(token=token) for token in tokens]
     session.add_all(things)
     session.flush()
-    if "IDSTORM_WORKER" in os.environ and next(count) == 40:
-        {act}
     return [thing.id for thing in things]
 
 mine = Scenario(Thing, insert=work)

@@ -222,5 +222,5 @@ def shut(place, environment):
 mine = Scenario(model=Thing, client=shut)
 """
     ran = run(idstorm, body)
-    assert ran.code == 2
+    assert ran.code == 3
     assert "nobody listens" in ran.err
