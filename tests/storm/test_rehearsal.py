@@ -254,3 +254,45 @@ def test_what_is_meant_for_asyncio_is_told_so(idstorm: Idstorm, field: str, sent
     head = f"{HEAD}\nfrom sqlalchemy.ext.asyncio import AsyncSession, create_async_engine\n"
     ran = idstorm("run", idstorm.write("mine.py", f"{head}\nmine = Scenario(Thing, {field})\n"))
     assert (ran.code, sentence in ran.err) == (2, True), ran.err
+
+
+LOCKED = """
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from idstorm.scenario import Row, Scenario
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+def locked(session, tokens):
+    session.execute(text("LOCK TABLE thing"))
+    first = (session.scalar(select(func.max(Thing.id))) or 0) + 1
+    session.add_all(Thing(id=first + place, token=token) for place, token in enumerate(tokens))
+    return list(range(first, first + len(tokens)))
+
+def deadlocked(session, tokens):
+    ids = locked(session, tokens)
+    session.flush()
+    with Session(session.get_bind()) as other:
+        other.execute(text("LOCK TABLE thing"))
+    return ids
+
+mine = Scenario(Thing, insert={insert}, connections=2)
+"""
+
+
+def test_work_that_locks_its_table_against_readers_is_rehearsed(idstorm: Idstorm, postgresql: On) -> None:
+    ran = idstorm.storm(
+        idstorm.write("mine.py", LOCKED.format(insert="locked")), "--on", "postgresql", **postgresql.environ
+    )
+    (storm,) = ran.report["storms"]
+    assert storm["state"] == "finished", ran.err
+    assert storm["operations"]["acknowledged"] == 400
+
+
+def test_an_operation_that_never_ends_ends_the_rehearsal(idstorm: Idstorm, postgresql: On) -> None:
+    name = idstorm.write("mine.py", LOCKED.format(insert="deadlocked"))
+    words = ("--on", "postgresql", "-n", "400", "--patience", "1s", "--pool-timeout", "1")
+    ran = idstorm("run", name, *words, **postgresql.environ)
+    assert ran.code == 2
+    assert "an operation of the rehearsal had not ended after" in ran.err
