@@ -80,8 +80,9 @@ def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> Hist
         for code in part.codes:
             codes.setdefault(code.kind, code)
     places = {kind: place for place, kind in enumerate(codes, start=1)}
+    number = np.uint16 if len(codes) < 1 << 16 else np.uint32
     for part in parts:
-        table = np.array([0, *(places[code.kind] for code in part.codes)], np.uint16)
+        table = np.array([0, *(places[code.kind] for code in part.codes)], number)
         part.columns["code"] = table[part.columns["code"]]
     op_offsets = np.cumsum([0, *(len(part.columns["kind"]) for part in parts)])
     row_offsets = np.cumsum([0, *(len(part.told) for part in parts)])
