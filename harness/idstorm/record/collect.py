@@ -19,7 +19,7 @@ from idstorm.record.history import Bytes, History
 from idstorm.record.outcome import Outcome
 from idstorm.record.packed import Packed
 from idstorm.record.plan import Plan
-from idstorm.record.segments import codes_of, owners_of, records_of
+from idstorm.record.segments import codes_of, owners_of, records_of, refuse_holes
 from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 
@@ -35,6 +35,7 @@ def read_tapes(folder: Path, plan: Plan, stamp: Stamp | None = None) -> History:
     Raises UnreadableRun where they are not whole, or carry another stamp than this one, by default the plan's.
     """
     layout, stamp = _layout(plan), stamp or plan.stamp
+    refuse_holes(folder)
 
     def records(client: int) -> Records:
         told = owners_of(folder, client, stamp)
