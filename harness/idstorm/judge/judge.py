@@ -116,7 +116,7 @@ def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate]
 
 def _refuse_nothing(storms: Sequence[StormReport]) -> None:
     """Raise UnreadableRun, with what is wrong with the first, where not one of these could be read."""
-    if storms and all(storm.state == _UNREADABLE for storm in storms):
+    if storms and all(storm.state == _UNREADABLE and not storm.verdicts for storm in storms):
         raise UnreadableRun(str(storms[0].ending).removeprefix(f"{_UNREADABLE}: "))
 
 
