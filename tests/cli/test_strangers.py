@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from idstorm.record import tape
 from idstorm.report.cleaned import cleaned
 from idstorm.report.words import visible
 from running import Idstorm
@@ -88,6 +90,7 @@ def test_a_file_that_is_too_large_is_not_read(run: Path, name: str) -> None:
 
 PLANS: list[tuple[tuple[str | int, ...], object]] = [
     (("fleet", "batch"), 10**9),
+    (("fleet", "batch"), 100_001),
     (("fleet", "batch"), 0),
     (("fleet", "batch"), -1),
     (("fleet", "clients"), 10**12),
@@ -101,6 +104,7 @@ PLANS: list[tuple[tuple[str | int, ...], object]] = [
     (("ids", "codec", "kind"), "int4096"),
     (("ids", "codec", "text"), 10**12),
     (("ids", "codec", "text"), -8),
+    (("ids", "codec"), {"kind": "text", "text": 136}),
     (("ids", "generator", "increment"), 0),
     (("ids", "generator", "increment"), 10**30),
     (("ids", "generator", "start"), -(10**30)),
@@ -212,6 +216,38 @@ def test_a_storm_that_lies_elsewhere_is_none_of_the_run(run: Path) -> None:
     for name in ("../run", "..", "", "a/b", "a\0b", "\x1b[2J"):
         change_json(run / "run.json", ("storms", 0, "name"), name)
         assert "run.json is damaged" in str(sentence_of(run))
+
+
+def test_a_batch_of_text_is_smaller_than_one_of_numbers(run: Path) -> None:
+    """Somebody else's sessions may flush very many rows: of keys that are long, not as many."""
+    change_json(run / STORM / "plan.json", ("joined",), True, ("fleet", "batch"), 1_000_000)
+    assert "does not belong to this plan" in str(sentence_of(run))
+    change_json(run / STORM / "plan.json", ("ids", "codec"), {"kind": "text", "text": 128})
+    assert "fleet.batch of 1000000 with keys of 18 words" in str(sentence_of(run))
+
+
+def test_tapes_that_are_nothing_but_holes_are_not_read(run: Path) -> None:
+    for name in ("history.zip", "ending.json", "census.zip", "reader.zip"):
+        (run / STORM / name).unlink()
+    change_json(run / STORM / "plan.json", ("fleet", "batch"), 100_000)
+    base = json.loads((run / STORM / "plan.json").read_text())["tokens"]["base"]
+    (run / STORM / "tapes").mkdir()
+    layout = tape.Layout(100_000, 1)
+    for segment in range(400):
+        path = tape.segment_path(run / STORM / "tapes", 0, segment)
+        path.write_bytes(struct.pack("=13q", tape.MAGIC, 1, 0, segment, 100_000, 1, 1, base, 1, 2, 3, 4, 100_000 << 8))
+        os.truncate(path, tape.HEADER_WORDS * 8 + layout.words * 8)
+    assert "nothing but holes" in str(sentence_of(run))
+
+
+def test_a_storm_that_is_named_twice_is_judged_no_more_than_once(run: Path) -> None:
+    entry = json.loads((run / "run.json").read_text())["storms"][0]
+    for again in (entry, {**entry, "name": entry["name"].upper()}):
+        change_json(run / "run.json", ("storms",), [entry, again])
+        assert "names a storm twice" in str(sentence_of(run))
+    about = {**json.loads((run / "run.json").read_text()), "storms": [entry], "controls": [entry]}
+    (run / "run.json").write_text(json.dumps(about))
+    assert "names a storm twice" in str(sentence_of(run))
 
 
 def test_check_says_one_sentence_and_ends_with_3(idstorm: Idstorm, run: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.errors import UnreadableRun
 from idstorm.judge import judge as judging
 from idstorm.judge.control import control
 from idstorm.record import store
@@ -44,6 +45,14 @@ def test_what_was_seen_to_break_is_counted_and_passes_whatever_else_came_of_it()
 def test_what_was_not_seen_to_break_is_inconclusive_with_its_reason(missed: StormReport, reason: str) -> None:
     found = control(missed)
     assert (found.result, found.duplicated, found.reason) == (Result.INCONCLUSIVE, 0, reason)
+
+
+@pytest.mark.parametrize("missing", ["unique", "pressure"])
+def test_what_was_not_judged_for_it_is_no_control(missing: str) -> None:
+    for one in (SEEN, MISSED):
+        left = {name: verdict for name, verdict in one.verdicts.items() if name != missing}
+        with pytest.raises(UnreadableRun, match="is no control"):
+            control(replace(one, verdicts=left))
 
 
 def said(found: Control, *storms: StormReport) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
+from idstorm.errors import UnreadableRun
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
@@ -245,6 +247,58 @@ def test_a_run_is_as_good_as_its_worst_storm(
     assert (report.run, report.command, len(report.storms)) == ("one", "idstorm run", len(storms))
     assert (report.result, report.exit_code) == (result, code)
     assert report.folder == str(Path("results/one"))
+
+
+DAMAGED = UnreadableRun("census.zip is damaged")
+
+
+@pytest.mark.parametrize(
+    ("storms", "control", "result", "code"),
+    [
+        ([PASSED, DAMAGED], None, Result.INCONCLUSIVE, 3),
+        ([DAMAGED, FAILED, DAMAGED], None, Result.FAILED, 1),
+        ([DAMAGED, NOT_APPLICABLE], None, Result.INCONCLUSIVE, 3),
+        ([FAILED], DAMAGED, Result.FAILED, 1),
+        ([PASSED], DAMAGED, Result.INCONCLUSIVE, 3),
+    ],
+)
+@pytest.mark.parametrize("repeated", [{}, {"repeats": "0"}])
+def test_a_storm_that_cannot_be_read_is_inconclusive_and_the_others_are_judged(
+    storms: list[StoredStorm | UnreadableRun],
+    control: UnreadableRun | None,
+    result: Result,
+    code: int,
+    repeated: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read(monkeypatch, {**{str(place): one for place, one in enumerate(storms)}, "c": control})
+    entries = tuple(
+        {"name": str(place), "scenario": "thing", "target": "sqlite", **repeated} for place in range(len(storms))
+    )
+    controls = ({"name": "c", "scenario": "control", "target": "sqlite"},) if control else ()
+    report = judge_run(store.Run(Path("results/one"), "idstorm run", entries, controls=controls))
+    assert (report.result, report.exit_code) == (result, code)
+    said = [storm.ending for storm in (*report.storms, *report.controls) if storm.state == "unreadable"]
+    assert said == ["unreadable: census.zip is damaged"] * [*storms, control].count(DAMAGED)
+
+
+def test_a_run_of_which_nothing_can_be_read_has_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    read(monkeypatch, {"0": DAMAGED, "1": UnreadableRun("plan.json is damaged")})
+    entries = tuple({"name": name, "scenario": "thing", "target": "sqlite"} for name in "01")
+    with pytest.raises(UnreadableRun, match=r"^census\.zip is damaged$"):
+        judge_run(store.Run(Path("results/one"), "idstorm run", entries))
+
+
+def read(monkeypatch: pytest.MonkeyPatch, storms: Mapping[str, StoredStorm | UnreadableRun | None]) -> None:
+    """Let these be what is read of the storms of a run."""
+
+    def read_storm(_: store.Run, entry: Mapping[str, str]) -> StoredStorm:
+        one = storms[entry["name"]]
+        if not isinstance(one, StoredStorm):
+            raise one or KeyError(entry["name"])
+        return one
+
+    monkeypatch.setattr(readback, "read_storm", read_storm)
 
 
 def test_a_run_is_compared_or_laid_out_as_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:

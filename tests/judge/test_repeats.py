@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idstorm.errors import UnreadableRun
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.repeats import merge, repeats, until_broken
 from idstorm.record.gate import GateVerdict
@@ -198,6 +199,16 @@ def test_the_failures_that_a_report_leads_with_are_those_that_nobody_expected() 
     shares = [{"share": 0.35, "share_raced": 0.4, "expected": 0.4}, {"share": 0.7, "share_raced": 0.0, "expected": 0.4}]
     storms = [storm(found(HELD), operations={**operations(), "failing": one}) for one in shares]
     assert repeats(storms).operations["failing"] == shares[1]
+
+
+def test_what_was_judged_of_something_else_is_no_repetition() -> None:
+    joined = {name: value for name, value in operations().items() if name != "failing"}
+    first = storm(found(HELD), found(HELD), storm="01")
+    for other in (storm(found(HELD), storm="02"), replace(first, storm="02", operations=joined)):
+        for storms in ([first, other], [other, first]):
+            with pytest.raises(UnreadableRun, match=r"^0[12] does not repeat 0[12]: "):
+                repeats(storms)
+    assert "failing" not in repeats([replace(first, operations=joined)] * 2).operations
 
 
 def test_the_first_witness_is_the_first_in_the_order_of_the_storms() -> None:

@@ -47,7 +47,7 @@ def written(folder: Path, codec: Codec, batch: int, operations: int = 300) -> Pl
             if place == operations - 1:
                 break  # killed
             if place % 5 == 4:
-                number = tape.known_code(f"code {place % 3}") or tape.code(Code(f"code {place % 3}", shown="x"))
+                number = tape.code(Code(f"code {place % 3}", shown="x"))
                 tape.end(Outcome.FAILED | Flag.UNCONNECTED << 8 | number << 16, now + 7)
                 continue
             if place % 9 != 8:

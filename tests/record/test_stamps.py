@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -21,7 +22,7 @@ from idstorm.record.code import Code
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome
+from idstorm.record.outcome import Outcome, Result
 from idstorm.record.plan import Tokens
 from idstorm.record.reading import Log, pack_reading
 from idstorm.record.stamp import OLDER
@@ -106,6 +107,17 @@ def test_a_file_of_another_storm_of_the_same_run_is_refused(tmp_path: Path, cut_
     shutil.copy(folder / STORMS[1] / name, folder / STORMS[0] / name)
     with pytest.raises(UnreadableRun, match=f"{STORMS[0]}/{name} belongs to another storm"):
         read(folder)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "census.zip", "history.zip"])
+def test_a_storm_that_cannot_be_read_takes_no_verdict_from_another(tmp_path: Path, name: str) -> None:
+    folder = made(tmp_path)
+    whole = judge_run(open_run(folder))
+    (folder / STORMS[1] / name).write_text("x")
+    report = judge_run(open_run(folder))
+    assert report.storms[0] == whole.storms[0]
+    assert (report.storms[1].result, report.storms[1].verdicts) == (Result.INCONCLUSIVE, {})
+    assert re.match(rf"unreadable: .*{name} is damaged", str(report.storms[1].ending))
 
 
 def test_a_run_may_be_renamed_and_copied(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from idstorm.errors import EnvironmentFault
 from idstorm.record import store
+from idstorm.record.store import Ending
+from idstorm.record.stored import open_run, read_storm
 
 
 def test_two_runs_that_make_one_results_folder_at_the_same_instant_both_have_it(
@@ -38,3 +41,13 @@ def test_what_could_not_be_written_leaves_nothing_beside_it(tmp_path: Path) -> N
     with pytest.raises(OSError, match="directory"):
         store.write_text(tmp_path / "report.json", "{}")
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_a_server_says_is_read_again_whatever_it_is(tmp_path: Path) -> None:
+    entry = {"name": "01", "scenario": "s", "target": "t"}
+    run = store.create(tmp_path / "results", "idstorm run", [entry])
+    facts = {"a": nan, "b": [inf, -inf], "c": {"d": 10**100}, "e": (1, 0.5, None, True, "NaN", 10**80)}
+    store.write_ending(run.folder / "01", Ending("not started", facts=facts), run.stamp("01"))
+    read = read_storm(open_run(run.folder), entry).ending.facts
+    expected = {"a": "nan", "b": ["inf", "-inf"], "c": {"d": f"1{'0' * 100}"}}
+    assert read == {**expected, "e": [1, 0.5, None, True, "NaN", 10**80]}

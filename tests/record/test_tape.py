@@ -9,19 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from idstorm.errors import UnreadableRun
-from idstorm.record.code import Code
+from idstorm.record.code import OTHERS, Code
 from idstorm.record.collect import read_tapes
 from idstorm.record.history import History
 from idstorm.record.keys import Codec, Existing
 from idstorm.record.outcome import Outcome, Stance
 from idstorm.record.plan import Claim, Fleet, Ids, Plan, Pool, Target, Tokens
-from idstorm.record.segments import read_segment, segments, trim
-from idstorm.record.tape import COMMIT, Flag, Kind, Layout, Tape, Told
+from idstorm.record.segments import codes_of, read_segment, segments, trim
+from idstorm.record.tape import COMMIT, MOST_CODES, Flag, Kind, Layout, Tape, Told
 from running import eventually
 
 BASE = 1_000_000
@@ -245,6 +246,46 @@ def test_errors_of_one_name_stay_apart_where_one_alone_is_a_refusal(tmp_path: Pa
         tape.end(Outcome.FAILED | tape.code(Code("mariadb:1062 of PRIMARY", refused=refused)) << 16, 11)
     history = read_tapes(tmp_path, plan(clients=2))
     assert [history.codes[code - 1].refused for code in history.code] == [False, True]
+
+
+MEANINGS = [Code("", recognised=False), Code("", refused=True), Code("", raced=True), Code("")]
+
+
+def test_errors_of_too_many_kinds_are_called_others_and_keep_what_they_mean(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, 0, 1, Codec("int64"), BASE)
+    given = [replace(MEANINGS[place % 4], name=f"error {place}") for place in range(MOST_CODES + 400)]
+    for now, code in enumerate(given, start=1):
+        tape.reserve()
+        tape.begin(Kind.INSERT, 1, 2 * now)
+        number = tape.known_code(code.kind) or tape.code(code)
+        tape.end(Outcome.FAILED | number << 16, 2 * now + 1)
+    history = read_tapes(tmp_path, plan())
+    kept = [history.codes[number - 1] for number in history.code]
+    assert [code.kind[1:] for code in kept] == [code.kind[1:] for code in given]
+    assert [code.name for code in kept] == [code.name for code in given[:MOST_CODES]] + [OTHERS] * 400
+    assert len(history.codes) == MOST_CODES + len(MEANINGS)
+
+
+@pytest.mark.parametrize("name", [False, True])
+def test_what_errors_have_to_say_is_never_more_than_can_be_read(tmp_path: Path, *, name: bool) -> None:
+    tape, long = Tape(tmp_path, 0, 1, Codec("int64"), BASE), "\U0001f600" * 100_000
+    for number in range(MOST_CODES):
+        tape.code(Code(f"{number} {long if name else ''}", message=long, shown=long, raced=number % 2 == 0))
+    codes = codes_of(tmp_path, 0, plan().stamp)
+    assert [Code.from_line(line).name for line in codes[-2:]] == [OTHERS] * 2
+
+
+def test_all_clients_together_may_see_more_kinds_of_error_than_fit_16_bits(tmp_path: Path) -> None:
+    clients = 70
+    for client in range(clients):
+        tape = Tape(tmp_path, client, 1, Codec("int64"), BASE)
+        for number in range(MOST_CODES):
+            code = tape.code(Code(f"error {client} {number}"))
+        tape.reserve()
+        tape.begin(Kind.INSERT, 1, 10)
+        tape.end(Outcome.FAILED | code << 16, 11)
+    history = read_tapes(tmp_path, plan(clients=clients))
+    assert history.codes[int(history.code[-1]) - 1].name == f"error {clients - 1} {MOST_CODES - 1}"
 
 
 def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import ErrorCode
 from idstorm.databases.targets import DATABASES
+from idstorm.record.code import Code
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids
 from idstorm.record.tape import Tape
@@ -68,13 +69,14 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 )
 def test_the_constraint_that_a_refusal_names_decides(codes: Codes, constraint: str, refused: bool) -> None:
     error = raised(Refused("409", constraint=constraint), of_driver("name" if refused else "id"))
-    assert codes.of_client(error) == ErrorCode("refused: 409", refused=refused)
+    assert codes.of_client(error) == ErrorCode(f"refused by {constraint}", refused=refused)
 
 
 @pytest.mark.parametrize("constraint", ["number", "somebodys_key", ""])
 def test_a_constraint_that_nobody_knows_leaves_it_open(codes: Codes, constraint: str) -> None:
     error = raised(Refused("409", constraint=constraint))
-    assert codes.of_client(error) == ErrorCode("refused: 409", recognised=False)
+    name = f"refused by {constraint or 'no constraint'}"
+    assert codes.of_client(error) == ErrorCode(name, recognised=False)
 
 
 @pytest.mark.parametrize("columns", ["id", "name"])
@@ -119,3 +121,57 @@ def test_a_code_is_written_down_once_with_what_it_means_and_without_secrets(code
     assert numbers[0] == numbers[1] == 1
     (line,) = (tmp_path / "client-0000.codes").read_text().splitlines()
     assert "sesame" not in line
+
+
+class OutOfStock(Refused):
+    """What an application's client may make of it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "name"),
+    [
+        (Refused("request 17 was refused"), None, "refused"),
+        (OutOfStock("request 17 was refused"), None, "refused: OutOfStock"),
+        (OutOfStock("request 17", constraint="thing_pkey"), None, "refused: OutOfStock by thing_pkey"),
+        (Refused("request 17"), sqlite3.OperationalError("17 is too many"), "refused: sqlite:OperationalError"),
+    ],
+)
+def test_what_an_error_says_is_its_message_and_never_its_name(
+    codes: Codes, tmp_path: Path, error: Exception, cause: Exception | None, name: str
+) -> None:
+    caught = raised(error, cause)
+    codes.number(codes.of_client(caught), caught)
+    (line,) = (tmp_path / "client-0000.codes").read_text().splitlines()
+    written = Code.from_line(line)
+    assert written.name.startswith(name)
+    assert "17" not in written.name
+    assert "17" in written.message
+
+
+def test_two_errors_of_one_name_that_mean_different_things_are_two(codes: Codes) -> None:
+    unsent, unknown = raised(Refused("no server"), ConnectionRefusedError()), raised(Refused("409"))
+    numbers = [codes.number(codes.of_client(error), error) for error in (unsent, unknown, unsent)]
+    assert numbers == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("INSERT INTO guarded VALUES (17)", "sqlite:1811 IntegrityError"),
+        ("INSERT INTO guarded VALUES '17'", "sqlite:1 OperationalError"),
+        ("SELECT json('[17')", "sqlite:1 OperationalError"),
+        ("SELECT * FROM nowhere", "sqlite:1 no such table: nowhere"),
+        ("INSERT INTO checked VALUES (17)", "sqlite:275 CHECK constraint failed: small"),
+    ],
+)
+def test_what_triggers_and_statements_say_is_no_name_of_an_error(codes: Codes, statement: str, name: str) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript("""
+        CREATE TABLE guarded (id INT);
+        CREATE TABLE checked (id INT CONSTRAINT small CHECK (id < 10));
+        CREATE TRIGGER guard BEFORE INSERT ON guarded BEGIN SELECT RAISE(ABORT, 'row 17 is not for you'); END;
+    """)
+    with pytest.raises(sqlite3.Error) as caught:
+        connection.execute(statement)
+    connection.close()
+    assert codes.of(caught.value).name == name

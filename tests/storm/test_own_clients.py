@@ -86,7 +86,7 @@ mine = Scenario(model=Thing, client=moody)
     report = judged(run(idstorm, body, "-n", "800", on=database(dialect)))
     operations, durable = report["operations"], report["verdicts"]["durable"]
     assert report["verdicts"]["accepted"]["status"] == "unknown"  # why nothing was answered is not known
-    assert operations["errors"]["by_code"] == {"refused: not today": 160, "python:ConnectionError": 320}
+    assert operations["errors"]["by_code"] == {"refused by no constraint": 160, "python:ConnectionError": 320}
     assert (operations["acknowledged"], operations["failed"], operations["unknown"]) == (320, 160, 320)
     assert (durable["status"], durable["figures"]["recovered"]) == ("held", 160)
 
@@ -224,3 +224,24 @@ mine = Scenario(model=Thing, client=shut)
     ran = run(idstorm, body)
     assert ran.code == 3
     assert "nobody listens" in ran.err
+
+
+def test_refusals_that_are_all_different_are_counted_to_the_last(idstorm: Idstorm) -> None:
+    body = """
+class Wordy(Bare):
+    def insert(self, tokens):
+        if AT_WORK and tokens[0] % 4:
+            raise Refused(f"request {tokens[0]} was refused", constraint=f"stock of {tokens[0]}")
+        return super().insert(tokens)
+
+@contextmanager
+def wordy(place, environment):
+    with client(place, environment) as bare:
+        yield Wordy(bare.connection, bare.mark)
+
+mine = Scenario(model=Thing, client=wordy, failing=0.9)
+"""
+    report = judged(run(idstorm, body, "-n", "2000", "-c", "1"))
+    errors = report["operations"]["errors"]
+    assert (errors["total"], len(errors["by_code"]), errors["by_code"]["others"]) == (1500, 1001, 500)
+    assert report["verdicts"]["accepted"]["figures"]["unrecognised"] == 1500

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections import Counter
@@ -181,8 +180,10 @@ def _write(
     from idstorm.record.store import enduring
 
     if outputs.json is not None:
+        from idstorm.record.files import dumps
+
         with enduring(untold):
-            write_text(json.dumps(data, indent=1, default=str) + "\n", outputs.json, "--json")
+            write_text(dumps(data) + "\n", outputs.json, "--json")
     if outputs.junit is not None:
         from idstorm.report.junit import junit
 

@@ -149,7 +149,7 @@ def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, name
             tape.hand(one.ids, one.handed)
         if one.commit:
             tape.commit(one.commit)
-        code = 0 if one.code is None else tape.known_code(one.code.name) or tape.code(one.code)
+        code = 0 if one.code is None else tape.code(one.code)
         tape.end(one.outcome | code << 16, one.ended)
         origins.append(names[one.origin])
         for moment in sorted({moment for moment in one.deletable if moment}):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from idstorm.errors import UnreadableRun
 from idstorm.record.outcome import Result, Status
 from idstorm.record.verdict import Control, StormReport
 
 
 def control(storm: StormReport) -> Control:
-    """Return the report of a storm of what is known to break. What it claims of itself decides nothing."""
+    """Return the report of a storm of what is known to break. What it claims of itself decides nothing.
+
+    Raises UnreadableRun where it was not judged for what a control is there for.
+    """
+    if storm.verdicts and not {"unique", "pressure"} <= storm.verdicts.keys():
+        raise UnreadableRun(f"{storm.storm} is no control: its plan claims nothing of unique, or of pressure")
     unique = storm.verdicts.get("unique")
     seen = unique is not None and unique.status is Status.BROKEN
     kept = {field.name: getattr(storm, field.name) for field in fields(StormReport)}

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from idstorm.errors import UnreadableRun
 from idstorm.judge.accepted import accepted
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
@@ -28,10 +29,13 @@ from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
 from idstorm.record import store, stored
 from idstorm.record.gate import Gate
-from idstorm.record.outcome import Status, exit_code, worst
+from idstorm.record.outcome import Result, Status, exit_code, worst
 from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
 
 Check = Callable[[Evidence], Finding]
+
+_UNREADABLE = "unreadable"
+"""The state of a storm whose folder was damaged since it was written."""
 
 REGISTRY: dict[str, Check] = {
     check.__name__: check
@@ -56,12 +60,14 @@ assert list(REGISTRY) == list(CHECKS)
 
 
 def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
-    """Return the report of a stored run, reading one storm at a time. Raises UnreadableRun.
+    """Return the report of a stored run, reading one storm at a time.
 
-    The first storms may have been judged already.
+    The first storms may have been judged already. One that cannot be read is inconclusive, and the others are judged.
+    Raises UnreadableRun where none can be, and where what is said to belong together does not.
     """
-    controls = tuple(control(judge_storm(stored.read_storm(run, entry))) for entry in run.controls)
+    controls = tuple(control(_judge_entry(run, entry)) for entry in run.controls)
     storms = [*judged, *(judge_stored(run, entry) for entry in run.storms[len(judged) :])]
+    _refuse_nothing([*controls, *storms])
     series: dict[str, list[StormReport]] = {}
     for entry, storm in zip(run.storms, storms, strict=True):
         if "repeats" in entry:
@@ -85,8 +91,33 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
 
 
 def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
-    """Return the report of one storm of a run. What was read is forgotten: a history may fill half of the memory."""
-    return judge_storm(stored.read_storm(run, entry), run.gates)
+    """Return the report of one storm of a run; where it cannot be read, it is inconclusive, and its ending says why."""
+    return _judge_entry(run, entry, run.gates)
+
+
+def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate] = ()) -> StormReport:
+    """Judge a storm. What was read is forgotten: a history may fill half of the memory."""
+    try:
+        return judge_storm(stored.read_storm(run, entry), gates)
+    except UnreadableRun as error:
+        return StormReport(
+            storm=entry["name"],
+            scenario=entry["scenario"],
+            result=Result.INCONCLUSIVE,
+            target={"name": entry["target"]},
+            fleet={},
+            ending=f"{_UNREADABLE}: {error}",
+            notes=(),
+            operations={},
+            verdicts={},
+            state=_UNREADABLE,
+        )
+
+
+def _refuse_nothing(storms: Sequence[StormReport]) -> None:
+    """Raise UnreadableRun, with what is wrong with the first, where not one of these could be read."""
+    if storms and all(storm.state == _UNREADABLE and not storm.verdicts for storm in storms):
+        raise UnreadableRun(str(storms[0].ending).removeprefix(f"{_UNREADABLE}: "))
 
 
 def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:

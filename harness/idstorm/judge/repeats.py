@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from idstorm.errors import UnreadableRun
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.evidence import WITNESSES
 from idstorm.record.gate import GateVerdict
@@ -59,9 +60,14 @@ def _witnesses(findings: Mapping[int, Finding]) -> tuple[Mapping[str, Any], ...]
 
 
 def repeats(storms: Sequence[StormReport]) -> Repeats:
-    """Return what the repetitions of one storm, in their order, come to."""
+    """Return what the repetitions of one storm, in their order, come to. Raises UnreadableRun where one is none."""
     judged = {number: storm for number, storm in enumerate(storms, start=1) if storm.verdicts}
     first = next(iter(judged.values()), storms[0])
+    for storm in judged.values():
+        if _shape(storm) != _shape(first):
+            raise UnreadableRun(
+                f"{storm.storm} does not repeat {first.storm}: their plans differ in what there is to judge"
+            )
     verdicts = {
         check: judge_claim(
             Claim(verdict.claim, verdict.why, verdict.named),
@@ -85,6 +91,11 @@ def repeats(storms: Sequence[StormReport]) -> Repeats:
         state=next((storm.state for storm in storms if storm.ending is not None), "finished"),
         repetitions=tuple(storm.storm for storm in storms),
     )
+
+
+def _shape(storm: StormReport) -> tuple[set[str], set[str]]:
+    """Return what is judged of a storm, and counted: the same for all that have one plan but for its seed."""
+    return set(storm.verdicts), set(storm.operations)
 
 
 def until_broken(series: Sequence[Sequence[StormReport]], seconds: float | None) -> UntilBroken:
@@ -124,6 +135,11 @@ def _unplanned(failing: Mapping[str, Any]) -> float:
     return share + float(failing["share_raced"])
 
 
+def _failing(repetitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the failures that a report leads with, of the repetition where most failed; of joined storms none."""
+    return {"failing": max(repetitions, key=_unplanned)} if repetitions else {}
+
+
 def _operations(repetitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the operations of all repetitions together."""
     if not repetitions:
@@ -136,7 +152,7 @@ def _operations(repetitions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **counts,
         "seconds": round(seconds, 3),
         "per_second": round(counts["acknowledged"] / seconds, 1) if seconds else 0.0,
-        "failing": max((one["failing"] for one in repetitions), key=_unplanned),
+        **_failing([one["failing"] for one in repetitions if "failing" in one]),
         "latency_ms": {name: max(one["latency_ms"][name] for one in repetitions) for name in latencies},
         "errors": {"total": by_code.total(), "by_code": dict(by_code.most_common())},
     }

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from idstorm.record.files import loads
 
+OTHERS = "others"
+"""What kinds of error are called that came after as many as a client keeps."""
+
+_LONGEST_NAME, _LONGEST_MESSAGE, _LONGEST_SHOWN = (
+    300,
+    2_000,
+    20_000,
+)  # characters, of which free text may have any number
 _CLASS_OF_A_DRIVER = re.compile(r"(?!(?:idstorm|python|sqlalchemy):)\w+:[A-Za-z_]\w*")
 _CONFLICT = re.compile(r"\w+:(?:40001|40P01|1020|1205|1213|5|6|261|262|517) .*")
 """How older runs named what they did not recognise, after its module and class, and what a race had ended."""
+
+
+KindOfError = tuple[str, bool, bool, bool]
+"""The name of an error, and whether it was a refusal, the end of a race, recognised."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,24 @@ class Code:
         return json.dumps({"code": about.pop("name"), **about, "base": base}) + "\n"
 
     @property
-    def kind(self) -> tuple[str, bool, bool, bool]:
+    def kind(self) -> KindOfError:
         """What tells it from other codes: not the words of its first error."""
         return self.name, self.refused, self.raced, self.recognised
+
+    @property
+    def among_others(self) -> Code:
+        """The code that stands for all further kinds of error which mean the same for their operations."""
+        return replace(self, name=OTHERS)
+
+    @property
+    def clipped(self) -> Code:
+        """The code as a tape keeps it: what is long has lost its middle."""
+        return replace(
+            self,
+            name=clip(self.name),
+            message=clip(self.message, _LONGEST_MESSAGE),
+            shown=clip(self.shown, _LONGEST_SHOWN),
+        )
 
     @classmethod
     def from_line(cls, line: str) -> Code:
@@ -52,3 +79,9 @@ class Code:
             message=str(entry.get("message", "")),
             shown=str(entry.get("shown", "")),
         )
+
+
+def clip(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Return a text without its middle where it is longer than this."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"

@@ -19,7 +19,7 @@ from idstorm.record.history import Bytes, History
 from idstorm.record.outcome import Outcome
 from idstorm.record.packed import Packed
 from idstorm.record.plan import Plan
-from idstorm.record.segments import codes_of, owners_of, records_of
+from idstorm.record.segments import codes_of, owners_of, records_of, refuse_holes
 from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 
@@ -35,6 +35,7 @@ def read_tapes(folder: Path, plan: Plan, stamp: Stamp | None = None) -> History:
     Raises UnreadableRun where they are not whole, or carry another stamp than this one, by default the plan's.
     """
     layout, stamp = _layout(plan), stamp or plan.stamp
+    refuse_holes(folder)
 
     def records(client: int) -> Records:
         told = owners_of(folder, client, stamp)
@@ -80,8 +81,9 @@ def _history(plan: Plan, records: Callable[[int], Records], where: Path) -> Hist
         for code in part.codes:
             codes.setdefault(code.kind, code)
     places = {kind: place for place, kind in enumerate(codes, start=1)}
+    number = np.uint16 if len(codes) < 1 << 16 else np.uint32
     for part in parts:
-        table = np.array([0, *(places[code.kind] for code in part.codes)], np.uint16)
+        table = np.array([0, *(places[code.kind] for code in part.codes)], number)
         part.columns["code"] = table[part.columns["code"]]
     op_offsets = np.cumsum([0, *(len(part.columns["kind"]) for part in parts)])
     row_offsets = np.cumsum([0, *(len(part.told) for part in parts)])

@@ -1,10 +1,15 @@
-"""Reading files that a stranger may have sent: plain ones alone, and no more of them than idstorm would write."""
+"""Reading files that a stranger may have sent: plain ones alone, and no more of them than idstorm would write.
+
+What idstorm writes as JSON is what can be read here.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ from idstorm.errors import UnreadableRun
 
 LARGEST_JSON = 1 << 24  #: bytes of one file, of which Python makes some thirty times as much at worst
 _LARGEST_NUMBER = 10**80  # no column holds as much
+_MANY_DIGITS = re.compile(r"\d{81}")
 
 
 def loads(text: str) -> Any:
@@ -22,13 +28,42 @@ def loads(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def dumps(data: Any) -> str:
+    """Return data as JSON that `loads` reads.
+
+    What JSON does not have becomes text, as do the numbers that it has no word for and those that are too large: a
+    server may have such a setting.
+    """
+    try:
+        text = json.dumps(data, indent=1, default=str, allow_nan=False)
+    except ValueError:
+        text = ""
+    if not text or _MANY_DIGITS.search(text):
+        text = json.dumps(_as_text(data), indent=1, default=str, allow_nan=False)
+    return text
+
+
+def _as_text(data: Any) -> Any:
+    """Return data with its unreadable numbers as text."""
+    if isinstance(data, dict):
+        return {_as_text(key): _as_text(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_as_text(one) for one in data]
+    readable = not isinstance(data, int | float) or (isfinite(data) if isinstance(data, float) else _fits(data))
+    return data if readable else str(data)
+
+
+def _fits(number: int) -> bool:
+    return abs(number) <= _LARGEST_NUMBER
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number of JSON")
 
 
 def _integer(text: str) -> int:
     number = int(text)
-    if abs(number) > _LARGEST_NUMBER:
+    if not _fits(number):
         raise ValueError(f"{text[:20]}… is too large a number")
     return number
 

@@ -32,7 +32,7 @@ class History:
     kind: Bytes
     outcome: Bytes
     flags: Bytes
-    code: NDArray[np.uint16]  #: 0: none, else its place in `codes`, from 1
+    code: NDArray[np.uint16 | np.uint32]  #: 0: none, else its place in `codes`, from 1
     begin: Ints
     handed: Ints
     ended: Ints

@@ -33,7 +33,10 @@ CAPABILITIES = {
 """What a database may be able to do, with what each word means."""
 
 
-_MOST_CLIENTS, _LARGEST_BATCH = 1 << 16, 10_000_000  # more than any storm has
+_MOST_CLIENTS = 1 << 16  # more than any storm has
+_LARGEST_BATCH, _LARGEST_JOINED = 100_000, 1_000_000  # rows: of --batch, and of a flush of somebody else's sessions
+_LONGEST_TEXT = 128  # bytes that a key keeps of it
+_LARGEST_RECORD = 1 << 22  # words, which a reader has in memory even where nothing but its header is on disk
 
 
 @dataclass(frozen=True)
@@ -194,11 +197,15 @@ class Plan:
         for name, number, most in (
             ("fleet.processes", fleet.processes, _MOST_CLIENTS),
             ("fleet.clients", fleet.clients, _MOST_CLIENTS),
-            ("fleet.batch", fleet.batch, _LARGEST_BATCH),
+            ("fleet.batch", fleet.batch, _LARGEST_JOINED if self.joined else _LARGEST_BATCH),
             ("tokens.span", tokens.span, 1 << 32),
         ):
             if not 1 <= number <= most:
                 yield f"{name} of {number}"
+        if ids.codec.text > _LONGEST_TEXT:
+            yield f"ids.codec.text of {ids.codec.text}"
+        if fleet.batch * ids.codec.words > _LARGEST_RECORD:
+            yield f"fleet.batch of {fleet.batch} with keys of {ids.codec.words} words"
         if tokens.base < 0 or tokens.base + fleet.clients * tokens.span >= 1 << 63:
             yield f"tokens.base of {tokens.base}"
         if fleet.inserts is not None and fleet.inserts < 0:

@@ -13,6 +13,8 @@ from idstorm.record.columns import Ints
 from idstorm.record.files import loads, read_text
 from idstorm.record.stamp import Stamp
 
+_MUCH, _SPARSEST = 1 << 28, 64  # bytes of tapes; and how many of them there are for each that is on disk
+
 
 def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) -> Ints:
     """Return the records of one segment that were begun, shape (operations, words), mapped and not copied.
@@ -41,6 +43,17 @@ def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) ->
     # Records are begun one after the other, so the first that was not is found by halving.
     begun = int(np.searchsorted(-(records[:, tape.BEGIN] != 0).astype(np.int8), 0))
     return np.asarray(records[:begun])
+
+
+def refuse_holes(folder: Path) -> None:
+    """Raise UnreadableRun where tapes are much larger than what is on disk of them: they would fill the memory.
+
+    A storm's own are allocated on disk, and what a copy leaves out of them is not nearly as much.
+    """
+    found = [path.stat() for path in folder.glob("client-*.tape")]
+    size, on_disk = sum(one.st_size for one in found), sum(one.st_blocks for one in found) * 512
+    if size > _MUCH and size > _SPARSEST * on_disk:
+        raise UnreadableRun(f"the tapes in {folder} are nothing but holes: {size:,} bytes, of which {on_disk:,} exist")
 
 
 def segments(folder: Path, client: int) -> list[Path]:

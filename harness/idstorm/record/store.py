@@ -20,7 +20,6 @@ Every file says to which storm of which run it belongs (`idstorm.record.stamp`),
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import shutil
@@ -34,6 +33,7 @@ from typing import Any
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
+from idstorm.record.files import dumps
 from idstorm.record.gate import Gate
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import ExitCode
@@ -163,8 +163,8 @@ def writing(path: Path, option: str = "--results") -> Iterator[None]:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    write_text(path, json.dumps(data, indent=1, default=str) + "\n")
+    """Write a JSON file that can be read again, whole or not at all."""
+    write_text(path, dumps(data) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -63,6 +63,8 @@ def open_run(folder: Path) -> Run:
         names = [storm["name"] for storm in (*controls, *storms)]
         if not all(map(_is_folder, names)):
             raise ValueError("a storm lies outside the run")
+        if len({name.casefold() for name in names}) < len(names):  # which is one folder where case means nothing
+            raise ValueError("it names a storm twice")
         gates = tuple(parse_gate(str(gate)) for gate in data.get("gates", ()))
         seconds = None if data.get("seconds") is None else float(data["seconds"])
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))

@@ -37,7 +37,7 @@ from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
 
-from idstorm.record.code import Code
+from idstorm.record.code import OTHERS, Code, KindOfError
 from idstorm.record.keys import Burned, Codec, Existing
 
 MAGIC = int.from_bytes(b"idstormT", "little")
@@ -45,6 +45,8 @@ VERSION = 1
 HEADER_WORDS = 8  #: magic, version, client, segment, rows of a record, words of a key, capacity, the base of tokens
 BEGIN, HANDED, COMMIT, ENDED, SHAPE, RESULT, TOLD = range(7)
 
+MOST_CODES = 1_000  #: kinds of error that one client tells apart
+_MOST_CODE_BYTES = 1 << 23  # on disk: half of what a reader takes, so that those after it fit as well
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 1 << 16, 1 << 22  # bytes, header apart: each is twice the one before
 
 
@@ -151,7 +153,8 @@ class Tape:
         self._bytes = memoryview(b"")
         self._at = self._end = 0  # where this record begins, and where the segment's last one ends
         self._record, self._keys, self._key_words = self._layout.words, self._layout.keys, codec.words
-        self._codes: dict[str, int] = {}
+        self._codes: dict[KindOfError, int] = {}
+        self._code_bytes = 0
 
     def reserve(self) -> None:
         """Make room for one whole operation. Raises OSError where the disk is full."""
@@ -213,15 +216,30 @@ class Tape:
         self._words[self._at + ENDED] = now
         self._at += self._record
 
-    def known_code(self, name: str) -> int:
-        """Return the number of an error's code that was written down before, or 0."""
-        return self._codes.get(name, 0)
+    def known_code(self, kind: KindOfError) -> int:
+        """Return the number of a kind of error that was written down before, or 0.
+
+        Once there are too many, all further ones that mean the same have one number, and the name `OTHERS`.
+        """
+        known = self._codes.get(kind, 0)
+        return self._codes.get((OTHERS, *kind[1:]), 0) if not known and self._has_enough_codes else known
 
     def code(self, code: Code) -> int:
-        """Write down an error's code, which was not seen before, and return its number."""
-        self._append(codes_path(self._folder, self._client), code.to_line(self._base).encode())
-        self._codes[code.name] = len(self._codes) + 1
-        return self._codes[code.name]
+        """Return the number of an error's code, which is written down where its kind was not seen before."""
+        code = code.clipped
+        if known := self.known_code(code.kind):
+            return known
+        if self._has_enough_codes:
+            code = code.among_others
+        line = code.to_line(self._base).encode()
+        self._append(codes_path(self._folder, self._client), line)
+        self._codes[code.kind] = len(self._codes) + 1
+        self._code_bytes += len(line)
+        return self._codes[code.kind]
+
+    @property
+    def _has_enough_codes(self) -> bool:
+        return len(self._codes) >= MOST_CODES or self._code_bytes >= _MOST_CODE_BYTES
 
     @staticmethod
     def _append(path: Path, data: bytes) -> None:

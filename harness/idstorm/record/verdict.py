@@ -80,7 +80,7 @@ class StormReport:
     operations: Mapping[str, Any]
     verdicts: Mapping[str, Verdict]
     gates: tuple[GateVerdict, ...] = ()
-    state: str = "finished"  #: how it ended, in the words of `store.Ending`
+    state: str = "finished"  #: how it ended, in the words of `store.Ending`; or unreadable: its folder is damaged
 
 
 @dataclass(frozen=True)

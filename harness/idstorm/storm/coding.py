@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idstorm.databases.base import Database, ErrorCode
 from idstorm.errors import show_users_error
-from idstorm.record.code import Code
+from idstorm.record.code import Code, clip
 from idstorm.record.plan import Ids
 from idstorm.record.tape import Tape
 from idstorm.redaction import redact
@@ -45,11 +45,13 @@ class Codes:
         known = not code.works_own or any(isinstance(one, _NOT_SENT) for one in _chain(error))
         if not isinstance(error, Refused):
             return code if known else replace(code, recognised=False)
-        name = f"refused: {error}"
+        name = "refused" if type(error) is Refused else f"refused: {type(error).__name__}"
         if error.constraint is None:
-            return replace(code, name=name) if known else ErrorCode(name, recognised=False)
+            by = f"{name}: {code.name}" if not code.works_own else name
+            return replace(code, name=by) if known else ErrorCode(by, recognised=False)
         own = self._is_own(error.constraint)
-        return ErrorCode(name, refused=own is True, recognised=own is not None)
+        by = f"{name} by {error.constraint}" if error.constraint else f"{name} by no constraint"
+        return ErrorCode(by, refused=own is True, recognised=own is not None)
 
     def _is_own(self, constraint: str) -> bool | None:
         """Return whether a constraint, given by its name or its columns, is the id's own; None: that is not known."""
@@ -66,8 +68,9 @@ class Codes:
 
     def number(self, code: ErrorCode, error: BaseException) -> int:
         """Return the number of a code on the tape. Raises OSError where there is no space for a new one."""
-        name = redact(code.name, self._secrets)
-        return self._tape.known_code(name) or self._tape.code(self._code(name, code, error))
+        name = clip(redact(code.name, self._secrets))
+        known = self._tape.known_code((name, code.refused, code.raced, code.recognised))
+        return known or self._tape.code(self._code(name, code, error))
 
     def _code(self, name: str, code: ErrorCode, error: BaseException) -> Code:
         message = _TWO_AT_ONCE if code is _HELD_ONE else _first_line(error)

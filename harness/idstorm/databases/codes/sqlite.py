@@ -17,6 +17,8 @@ _ENVIRONMENT = {_READONLY, _IOERR, _FULL, _CANTOPEN}
 _RACED = {_BUSY, _LOCKED}
 _UNIQUE = {1555, 2067, 2579}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 _OTHER_CONSTRAINTS = {275, 787, 1299, 3091}  # SQLITE_CONSTRAINT_CHECK, _FOREIGNKEY, _NOTNULL, _DATATYPE
+_ERROR = 1
+_LOOKED_FOR = "no such "  # what follows are names of tables and columns
 _PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
 """Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
 from the sync after the commit frame was written."""
@@ -32,16 +34,26 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
         return None
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return ErrorCode(f"sqlite:{type(error).__name__} {error}")
+        return ErrorCode(f"sqlite:{type(error).__name__} without a code")
     own = _own(str(error), ids, names) if code in _UNIQUE else False
     return ErrorCode(
-        f"sqlite:{code} {error}",
+        f"sqlite:{code} {_words(error, code)}",
         refused=own is True,
         recognised=own is not None and (code & 0xFF != _CONSTRAINT or code in _UNIQUE | _OTHER_CONSTRAINTS),
         raced=code & 0xFF in _RACED,
         rolled_back=code & 0xFF in _PROVES_ROLLBACK,
         environment=code & 0xFF in _ENVIRONMENT,
     )
+
+
+def _words(error: sqlite3.Error, code: int) -> str:
+    """Return what SQLite itself says; the class where the words may be anybody's.
+
+    Those of an error in a statement quote the statement, and a trigger or a function says whatever it likes.
+    """
+    strangers = code & 0xFF == _CONSTRAINT and code not in _UNIQUE | _OTHER_CONSTRAINTS
+    quoted = code & 0xFF == _ERROR and not str(error).startswith(_LOOKED_FOR)
+    return type(error).__name__ if strangers or quoted else str(error)
 
 
 def _own(message: str, ids: Sequence[str], names: Sequence[str]) -> bool | None:
