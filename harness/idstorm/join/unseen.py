@@ -13,15 +13,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from idstorm.join.collect import Flush, Told
-from idstorm.record.keys import Codec, codec_for, text_codec
+from idstorm.record.keys import Codec, codec_for
 from idstorm.record.outcome import Outcome
 
 
 def codec_of(told: Told, held: Sequence[Any]) -> Codec:
     """Return the codec that fits every id that was told, and every one that the table holds."""
     ids = [id_ for one in told.flushes for id_ in one.ids if id_ is not None]
-    if held and all(isinstance(id_, str) for id_ in (*ids, *held)):  # however much it looks like something else
-        return text_codec(None, *ids, *held)
     kinds = {codec_for(id_, id_) for id_ in (*ids, *held) if id_ is not None} or {Codec("int64")}
     if len(kinds) == 1:
         return kinds.pop()

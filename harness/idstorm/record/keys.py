@@ -19,23 +19,19 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from math import isfinite
-from operator import index
-from typing import Any, SupportsIndex
+from typing import Any
 from uuid import UUID
 
 _LONGEST_TEXT = 128
 _HALF = 1 << 63
 
-FORMS = ("text", "blank", "decimal", "moment", "clock", "utc")
-"""How text is read that stands for an id: as it is; without the blanks that fill it up, and mean nothing (CHAR); as a
-number with digits after its point; as a moment: one with a zone as that of UTC, or as what its clock showed, or as what
-the clock in UTC showed, so that it can be held against moments that are kept without a zone."""
+FORMS = ("text", "blank", "clock")
+"""Text as it is; text filled up with blanks, which mean nothing at its end (CHAR); what a clock showed, in no zone."""
 
 Shown = int | str | list[int | str]
 """An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
@@ -73,7 +69,7 @@ class Codec:
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
     parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or a form of text
-    form: str = "text"  #: of the text, one of `FORMS`
+    form: str = "text"  #: of the text: text, or a form that the column does not keep as it is (`FORMS`)
 
     def formed(self, forms: Sequence[str]) -> Codec:
         """Return the codec for text of these forms, a form for each column."""
@@ -165,13 +161,8 @@ def codec_for(told: object, stored: object, longest: int | None = None) -> Codec
             return Codec("int128" if wide else "int64")
     if all(_is_uuid(value) for value in (told, stored)):
         return Codec("uuid")
+    length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
     parts = tuple(map(_kind, stored)) if isinstance(stored, (tuple, list)) else ()
-    return text_codec(longest, told, stored, parts=parts)
-
-
-def text_codec(longest: int | None, *known: object, parts: tuple[str, ...] = ()) -> Codec:
-    """Return the codec for text like these, and up to the length that a column allows, if it states one."""
-    length = max(longest or 0, *(len(_text(one).encode()) for one in known))
     return Codec("text", -(-min(length, _LONGEST_TEXT) // 8) * 8, parts)
 
 
@@ -182,8 +173,8 @@ def _kind(part: object) -> str:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):  # numpy's numbers, too
-        return index(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
     if isinstance(value, str):
         return int(value)
     if isinstance(value, (Decimal, float)) and _is_whole(value):
@@ -218,13 +209,12 @@ def _is_uuid(value: object) -> bool:
 
 
 def _text(value: object, form: str | Sequence[str] = "text") -> str:
-    """Return an id as text; `form` is one of `FORMS`, or that of each of its parts, if it has several."""
+    """Return an id as text; `form` is that of its parts, if it has several. Moments in any zone are those of UTC."""
     match value:
         case str():
-            return _text_of(value, form)
+            return value.rstrip(" ") if form == "blank" else value
         case datetime(tzinfo=tzinfo()):
-            at = value if form == "clock" else value.astimezone(UTC)
-            return str(at.replace(tzinfo=None) if form in ("clock", "utc") else at)
+            return str(value.replace(tzinfo=None) if form == "clock" else value.astimezone(UTC))
         case bytes():
             return value.hex()
         case None | Odd():
@@ -237,27 +227,6 @@ def _text(value: object, form: str | Sequence[str] = "text") -> str:
             parts = [_text(part, of_part) for part, of_part in zip(value, forms, strict=True)]
             return json.dumps(parts, ensure_ascii=False)  # quotes what separates
     return str(value)
-
-
-def _text_of(text: str, form: str | Sequence[str]) -> str:
-    """Return a text as a column of this form means it: JSON has numbers and moments as text."""
-    match form:
-        case "blank":
-            return text.rstrip(" ")
-        case "decimal":
-            with suppress(ArithmeticError):
-                return text if not (number := Decimal(text)).is_finite() else _text(number)
-        case "moment" | "clock" | "utc":
-            return text if (at := moment_of(text)) is None else _text(at, form)
-    return text
-
-
-def moment_of(value: object) -> datetime | None:
-    """Return a moment that may be written as ISO 8601 has it; None for what is none."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return datetime.fromisoformat(value)
-    return value if isinstance(value, datetime) else None
 
 
 def show_stored(value: object) -> str:
