@@ -16,7 +16,9 @@ from servers import On
 EQUAL = """
 import datetime as dt, itertools, os
 from decimal import Decimal
-from sqlalchemy import CHAR, DateTime, Numeric, String
+import numpy as np
+from sqlalchemy import CHAR, NCHAR, DateTime, Numeric, String, TypeDecorator, create_engine, event
+from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.orm import Mapped, mapped_column
 from idstorm.scenario import Row, Scenario
 
@@ -25,6 +27,36 @@ EAST = dt.timezone(dt.timedelta(hours=5))
 
 def number():
     return next(numbers) + WORKER * 10_000
+
+def in_kolkata(connection, _):
+    connection.execute("SET TimeZone = 'Asia/Kolkata'")
+    connection.commit()
+
+def engine(url, **pool):
+    made = create_engine(url, **pool)
+    if url.get_backend_name() == "postgresql":  # the one that converts between zones
+        event.listen(made, "connect", in_kolkata)
+    return made
+
+def telling(model, tell):
+    def insert(session, tokens):
+        rows = [model(token=token) for token in tokens]
+        session.add_all(rows)
+        session.flush()
+        return [tell(row.id) for row in rows]
+    return Scenario(model, insert=insert)
+
+class Padded(TypeDecorator):
+    impl, cache_ok = CHAR(20), True
+
+class Money(TypeDecorator):
+    impl, cache_ok = Numeric(20, 2), True
+
+class Naive(TypeDecorator):
+    impl, cache_ok = DateTime, True
+
+    def process_bind_param(self, value, dialect):
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
 
 class Moment(Row):
     id: Mapped[dt.datetime] = mapped_column(
@@ -45,7 +77,36 @@ class Both(Row):
         DateTime(timezone=True), primary_key=True, default=lambda: dt.datetime(2026, 1, 1, tzinfo=EAST)
     )
 
-moment, code, price, both = map(Scenario, (Moment, Code, Price, Both))
+class Many(Row):
+    code: Mapped[str] = mapped_column(NCHAR(20), primary_key=True, default=lambda: f"c{number()}")
+    other: Mapped[str] = mapped_column(String(20).with_variant(CHAR(20), "postgresql"), primary_key=True, default="b")
+    padded: Mapped[str] = mapped_column(Padded, primary_key=True, default="c")
+    naive: Mapped[dt.datetime] = mapped_column(
+        DateTime(timezone=True), primary_key=True, default=lambda: dt.datetime(2026, 1, 1)
+    )
+    zoned: Mapped[dt.datetime] = mapped_column(
+        DateTime, primary_key=True, default=lambda: dt.datetime(2026, 1, 1, tzinfo=EAST)
+    )
+    stripped: Mapped[dt.datetime] = mapped_column(
+        Naive, primary_key=True, default=lambda: dt.datetime(2026, 1, 1, tzinfo=EAST)
+    )
+
+class Whole(Row):
+    id: Mapped[Decimal] = mapped_column(Money, primary_key=True, default=lambda: Decimal(number()) / 4)
+
+class Cased(Row):
+    id: Mapped[str] = mapped_column(
+        String(40).with_variant(VARCHAR(40, collation="utf8mb4_bin"), "mysql", "mariadb"), primary_key=True,
+        default=lambda: f"{(one := number()) // 2:030d}" + ("ab", "AB")[one % 2],
+    )
+
+class Plain(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+moment, code, price, both, whole, cased = map(Scenario, (Moment, Code, Price, Both, Whole, Cased))
+many = Scenario(Many, engine=engine)
+dollars, iso = telling(Price, "{:.4f}".format), telling(Moment, dt.datetime.isoformat)
+counted = telling(Plain, np.int64)
 """
 
 
@@ -53,9 +114,9 @@ def test_an_id_that_a_database_gives_back_in_another_form_is_the_same_id(idstorm
     ran = idstorm.storm(idstorm.write("mine.py", EQUAL), "--on", anywhere.dialect, "-n", "240", **anywhere.environ)
     assert ran.code == 0, ran.err
     found = {storm["scenario"].partition(":")[2]: storm["verdicts"] for storm in ran.report["storms"]}
-    assert {name: verdicts["faithful"]["status"] for name, verdicts in found.items()} == dict.fromkeys(
-        ("moment", "code", "price", "both"), "held"
-    )
+    names = ("moment", "code", "price", "both", "whole", "cased", "many", "dollars", "iso", "counted")
+    for check in ("faithful", "unique"):
+        assert {name: verdicts[check]["status"] for name, verdicts in found.items()} == dict.fromkeys(names, "held")
 
 
 @pytest.mark.parametrize("first", [1, 300])
