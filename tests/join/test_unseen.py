@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -188,3 +189,17 @@ def test_an_id_that_was_acknowledged_to_two_at_the_same_time_is_always_broken(da
         two = replace(one, process="gw2-3", begin=handed, handed=handed, commit=handed + 1, ended=handed + 2)
         with tempfile.TemporaryDirectory() as folder:
             assert unique(Path(folder), [*flushes, two], held) == "broken"
+
+
+@pytest.mark.parametrize(
+    ("told", "held", "kind"),
+    [
+        (["00ab" * 8, "00AB" * 8], ["00ab" * 8], "text"),
+        (["00ab" * 8], ["00ab" * 8, "00AB" * 8], "text"),
+        (["00ab00ab-00ab-00ab-00ab-00ab00ab00ab"], ["00AB" * 8], "uuid"),
+    ],
+)
+def test_texts_that_spell_one_uuid_are_one_id_unless_either_side_spells_it_twice(
+    told: list[Any], held: list[Any], kind: str
+) -> None:
+    assert codec_of(Told(about(), [flush(10 * at, id_) for at, id_ in enumerate(told)]), held).kind == kind

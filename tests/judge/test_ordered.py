@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -148,6 +149,8 @@ def of_parts(*ids: tuple[object, ...], kinds: tuple[str, ...] = (), text: int = 
         (("text", "text"), ("A", "10"), ("A", "9")),
         (("int", "decimal"), (1, Decimal("9.50")), (1, Decimal("10.25"))),
         (("int", "int"), (1, 1 << 70), (1, 1 << 71)),
+        (("blank", "decimal"), ("A ", "9.50"), ("A", Decimal("10.25"))),
+        (("moment UTC", "int"), (datetime(2026, 1, 1), 9), (datetime(2026, 1, 1), 10)),
     ],
 )
 def test_ids_of_several_columns_are_compared_part_by_part_each_by_its_kind(

@@ -20,12 +20,21 @@ from idstorm.record.outcome import Outcome
 def codec_of(told: Told, held: Sequence[Any]) -> Codec:
     """Return the codec that fits every id that was told, and every one that the table holds."""
     ids = [id_ for one in told.flushes for id_ in one.ids if id_ is not None]
-    kinds = {codec_for(id_, id_) for id_ in (*ids, *held) if id_ is not None} or {Codec("int64")}
+    spelled = _spell_once(ids) and _spell_once(held)
+    known = [id_ for id_ in (*ids, *held) if id_ is not None]
+    kinds = {codec_for(id_, id_, spelled=spelled) for id_ in known} or {Codec("int64")}
     if len(kinds) == 1:
         return kinds.pop()
     if {codec.kind for codec in kinds} == {"int64", "int128"}:
         return Codec("int128")
     return Codec("text", max(max(codec.text for codec in kinds), 64))
+
+
+def _spell_once(ids: Sequence[Any]) -> bool:
+    """Return whether no two of these texts spell the same UUID: where they do, the column tells them apart as text."""
+    texts, codec = {id_ for id_ in ids if isinstance(id_, str)}, Codec("uuid")
+    meant = Counter(codec.encode(text) for text in texts if codec_for(text, text, spelled=True) == codec)
+    return all(count == 1 for count in meant.values())
 
 
 def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]:

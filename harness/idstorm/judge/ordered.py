@@ -20,7 +20,7 @@ from idstorm.record.keys import components
 from idstorm.record.outcome import Outcome, Status
 from idstorm.record.verdict import Finding
 
-_KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal, "text": str}
+_KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal}
 
 
 def ordered(evidence: Evidence) -> Finding:
@@ -122,7 +122,9 @@ def _ranks_of_parts(keys: Keys, number: int) -> Ints | None:
     columns = list(zip(*(one or () for one in whole), strict=True)) or [()] * number
     kinds = keys.codec.parts or ["int" if all(map(_is_int, column)) else "text" for column in columns]
     try:
-        values = zip(*(map(_KINDS[kind], column) for kind, column in zip(kinds, columns, strict=True)), strict=True)
+        values = zip(
+            *(map(_KINDS.get(kind, str), column) for kind, column in zip(kinds, columns, strict=True)), strict=True
+        )
         known = [next(values) if text else () for text in texts]
     except (ValueError, ArithmeticError):
         return None

@@ -19,19 +19,26 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from math import isfinite
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 from uuid import UUID
+
+from idstorm.record.moments import MOMENTS, as_kept
 
 _LONGEST_TEXT = 128
 _HALF = 1 << 63
 
-FORMS = ("text", "blank", "clock")
-"""Text as it is; text filled up with blanks, which mean nothing at its end (CHAR); what a clock showed, in no zone."""
+_MOST_DIGITS = 1_000  # before or after the point of a number in text: no column that is a key has more
+
+FORMS = ("text", "blank", "decimal", "uuid", *MOMENTS)
+"""How a column means text, and moments: text as it is; text filled up with blanks, which mean nothing at its end
+(CHAR); a number, however many digits it is told with; a UUID, however it is written; a moment (`record.moments`)."""
 
 Shown = int | str | list[int | str]
 """An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
@@ -69,7 +76,7 @@ class Codec:
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
     parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or a form of text
-    form: str = "text"  #: of the text: text, or a form that the column does not keep as it is (`FORMS`)
+    form: str = "text"  #: of the text, one of `FORMS`; that of a moment may name a zone as well
 
     def formed(self, forms: Sequence[str]) -> Codec:
         """Return the codec for text of these forms, a form for each column."""
@@ -77,11 +84,11 @@ class Codec:
             return self
         if not self.parts:
             return replace(self, form=forms[0])
-        parts = (form if part in FORMS else part for part, form in zip(self.parts, forms, strict=True))
+        parts = (part if part in ("int", "decimal") else form for part, form in zip(self.parts, forms, strict=True))
         return replace(self, parts=tuple(parts))
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
+        if self.form.partition(" ")[0] not in FORMS:
             raise ValueError(f"{self.form!r} is no form of text")
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is no kind of key")
@@ -149,17 +156,18 @@ def components(text: str, kinds: Sequence[str]) -> list[int | str] | None:
         return None
 
 
-def codec_for(told: object, stored: object, longest: int | None = None) -> Codec:
+def codec_for(told: object, stored: object, longest: int | None = None, *, spelled: bool = False) -> Codec:
     """Return the codec for ids like these two, which name the same row: one told, one as the table gives it back.
 
     `longest` is the length in characters that the column allows, if it states one. What the table stores decides:
-    text stays text even where it happens to look like a number.
+    text stays text even where it happens to look like a number, or like a UUID, unless two texts that spell the same
+    UUID are known to be the same id (`spelled`).
     """
     if isinstance(stored, (int, Decimal)) and not isinstance(stored, bool) and _is_whole(stored):
         wide = isinstance(stored, Decimal) or not -_HALF <= stored < _HALF
         if -(1 << 127) <= stored < 1 << 127:
             return Codec("int128" if wide else "int64")
-    if all(_is_uuid(value) for value in (told, stored)):
+    if (spelled or not (isinstance(told, str) and isinstance(stored, str))) and _is_uuid(told) and _is_uuid(stored):
         return Codec("uuid")
     length = max(longest or 0, len(_text(told).encode()), len(_text(stored).encode()))
     parts = tuple(map(_kind, stored)) if isinstance(stored, (tuple, list)) else ()
@@ -173,8 +181,8 @@ def _kind(part: object) -> str:
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):  # numpy's integers, too
+        return index(value)
     if isinstance(value, str):
         return int(value)
     if isinstance(value, (Decimal, float)) and _is_whole(value):
@@ -210,23 +218,47 @@ def _is_uuid(value: object) -> bool:
 
 def _text(value: object, form: str | Sequence[str] = "text") -> str:
     """Return an id as text; `form` is that of its parts, if it has several. Moments in any zone are those of UTC."""
-    match value:
-        case str():
-            return value.rstrip(" ") if form == "blank" else value
-        case datetime(tzinfo=tzinfo()):
-            return str(value.replace(tzinfo=None) if form == "clock" else value.astimezone(UTC))
-        case bytes():
-            return value.hex()
+    match _meant(value, form) if isinstance(form, str) else value:
+        case str(text):
+            return text
+        case datetime(tzinfo=tzinfo()) as moment:
+            return str(as_kept(moment, "utc")) + "+00:00"
+        case bytes(raw):
+            return raw.hex()
         case None | Odd():
             raise TypeError(f"{value!r} is no id")
-        case Decimal() | float() if _is_finite(value):  # 4.00 of a column that keeps two digits is the 4 that was told
-            whole, _, fraction = format(Decimal(str(value)), "f").partition(".")
-            return f"{whole}.{fraction.rstrip('0')}".rstrip(".")
-        case Sequence():
-            forms = [form] * len(value) if isinstance(form, str) else form
-            parts = [_text(part, of_part) for part, of_part in zip(value, forms, strict=True)]
+        case Decimal() | float() as number if _is_finite(
+            number
+        ):  # 4.00 of a column with two digits is the 4 it is told
+            whole, _, fraction = format(Decimal(str(number)), "f").partition(".")
+            return f"{whole}.{fraction.rstrip('0')}".rstrip(".") if number else "0"  # and not -0
+        case Sequence() as several:
+            forms = [form] * len(several) if isinstance(form, str) else form
+            parts = [_text(part, of_part) for part, of_part in zip(several, forms, strict=True)]
             return json.dumps(parts, ensure_ascii=False)  # quotes what separates
-    return str(value)
+        case plain:
+            return str(plain)
+
+
+def _meant(value: object, form: str) -> object:
+    """Return what a column of this form takes a value for. Text that it cannot be stays text."""
+    kind, _, zone = form.partition(" ")
+    match kind, value:
+        case "blank", str():
+            return value.rstrip(" ")
+        case "decimal", str():
+            with suppress(ArithmeticError):
+                number = Decimal(value)
+                if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS:
+                    return number
+        case "uuid", _ if _is_uuid(value):
+            return _uuid(value)
+        case _, str() if kind in MOMENTS:
+            with suppress(ValueError):
+                return as_kept(datetime.fromisoformat(value), kind, zone)
+        case _, datetime() if kind in MOMENTS:
+            return as_kept(value, kind, zone)
+    return value
 
 
 def show_stored(value: object) -> str:

@@ -2,56 +2,101 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for
-from idstorm.storm.filling import plain_type
+from idstorm.storm.moments import form_as_stored, form_of_moments
+from idstorm.storm.types import gives_back_its_own, layers
 
 _UNKNOWN_TEXT = 64  # bytes kept of a text of which neither an example nor the greatest length is known
+_BLANKS = re.compile(r"(NATIONAL )?N?CHAR(ACTER)?\b(?! VARYING)", re.IGNORECASE)
 
 
 def codec_of(
-    columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, rows: Iterable[tuple[object, Sequence[object]]]
+    columns: Sequence[sa.Column[Any]],
+    dialect: sa.Dialect,
+    rows: Iterable[tuple[object, Sequence[object]]],
+    zone: str = "",
 ) -> Codec:
     """Return the codec for the ids of these columns.
 
     `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, where it is doubled,
-    several.
+    several. `zone` is the time zone of the storm's sessions, where that means anything.
     """
-    return _codec_of(columns, dialect, rows).formed(forms_of(columns, dialect))
+    known = list(rows)
+    forms = forms_of(columns, dialect, zone)
+    stored = next((id_ for _, several in known for id_ in several if _is_known(id_)), None)
+    return _codec_of(columns, dialect, known).formed(forms_as_stored(forms, stored))
 
 
-def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect) -> tuple[str, ...]:
-    """Return of each column in what form of `record.keys.FORMS` it gives back text.
-
-    A type that decorates another gives back what it likes.
-    """
-    return tuple(_form(column.type, dialect.name) for column in columns)
+def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, zone: str = "") -> tuple[str, ...]:
+    """Return of each column in what form of `record.keys.FORMS` it gives back text, and means what was told as text."""
+    return tuple(_form(column.type, dialect, zone) for column in columns)
 
 
-def _form(type_: sa.types.TypeEngine[Any], dialect: str) -> str:
+def forms_as_stored(forms: Sequence[str], stored: object) -> tuple[str, ...]:
+    """Return the forms of columns that have given back this id: a column may be another than its model says."""
+    parts = (stored,) if len(forms) == 1 else stored
+    if not isinstance(parts, tuple | list) or len(parts) != len(forms):
+        return tuple(forms)
+    return tuple(map(_form_as_stored, forms, parts))
+
+
+def _form_as_stored(form: str, stored: object) -> str:
+    match form, stored:
+        case "text", Decimal() | float():
+            return "decimal"
+        case "text", UUID():
+            return "uuid"
+    return form_as_stored(form, stored)
+
+
+def _form(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect, zone: str) -> str:
     """https://www.postgresql.org/docs/current/datatype-character.html, https://www.sqlite.org/datatype3.html"""
-    if isinstance(type_, sa.CHAR) and dialect != "sqlite":
-        return "blank"
-    return "clock" if isinstance(type_, sa.DateTime) and dialect != "postgresql" else "text"
+    decorators, plain = layers(type_, dialect)
+    if isinstance(plain, sa.DateTime):
+        return form_of_moments(decorators, plain, dialect, zone)
+    if gives_back_its_own(decorators):
+        return "text"
+    if isinstance(plain, (sa.Numeric, sa.Float)):
+        return "decimal"
+    if isinstance(plain, sa.Uuid):
+        return "uuid"
+    return "blank" if dialect.name != "sqlite" and _BLANKS.match(_declared(type_, dialect)) else "text"
+
+
+def _declared(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> str:
+    """Return a type as CREATE TABLE has it: the driver's own variant of a type says less."""
+    try:
+        return type_.compile(dialect=dialect)
+    except sa.exc.CompileError:
+        return ""
 
 
 def _codec_of(
     columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, rows: Iterable[tuple[object, Sequence[object]]]
 ) -> Codec:
-    known, longest, by_type = list(rows), None, None
+    known, longest, by_type, under = list(rows), None, None, None
     if len(columns) == 1:
         longest = getattr(columns[0].type, "length", None)
-        by_type = _of_type(columns[0].type.dialect_impl(dialect))
+        decorators, plain = layers(columns[0].type, dialect)
+        under = _of_type(plain)
+        by_type = None if gives_back_its_own(decorators) else under
     told_of = [(_plain(told), stored) for told, several in known for stored in several if _is_known(stored)]
     told_alone = [(_plain(told), _plain(told)) for told, _ in known if _is_known(_plain(told))]
     for told, stored in (*told_of, *told_alone):
         if by_type is not None and by_type.kind in ("uint64", "text") and not isinstance(stored, str | bytes):
             return by_type
-        return codec_for(stored if told is None else told, stored, longest)
+        if under is not None and under.kind == "text" and isinstance(stored, Decimal | float):
+            return Codec("text", _UNKNOWN_TEXT)  # that this one is whole says nothing of the next
+        spelled = by_type is not None and by_type.kind == "uuid"
+        return codec_for(stored if told is None else told, stored, longest, spelled=spelled)
     if len(columns) > 1:
         return Codec("text", _UNKNOWN_TEXT, tuple(map(_kind, columns)))
     return by_type or Codec("text", _UNKNOWN_TEXT)
@@ -63,9 +108,7 @@ def _kind(column: sa.Column[Any]) -> str:
 
 def _of_type(type_: sa.types.TypeEngine[Any]) -> Codec | None:
     """Return the codec for what a column of this type gives back; None where that is anybody's guess."""
-    if isinstance(type_, sa.TypeDecorator):
-        return None
-    match plain_type(type_):
+    match type_:
         case sa.BigInteger() if getattr(type_, "unsigned", False):
             return Codec("uint64")
         case sa.Integer():

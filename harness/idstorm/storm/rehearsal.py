@@ -28,6 +28,7 @@ from idstorm.storm.codec import codec_of
 from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
 from idstorm.storm.hearing import listening
+from idstorm.storm.moments import zone_of
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.rows import qualified
 from idstorm.storm.tables import make_tables
@@ -62,6 +63,7 @@ class _Stage:
     engine: sa.Engine
     place: Place
     patience: float = 30.0  #: seconds that an operation may take
+    zone: str = ""  #: the time zone of the engine's sessions, where that means anything
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """Open a connection that sees what anybody can see: one of its own, if there is another."""
@@ -117,6 +119,8 @@ def _rehearse_on(
         stage = replace(stage, patience=patience(replace(target, facts=before)))
         make_tables(scenario, work, engine, stage.users_own, "in the rehearsal")
         _stay_inside(stage)
+        with reaching(url):
+            stage = replace(stage, zone=zone_of(engine))
         ids, sentences = _operate(work, stage, manner, batch)
         facts = facts_of(stage.database, engine, url, manner)
         notes = (*work.notes, *_ignored(work, target), *sentences[:_MOST_SENTENCES])
@@ -243,7 +247,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
             if not done:
                 codec, sentences = codec_of(work.ids, stage.engine.dialect, []), [_ALL_REFUSED]
                 break
-            codec, sentences = agree(done, work, stage.engine.dialect, list(ear.elsewhere))
+            codec, sentences = agree(done, work, stage.engine.dialect, stage.zone, list(ear.elsewhere))
             if batch == 1 and not misled(done, codec):
                 break
         look_for_typo(done, codec, work, stage.reading)
@@ -302,7 +306,8 @@ def _rehearse(
             if monotonic() > deadline:
                 break
             continue
-        return [rehearsal_of(work, stage.engine.dialect, told, tokens, before, early, stage.pairs(work))]
+        after = stage.pairs(work)
+        return [rehearsal_of(work, stage.engine.dialect, told, tokens, before, early, after, stage.zone)]
     return []
 
 

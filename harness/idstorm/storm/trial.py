@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from idstorm.databases.rows import in_namespace, read_rows, read_token
 from idstorm.errors import ScenarioError
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for, show_stored
-from idstorm.storm.codec import codec_of, forms_of
+from idstorm.storm.codec import codec_of, forms_as_stored, forms_of
 from idstorm.storm.rows import qualified
 from idstorm.storm.work import Work
 
@@ -48,9 +48,10 @@ def rehearsal_of(
     before: Pairs,
     early: Pairs,
     after: Pairs,
+    zone: str,
 ) -> Rehearsal:
     """Return what became of an operation, given what the table held before it, before its COMMIT, and after it."""
-    forms = forms_of(work.ids, dialect)
+    forms = forms_of(work.ids, dialect, zone)
     return Rehearsal(
         told=told,
         stored=_stored(work, forms, told, tokens, before, after),
@@ -88,16 +89,16 @@ def _newer(before: Pairs, after: Pairs) -> list[Any]:
 
 
 def agree(
-    rehearsals: Sequence[Rehearsal], work: Work, dialect: sa.Dialect, elsewhere: Sequence[str]
+    rehearsals: Sequence[Rehearsal], work: Work, dialect: sa.Dialect, zone: str, elsewhere: Sequence[str]
 ) -> tuple[Codec, list[str]]:
     """Return the codec under which what was told is what is stored, and what the work does wrong, in sentences.
 
-    `elsewhere` is where connections of the work's own lead to.
+    `zone` is the time zone of the storm's sessions; `elsewhere` is where connections of the work's own lead to.
     Raises ScenarioError where there is nothing to judge, or what was told can be no id at all.
     """
     rows = [row for one in rehearsals for row in one.rows]
     _look_for_rows(rehearsals, work, elsewhere)
-    codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows])
+    codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows], zone)
     for told, _, _ in rows:
         _prove(codec, told, work)
     return codec, [sentence for told, stored, _ in rows if (sentence := _sentence(codec, told, stored))]
@@ -225,7 +226,7 @@ def _equal(codec: Codec, told: Any, stored: Any) -> bool:
 def _same(told: Any, stored: Any, forms: Sequence[str]) -> bool:
     plain = told.id if isinstance(told, Existing | Burned) else told
     try:
-        codec = codec_for(plain, stored).formed(forms)
+        codec = codec_for(plain, stored).formed(forms_as_stored(forms, stored))
     except (TypeError, ValueError):
         return False
     return _equal(codec, plain, stored)

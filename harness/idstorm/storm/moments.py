@@ -1,0 +1,50 @@
+"""What a column makes of a moment's zone: its type and the server's sessions decide."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.storm.types import Decorators, gives_back_its_own, sent_by
+
+_EAST = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=5)))
+
+
+def zone_of(engine: sa.Engine) -> str:
+    """Return the time zone in which the sessions of an engine take moments without one; "" where none is needed."""
+    if engine.dialect.name != "postgresql":
+        return ""
+    with engine.connect() as connection:
+        return str(connection.exec_driver_sql("SHOW TimeZone").scalar_one())
+
+
+def form_of_moments(decorators: Decorators, plain: sa.DateTime, dialect: sa.Dialect, zone: str) -> str:
+    """Return the form, one of `record.moments.MOMENTS`, in which such a column keeps moments, and the zone if need be.
+
+    PostgreSQL converts between moments with a zone and without by the session's; the drivers of the others drop it.
+    """
+    if gives_back_its_own(decorators):
+        return f"moment {zone}".rstrip()
+    sent = _sent(decorators, dialect)
+    if dialect.name != "postgresql" or sent.tzinfo is None:
+        return "utc" if sent.replace(tzinfo=None) == _EAST.astimezone(UTC).replace(tzinfo=None) else "clock"
+    return f"{'moment' if plain.timezone else 'local'} {zone}".rstrip()
+
+
+def form_as_stored(form: str, stored: Any) -> str:
+    """Return the form of a column that has given back this moment."""
+    kind, _, zone = form.partition(" ")
+    if kind not in ("moment", "local") or not isinstance(stored, datetime):
+        return form
+    return f"{'moment' if stored.tzinfo is not None else 'local'} {zone}".rstrip()
+
+
+def _sent(decorators: Decorators, dialect: sa.Dialect) -> datetime:
+    """Return what a type sends for a moment in the east of UTC: the same, or one without its zone."""
+    try:
+        sent = sent_by(decorators, _EAST, dialect)
+    except Exception:  # the application's own
+        return _EAST
+    return sent if isinstance(sent, datetime) else _EAST

@@ -1,0 +1,36 @@
+"""What is under a column's type, and whether anything changes what comes from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+Decorators = list[sa.TypeDecorator[Any]]
+
+
+def layers(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> tuple[Decorators, sa.types.TypeEngine[Any]]:
+    """Return the decorators of a type, the outermost first, and the type under them, as this database has it."""
+    decorators, plain = Decorators(), type_.dialect_impl(dialect)
+    while isinstance(plain, sa.TypeDecorator):
+        decorators.append(plain)
+        plain = plain.impl_instance.dialect_impl(dialect)
+    return decorators, plain
+
+
+def gives_back_its_own(decorators: Iterable[sa.TypeDecorator[Any]]) -> bool:
+    """Return whether one of these types makes something else of what is read, so that anything may come back."""
+    return any(
+        type(one).process_result_value is not sa.TypeDecorator.process_result_value
+        or type(one).result_processor is not sa.TypeDecorator.result_processor
+        for one in decorators
+    )
+
+
+def sent_by(decorators: Iterable[sa.TypeDecorator[Any]], value: Any, dialect: sa.Dialect) -> Any:
+    """Return what these types make of a value before it is stored. Raises whatever they raise."""
+    for one in decorators:
+        if type(one).process_bind_param is not sa.TypeDecorator.process_bind_param:
+            value = one.process_bind_param(value, dialect)
+    return value
