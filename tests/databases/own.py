@@ -15,7 +15,8 @@ from servers import On
 
 HEAD = """
 import os, sys, time
-from sqlalchemy import BigInteger, Enum, ForeignKey, Sequence, UniqueConstraint, create_engine, event, insert, text
+from sqlalchemy import BigInteger, Enum, ForeignKey, Sequence, UniqueConstraint
+from sqlalchemy import create_engine, event, func, insert, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from idstorm.scenario import *
 AT_WORK = "idstorm.storm.worker" in sys.orig_argv

@@ -46,6 +46,23 @@ def test_a_default_that_draws_from_a_sequence_outside_is_refused_before_it_draws
         assert rows(on, "SELECT is_called FROM public.users_id_seq") == [(False,)]
 
 
+@pytest.mark.parametrize(
+    "default",
+    [
+        "server_default=text(\"nextval('public.users_id_seq'::text)\")",
+        "default=func.nextval('public.users_id_seq')",
+        "default=text(\"nextval('public.users_id_seq')\")",
+    ],
+)
+def test_a_default_of_which_the_catalogue_knows_nothing_is_refused_all_the_same(
+    idstorm: Idstorm, postgresql: On, default: str
+) -> None:
+    with own_database(postgresql) as on:
+        execute(on, "CREATE SEQUENCE public.users_id_seq")
+        assert "the default of users.id leads to public.users_id_seq" in refusal(idstorm, on, default=default)
+        assert rows(on, "SELECT is_called FROM public.users_id_seq") == [(False,)]
+
+
 @pytest.mark.parametrize("volatile", [True, False])
 def test_a_function_outside_is_refused_unless_it_can_change_nothing(
     idstorm: Idstorm, postgresql: On, volatile: bool
@@ -69,13 +86,17 @@ def test_a_trigger_or_a_foreign_key_that_leads_outside_is_refused(idstorm: Idsto
             on,
             "CREATE TABLE public.owner (id bigint PRIMARY KEY)",
             "CREATE FUNCTION public.log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TABLE public.audit (id bigint)",
         )
         setup = (
             "connection.execute(text('CREATE TRIGGER log BEFORE INSERT ON users FOR EACH ROW "
             "EXECUTE FUNCTION public.log()')); "
-            "connection.execute(text('ALTER TABLE users ADD owner bigint REFERENCES public.owner'))"
+            "connection.execute(text('ALTER TABLE users ADD owner bigint REFERENCES public.owner')); "
+            "connection.execute(text('CREATE RULE audited AS ON INSERT TO users "
+            "DO ALSO INSERT INTO public.audit VALUES (1)'))"
         )
         said = refusal(idstorm, on, setup=setup)
+        assert "the rule audited of users leads to public.audit" in said
         assert "the trigger log of users leads to" in said
         assert re.search(r"the foreign key \w+ of users leads to", said)
 
@@ -101,6 +122,25 @@ def test_mysql_is_asked_for_what_leads_to_another_database(idstorm: Idstorm, ser
                 execute(server, f"CREATE SEQUENCE {other}.numbers")
                 default = f"server_default=text('NEXTVAL({other}.numbers)')"
                 assert f"the default of users.id leads to {other}" in refusal(idstorm, on, default=default)
+        finally:
+            execute(server, f"DROP DATABASE {other}")
+
+
+def test_words_that_only_look_like_another_databases_name_are_no_reason_to_refuse(idstorm: Idstorm, server: On) -> None:
+    if server.dialect == "postgresql":
+        pytest.skip("this is about MySQL and MariaDB")
+    other = unique("shop")
+    with own_database(server) as on:
+        execute(server, f"CREATE DATABASE {other}")
+        try:
+            trigger = (
+                "CREATE TRIGGER log BEFORE INSERT ON users FOR EACH ROW BEGIN "
+                f"SET @said = ' from {other}.org'; UPDATE tally {other} SET {other}.n = 1; END"
+            )
+            setup = f'connection.execute(text("CREATE TABLE tally (n int)")); connection.execute(text("{trigger}"))'
+            text = MODEL.format(default="", setup=setup, more="setup=setup").replace("name: Mapped[str]", "")
+            ran = idstorm("run", idstorm.write("mine.py", HEAD + text), *target(on), "-n", "400")
+            assert ran.code == 0, ran.err
         finally:
             execute(server, f"DROP DATABASE {other}")
 

@@ -190,13 +190,17 @@ class Database(Namespaces):
         """Return the name of the database that the server says it is."""
         return self.name
 
+    def administering(self, url: sa.URL) -> sa.URL:
+        """Return the URL for idstorm's own work, which leads to the same database."""
+        return url
+
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection for idstorm's own work, each statement a transaction.
 
         Raises EnvironmentFault, or UsageError for a driver that does not do what SQLAlchemy asks of it.
         """
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        engine = sa.create_engine(self.administering(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         try:
             with reaching(url), fitting(url):
                 connection = engine.connect()

@@ -33,6 +33,22 @@ UNION
 SELECT DISTINCT 'the foreign key ' || k.conname || ' of ' || t.relname, k.confrelid::regclass::text
 FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid
 WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND r.relnamespace <> t.relnamespace
+UNION
+SELECT DISTINCT 'the rule ' || w.rulename || ' of ' || t.relname, r.oid::regclass::text
+FROM pg_rewrite w JOIN pg_class t ON t.oid = w.ev_class
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_class r ON r.oid = d.refobjid
+WHERE t.relnamespace = current_schema()::regnamespace
+    AND r.relnamespace NOT IN ('pg_catalog'::regnamespace, t.relnamespace)
+UNION
+SELECT DISTINCT t.relname || ' inherits, which', i.inhparent::regclass::text
+FROM pg_inherits i JOIN pg_class t ON t.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+WHERE t.relnamespace = current_schema()::regnamespace AND p.relnamespace <> t.relnamespace
+UNION
+SELECT DISTINCT 'the default of the type of ' || t.relname || '.' || a.attname, y.oid::regtype::text
+FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid JOIN pg_type y ON y.oid = a.atttypid
+WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p') AND y.typdefaultbin IS NOT NULL
+    AND y.typnamespace NOT IN ('pg_catalog'::regnamespace, t.relnamespace)
 ORDER BY 1, 2
 """
 _KEYS = """
@@ -42,11 +58,15 @@ FROM information_schema.key_column_usage
 WHERE table_schema = DATABASE() AND referenced_table_schema <> DATABASE() ORDER BY 1
 """
 _WORDS = """
-SELECT CONCAT('the default of ', table_name, '.', column_name), column_default
+SELECT CONCAT('the default of ', table_name, '.', column_name), column_default, 0
 FROM information_schema.columns WHERE table_schema = DATABASE() AND column_default LIKE '%%(%%'
+AND (extra LIKE '%%DEFAULT_GENERATED%%' OR VERSION() LIKE '%%MariaDB%%')
 UNION ALL
-SELECT CONCAT('the trigger ', trigger_name, ' of ', event_object_table), action_statement
+SELECT CONCAT('the trigger ', trigger_name, ' of ', event_object_table), action_statement, 1
 FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+UNION ALL
+SELECT CONCAT('the view ', table_name), view_definition, 1
+FROM information_schema.views WHERE table_schema = DATABASE() AND table_name NOT LIKE 'idstorm%%'
 """
 
 
@@ -66,13 +86,22 @@ def of_mysql(connection: sa.Connection) -> list[str]:
     found = [f"{what} leads to {where}" for what, where in connection.exec_driver_sql(_KEYS)]
     others = "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> DATABASE()"
     schemas = [str(name) for name in connection.exec_driver_sql(others).scalars()]
-    for what, words in connection.exec_driver_sql(_WORDS):
+    for what, words, aliases in connection.exec_driver_sql(_WORDS):
         text = words if isinstance(words, str) else words.decode(errors="replace")
-        found += [f"{what} leads to {name}" for name in schemas if _is_named(name, text)]
+        found += [f"{what} leads to {name}" for name in schemas if _is_named(name, text, aliases=bool(aliases))]
     return found
 
 
-def _is_named(schema: str, text: str) -> bool:
-    """Return whether a text of SQL names something in a schema."""
+def _is_named(schema: str, text: str, *, aliases: bool) -> bool:
+    """Return whether a text of SQL names something in a schema.
+
+    Where a table may have an `alias`, what stands before a point may be one, unless a word before it asks for a table.
+    """
     plain, quoted = re.escape(schema), re.escape(schema.replace("`", "``"))
-    return re.search(rf"(?<![\w$.`])(?:{plain}|`{quoted}`)\s*\.\s*[\w$`]", text, re.IGNORECASE) is not None
+    before = r"\b(?:from|into|update|join|call|table|exists|value\s+for)\s*\(*\s*|\b\w+val\s*\(\s*" if aliases else ""
+    named = rf"(?:{before})(?<![\w$.`])(?:{plain}|`{quoted}`)\s*\.\s*[\w$`]"
+    return re.search(named, _NO_SQL.sub(" ", text), re.IGNORECASE) is not None
+
+
+_NO_SQL = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|/\*.*?\*/|(?:--\s|#)[^\n]*", re.DOTALL)
+"""Text and comments in a statement."""

@@ -25,6 +25,7 @@ from idstorm.databases.namespaces import postgresql as schemas
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
 from idstorm.databases.uniques import Unique, guards
+from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
@@ -105,9 +106,16 @@ class PostgreSQL(Database):
         with self.administer(url) as connection:
             yield schemas.take(connection, name)
 
+    def administering(self, url: sa.URL) -> sa.URL:
+        """Look for names in the catalogue alone, and wait for locks in bounded time."""
+        return schemas.looking_at_the_catalogue(url)
+
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Look for names in the catalogue alone, and say what to do about a pooler that does not take the options."""
+        """Look for names in the catalogue alone, and say what to do about a pooler that does not take the options.
+
+        Nothing is set by a statement: behind a pooler, others would find it on a connection that they are given.
+        """
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(super().administer(url))
@@ -115,7 +123,8 @@ class PostgreSQL(Database):
                 if _UNSUPPORTED in str(fault):
                     raise EnvironmentFault(f"{fault}; {self.astray}") from fault
                 raise
-            connection.exec_driver_sql("SET search_path = pg_catalog")
+            if connection.exec_driver_sql("SHOW search_path").scalar_one() != "pg_catalog":
+                raise EnvironmentFault(f"{mask(url)} does not take the options of its URL: {self.astray}")
             yield connection
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:

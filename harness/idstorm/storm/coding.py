@@ -68,7 +68,7 @@ class Codes:
 
     def number(self, code: ErrorCode, error: BaseException) -> int:
         """Return the number of a code on the tape. Raises OSError where there is no space for a new one."""
-        name = clip(redact(code.name, self._secrets))
+        name = clip(code.name)  # which holds no text of anybody else
         known = self._tape.known_code((name, code.refused, code.raced, code.recognised))
         return known or self._tape.code(self._code(name, code, error))
 

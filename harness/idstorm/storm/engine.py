@@ -45,9 +45,10 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
     try:
         engine = (scenario.engine or sa.create_engine)(url, **options)
     except sa.exc.ArgumentError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(redact(str(error), secrets_of(url))) from error
     except Exception as error:
-        raise ScenarioError(f"making the engine failed\n{show_users_error(error)}") from error
+        words = redact(show_users_error(error), secrets_of(url))
+        raise ScenarioError(f"making the engine failed\n{words}") from error
     if not isinstance(engine, sa.Engine):
         raise ScenarioError(
             f"engine= of a scenario has to return an Engine of SQLAlchemy, as create_engine does; it returned "

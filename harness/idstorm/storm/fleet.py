@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -129,9 +130,20 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
     except KeyboardInterrupt:
         ending = known[-1] if known else Ending("interrupted", census=NO_CENSUS)
         ending = replace(ending, state="interrupted", message="at once, by the user")
-        store.write_ending(folder, ending, stamp)
+        store.write_ending(folder, _shown(ending, order), stamp)
         raise
-    store.write_ending(folder, ending, stamp)
+    store.write_ending(folder, _shown(ending, order), stamp)
+
+
+def _shown(ending: Ending, order: Order) -> Ending:
+    """Return an ending as it may be shown: an application's words may hold the URL that it was given."""
+    hidden = secrets_of(order.address.url)
+    message = None if ending.message is None else redact(ending.message, hidden)
+    return replace(ending, message=message, notes=_without(hidden, ending.notes))
+
+
+def _without(hidden: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(redact(one, hidden) for one in words)
 
 
 _TROUBLE = (sa.exc.SQLAlchemyError, UsageError, EnvironmentFault, OSError)
@@ -188,7 +200,7 @@ def _storm(
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if order.headroom is None else order.headroom,
         forecast=order.forecast,
-        notes=(*order.notes, *around, *_more_than_asked(order), *rehearsed.notes),
+        notes=_without(secrets_of(url), (*order.notes, *around, *_more_than_asked(order), *rehearsed.notes)),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
         raise UsageError(

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -26,6 +27,7 @@ from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.codec import codec_of
 from idstorm.storm.deadline import ended_after, in_time
+from idstorm.storm.elsewhere import sequences_elsewhere
 from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
 from idstorm.storm.hearing import listening
 from idstorm.storm.moments import zone_of
@@ -117,8 +119,7 @@ def _rehearse_on(
             pass
         before = facts_of(stage.database, engine, url, manner)
         stage = replace(stage, patience=patience(replace(target, facts=before)))
-        make_tables(scenario, work, engine, stage.users_own, "in the rehearsal")
-        _stay_inside(stage)
+        make_tables(scenario, work, engine, stage.users_own, "in the rehearsal", partial(_stay_inside, stage, work))
         with reaching(url):
             stage = replace(stage, zone=zone_of(engine))
         ids, sentences = _operate(work, stage, manner, batch)
@@ -129,15 +130,14 @@ def _rehearse_on(
         engine.dispose()
 
 
-def _stay_inside(stage: _Stage) -> None:
-    """Raise ScenarioError where the tables that were made lead out of the namespace, before anything is inserted."""
-    if stage.scenario.local:
-        return
-    with reaching(stage.url), stage.database.snapshot(stage.url) as connection:
-        found = stage.database.leads_outside(connection)
+def _stay_inside(stage: _Stage, work: Work, connection: sa.Connection) -> None:
+    """Raise ScenarioError where the tables that were made lead out of the namespace."""
+    found = [] if stage.scenario.local else stage.database.leads_outside(connection)
+    found += sequences_elsewhere(work.tables or stage.scenario.metadata.tables.values())
     if found:
+        places = "; ".join(dict.fromkeys(found))
         raise ScenarioError(
-            f"the storm would touch what is not its own: {'; '.join(found)}. Let the model, or setup, make what is "
+            f"the storm would touch what is not its own: {places}. Let the model, or setup, make what is "
             "needed in the storm's own schema, without naming another"
         )
 

@@ -15,19 +15,29 @@ from idstorm.storm.work import Work
 UsersOwn = Callable[[str], AbstractContextManager[None]]
 
 
-def make_tables(scenario: Scenario, work: Work, engine: sa.Engine, users_own: UsersOwn, when: str) -> None:
+def make_tables(
+    scenario: Scenario,
+    work: Work,
+    engine: sa.Engine,
+    users_own: UsersOwn,
+    when: str,
+    look: Callable[[sa.Connection], None] = lambda _: None,
+) -> None:
     """Make the tables of a scenario, without looking whether they exist, and the rows that its work needs in them.
 
-    `users_own` shows an error of a step as the user's own, `when` says which call of `setup` it was.
+    `users_own` shows an error of a step as the user's own, `when` says which call of `setup` it was. `look` sees the
+    tables before there is any row, and once more at the end.
     """
     with engine.connect() as connection:
         _create(scenario, work, connection, users_own)
+        look(connection)
         if work.rows is not None:
             with users_own(f"making the rows that its foreign keys refer to failed{work.hint}"):
                 work.rows.make_parents(connection)
         with users_own(f"setup failed {when}"):
             if scenario.setup is not None:
                 scenario.setup(connection)
+                look(connection)
             connection.commit()
 
 

@@ -64,6 +64,13 @@ def leading_into(url: sa.URL, name: str) -> sa.URL:
     return url.update_query_dict(told)
 
 
+def looking_at_the_catalogue(url: sa.URL) -> sa.URL:
+    """Return a URL whose connections find the catalogue alone, and wait for locks in bounded time."""
+    given = url.query.get("options", "")
+    options = _without_search_path(given if isinstance(given, str) else " ".join(given))
+    return url.update_query_dict({"options": " ".join([*options, "-csearch_path=pg_catalog -clock_timeout=10s"])})
+
+
 def schema_of(url: sa.URL) -> str | None:
     """Return the schema that a storm's URL leads into; None for a URL that is not one of a storm's."""
     words = _WORD.findall(str(url.query.get("options", "")))
@@ -123,7 +130,6 @@ def _is_in_use(connection: sa.Connection, name: str) -> bool:
 
 def drop(connection: sa.Connection, name: str) -> None:
     """Drop a schema and all that is in it, waiting for its locks in bounded time."""
-    connection.exec_driver_sql("SET lock_timeout = '10s'")
     connection.exec_driver_sql(f"DROP SCHEMA {connection.dialect.identifier_preparer.quote_identifier(name)} CASCADE")
 
 
