@@ -30,7 +30,8 @@ def of_postgresql(connection: sa.Connection) -> Bystanders:
 
     (free,) = ask(
         "SELECT current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity "
-        "WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') - CASE WHEN rolsuper THEN 0 ELSE "
+        "WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') "  # NULL: hidden
+        "- CASE WHEN rolsuper THEN 0 ELSE "
         "current_setting('superuser_reserved_connections')::int + "
         "coalesce(current_setting('reserved_connections', true)::int, 0) END "
         "FROM pg_roles WHERE rolname = current_user"
