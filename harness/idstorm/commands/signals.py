@@ -40,12 +40,16 @@ class Signals:
 
 @contextmanager
 def interruptible() -> Iterator[Signals]:
-    """Yield what tells whether Ctrl-C, SIGTERM or SIGHUP came. What is ignored stays so: `nohup` ignores SIGHUP."""
+    """Yield what tells whether Ctrl-C, SIGTERM or SIGHUP came; under `nohup` the last stays ignored.
+
+    A shell that starts it in the background has SIGINT ignored; who sends one all the same means it.
+    """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():  # it can handle no signal, nor is one sent to it
         yield signals
         return
-    heeded = [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+    always = (signal.SIGINT, signal.SIGTERM)
+    heeded = [number for number in _NUMBERS if number in always or signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, signals.on_signal) for number in heeded}
     try:
         yield signals
