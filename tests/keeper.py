@@ -21,9 +21,9 @@ from idstorm.errors import IdstormError
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = {
-    "postgresql": "postgresql://idstorm:idstorm@127.0.0.1:15432/idstorm",
-    "mysql": "mysql://root:idstorm@127.0.0.1:13306/idstorm",
-    "mariadb": "mariadb://root:idstorm@127.0.0.1:13307/idstorm",
+    "postgresql": "postgresql://idstorm:cumulonimbus@127.0.0.1:15432/idstorm",
+    "mysql": "mysql://root:cumulonimbus@127.0.0.1:13306/idstorm",
+    "mariadb": "mariadb://root:cumulonimbus@127.0.0.1:13307/idstorm",
 }
 """The URLs that `docker-compose.yml` promises."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from idstorm.databases.namespaces.sqlite import listed, made
 from running import Idstorm, eventually, workers_at_work
-from servers import On
+from servers import On, database
 
 
 def test_a_database_that_is_there_is_tried(idstorm: Idstorm, server: On) -> None:
@@ -25,6 +28,35 @@ def test_a_database_that_is_out_of_reach_is_said_to_be(idstorm: Idstorm) -> None
     ran = idstorm("doctor", IDSTORM_POSTGRESQL_URL="postgresql://me:s3cr3t@127.0.0.1:1/db")
     assert "✗  postgresql  postgresql+psycopg://me:***@127.0.0.1:1/db is out of reach" in ran.out
     assert "s3cr3t" not in ran.out
+
+
+def test_a_server_of_another_kind_than_its_variable_says_is_refused_as_a_run_would(
+    idstorm: Idstorm,
+) -> None:
+    mariadb = database("mariadb")
+    assert mariadb.url is not None
+    url = mariadb.url.set(drivername="mysql").render_as_string(hide_password=False)
+    said = "$IDSTORM_MYSQL_URL leads to a server of mariadb, not of mysql"
+    assert f"✗  mysql       {said}" in idstorm("doctor", IDSTORM_MYSQL_URL=url).out.splitlines()
+    assert said in idstorm("run", "autoincrement", "--on", "mysql", IDSTORM_MYSQL_URL=url).err
+
+
+def test_storms_that_end_while_they_are_listed_do_no_harm(short_room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_room))
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            with made(sa.make_url("sqlite://"), "20000101-000000-abcd-1", keep=False):
+                pass
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert {one.strange for _ in range(500) for one in listed(sa.make_url("sqlite://"))} <= {None}
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_what_a_killed_run_leaves_is_listed_and_dropped_on_request(idstorm: Idstorm, server: On) -> None:

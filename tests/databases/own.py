@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
+from fetch import Unavailable, programs_of
+from idstorm.databases.private.server import PrivateServer
 from running import Idstorm, Ran
 from servers import On
 
@@ -29,6 +32,17 @@ class Thing(Row):
 def unique(word: str) -> str:
     """A name that no other test has."""
     return f"{word}_{secrets.token_hex(6)}"
+
+
+@contextmanager
+def private(dialect: str, **settings: str) -> Iterator[On]:
+    """A server of a test's own: what happens there is not another test's concern."""
+    try:
+        programs = programs_of(dialect)
+    except Unavailable as error:
+        pytest.skip(f"no {dialect} server: {error}")
+    with PrivateServer(programs, settings) as server:
+        yield On(dialect, sa.make_url(server.url))
 
 
 @contextmanager

@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
-from databases.own import execute, judged, own_database, own_user, target
-from fetch import Unavailable, programs_of
-from idstorm.databases.private.server import PrivateServer
+from databases.own import execute, judged, own_database, own_user, private, target
 from idstorm.databases.targets import DATABASES
 from running import Idstorm, eventually
-from servers import On
+from servers import On, database
 
 _BINLOG_DUMP = 0x12  # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_binlog_dump.html
 STORM = ("autoincrement", "-c", "4")
 
 
-@contextmanager
-def private(dialect: str, **settings: str) -> Iterator[On]:
-    """A server of a test's own: who follows it is nobody else's concern."""
-    try:
-        programs = programs_of(dialect)
-    except Unavailable as error:
-        pytest.skip(f"no {dialect} server: {error}")
-    with PrivateServer(programs, settings) as server:
-        yield On(dialect, sa.make_url(server.url))
-
-
-def refused(idstorm: Idstorm, on: On, what: str) -> None:
-    """A storm is refused for this, and runs as soon as that is allowed, with a note."""
+def refused(idstorm: Idstorm, on: On, what: str) -> list[str]:
+    """A storm is refused for this, and runs as soon as that is allowed, with a note. Returns the notes."""
     ran = idstorm("run", *STORM, "-n", "400", *target(on))
     assert ran.code == 2, ran.err
     assert f"would be sent to {what}: storm another server, or allow it with --allow-replicated" in ran.err
     report = judged(idstorm.storm(*STORM, "--allow-replicated", *target(on)))
     assert report["operations"]["acknowledged"] == 400, report
-    assert f"what the storm wrote was sent to {what}, too" in report["notes"]
+    notes: list[str] = report["notes"]
+    assert f"what the storm wrote was sent to {what}, too" in notes
+    return notes
 
 
 def test_a_publication_of_all_tables_is_found(idstorm: Idstorm, postgresql: On) -> None:
@@ -113,6 +100,45 @@ def test_what_a_user_may_not_see_is_said(idstorm: Idstorm) -> None:
         assert missing not in judged(idstorm.storm(*STORM, *target(user)))["notes"]
 
 
+def test_a_question_that_is_refused_hides_no_other_answer(idstorm: Idstorm, postgresql: On) -> None:
+    with own_database(postgresql) as on:
+        execute(on, "CREATE PUBLICATION everything FOR ALL TABLES", "REVOKE SELECT ON pg_event_trigger FROM PUBLIC")
+        with own_user(on, f"GRANT CREATE ON DATABASE {on.url.database if on.url else ''} TO {{}}") as user:
+            notes = refused(idstorm, user, "the publication everything of all tables")
+            said = "it was not seen whether there are event triggers: permission denied for table pg_event_trigger"
+            assert said in notes
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "mysql", "mariadb"])
+def test_the_connections_that_a_user_may_have_are_counted(idstorm: Idstorm, dialect: str) -> None:
+    server = database(dialect)
+    assert server.url is not None
+    if dialect == "postgresql":
+        grants = [f"GRANT CREATE ON DATABASE {server.url.database} TO {{}}"]
+        options, limit = "CONNECTION LIMIT 5", "the CONNECTION LIMIT of the role {}"
+    else:
+        grants = ["GRANT ALL ON `idstorm\\_%%`.* TO {}", "GRANT PROCESS ON *.* TO {}"]
+        options, limit = "WITH MAX_USER_CONNECTIONS 5", "the max_user_connections of its user"
+    with own_user(server, *grants, options=options) as user:
+        assert user.url is not None
+        ran = idstorm("run", "autoincrement", "-c", "8", *target(user))
+        assert ran.code == 3, ran.err
+        assert "has 4 left: storm with fewer clients (-c), or raise " + limit.format(user.url.username) in ran.err
+        one = judged(idstorm.storm("autoincrement", "-c", "1", "-n", "50", *target(user)))
+        assert (one["operations"]["acknowledged"], one["verdicts"]["durable"]["status"]) == (50, "held")
+
+
+def test_a_database_has_a_limit_of_its_own(idstorm: Idstorm, postgresql: On) -> None:
+    with own_database(postgresql) as on:
+        assert on.url is not None
+        execute(on, f"ALTER DATABASE {on.url.database} CONNECTION LIMIT 5")
+        with own_user(on, f"GRANT CREATE ON DATABASE {on.url.database} TO {{}}") as user:
+            ran = idstorm("run", "autoincrement", "-c", "8", *target(user))
+            assert ran.code == 3, ran.err
+            assert f"or raise the CONNECTION LIMIT of the database {on.url.database}" in ran.err
+        assert judged(idstorm.storm("autoincrement", "-c", "8", "-n", "400", *target(on)))["code"] == 0  # a superuser
+
+
 @pytest.mark.parametrize(
     ("words", "connections"),
     [
@@ -132,6 +158,13 @@ def test_a_dry_run_says_what_a_storm_needs(idstorm: Idstorm, words: tuple[str, .
         f"    needs {connections} connections, about 1 MB of results and 10 MB in the database for 20,000 rows",
         '    GRANT CREATE ON DATABASE "Shop" TO me',
     ]
+
+
+def test_a_dry_run_names_the_role_that_a_url_sets(idstorm: Idstorm) -> None:
+    for options in ("-crole%3Dmaker", "-c%20role%3Dmaker", "--role%3Dmaker%20-cstatement_timeout%3D0"):
+        url = f"postgresql://me@nowhere/shop?options={options}"
+        ran = idstorm("run", "autoincrement", "--on", url, "--dry-run")
+        assert "    GRANT CREATE ON DATABASE shop TO maker" in ran.out.splitlines(), ran.err
 
 
 def test_a_dry_run_lists_the_privileges_of_each_database(idstorm: Idstorm) -> None:

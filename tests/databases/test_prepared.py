@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from databases.own import execute, judged, own_database, rows, unique
+from databases.own import execute, judged, own_database, own_user, private, rows, target, unique
+from idstorm.databases.base import Database
+from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.namespaces.names import Namespace, Quiet
 from idstorm.databases.private.programs import look
 from idstorm.databases.private.server import PrivateServer
@@ -130,16 +132,23 @@ def test_postgresqls_are_known_by_their_locks_whatever_they_are_called(xid: str)
 @pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
 def test_a_database_that_cannot_be_dropped_keeps_its_mark(dialect: str) -> None:
     """A stranger's transaction keeps a table: who it belongs to cannot be told, so that it is not rolled back."""
-    there, server = DATABASES[dialect], database(dialect)
+    with private(dialect) as server:
+        keeps_its_mark(DATABASES[dialect], server)
+
+
+def keeps_its_mark(there: Database, server: On) -> None:
     assert server.url is not None
     theirs = unique("theirs")
-    with there.namespace(server.url, f"20000101-000000-{unique('x')[-4:]}-1") as inside:
-        engine = sa.create_engine(inside, poolclass=sa.NullPool)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE a_thing (id int)")
-            connection.exec_driver_sql("CREATE TABLE thing (id int)")
-        prepare(engine, "thing", theirs)
-        name = str(there.name_in(inside))
+    namespace = there.namespace(server.url, "20000101-000000-abcd-1")
+    inside = namespace.__enter__()
+    engine = sa.create_engine(inside, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE a_thing (id int)")
+        connection.exec_driver_sql("CREATE TABLE thing (id int)")
+    prepare(engine, "thing", theirs)
+    name = str(there.name_in(inside))
+    with pytest.raises(LeftBehind, match=rf"{name} could not be dropped \(.*\): `idstorm doctor --clean` will find it"):
+        namespace.__exit__(None, None, None)
     try:
         assert Namespace(name) in there.namespaces(server.url)
     finally:
@@ -158,6 +167,39 @@ def test_a_storm_says_how_many_it_has_left(idstorm: Idstorm, dialect: str) -> No
         said = [note for note in report["notes"] if "left prepared, and rolled back before the census" in note]
         assert len(said) == 1, report["notes"]
         assert not [one for one in prepared(server) if one.startswith("idstorm_" + label(idstorm))]
+
+
+def test_those_that_may_not_be_seen_leave_the_verdict_open(idstorm: Idstorm) -> None:
+    grants = ("GRANT ALL ON `idstorm\\_%%`.* TO {}", "GRANT PROCESS ON *.* TO {}")
+    with private("mysql") as mysql, own_user(mysql, *grants) as user:
+        name, words = idstorm.write("mine.py", KILLED), ("-j", "2", "-c", "4", "-n", "300")
+        assert user.url is not None
+        try:
+            report = judged(idstorm.storm(name, *target(user), *words))
+            assert report["code"] == 3
+            assert report["verdicts"]["durable"]["status"] == "unknown"
+            missing = "whether it left transactions prepared: that takes GRANT XA_RECOVER_ADMIN ON *.*"
+            assert f"of the storm it was not seen {missing}" in report["notes"]
+            ours = f"idstorm_{label(idstorm)}_01"
+            assert [note for note in report["notes"] if f"{ours} could not be dropped" in note], report["notes"]
+            shown = idstorm("doctor", IDSTORM_MYSQL_URL=user.url.render_as_string(hide_password=False)).out
+            assert f"   it cannot be seen of a storm {missing}" in shown.splitlines()
+        finally:
+            for xid in prepared(mysql):
+                if xid.startswith(f"idstorm_{label(idstorm)}"):
+                    give_up(mysql, xid)
+        listed = idstorm("doctor", "--clean", *target(user)[1:], "--drop").out.splitlines()
+        assert listed == [f"dropped {ours}"]
+
+
+def test_a_plain_storm_needs_no_sight_of_them(idstorm: Idstorm) -> None:
+    with preparing("postgresql") as server, own_database(server) as on:
+        assert on.url is not None
+        execute(on, "REVOKE SELECT ON pg_prepared_xacts FROM PUBLIC")
+        with own_user(on, f"GRANT CREATE ON DATABASE {on.url.database} TO {{}}") as user:
+            report = judged(idstorm.storm("autoincrement", *target(user), "-n", "200"))
+            assert (report["code"], report["verdicts"]["durable"]["status"]) == (0, "held")
+            assert not [note for note in report["notes"] if "not seen" in note]
 
 
 def label(idstorm: Idstorm) -> str:

@@ -41,6 +41,22 @@ def test_a_search_path_of_a_url_is_replaced_by_the_namespace(given: str, left: l
     assert schema_of(inside) == OURS
 
 
+def test_the_options_of_the_environment_count_where_a_url_has_none(idstorm: Idstorm, postgresql: On) -> None:
+    environ = {"PGOPTIONS": "-csearch_path=shop -csynchronous_commit=off"}
+    assert postgresql.url is not None
+    ran = idstorm.storm("autoincrement", *target(postgresql), **environ)
+    assert ran.code == 0, ran.err
+    assert "synchronous_commit=off" in idstorm("check", "-v", str(idstorm.run_folder)).out
+
+
+def test_the_options_of_a_url_replace_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-csynchronous_commit=off")
+    url = sa.make_url("postgresql://me@here/db")
+    assert leading_into(url, OURS).query["options"] == f"-csynchronous_commit=off -csearch_path={OURS}"
+    with_its_own = url.update_query_dict({"options": "-cwork_mem=8MB"})
+    assert leading_into(with_its_own, OURS).query["options"] == f"-cwork_mem=8MB -csearch_path={OURS}"
+
+
 @pytest.mark.parametrize("options", ["", "-csearch_path=shop", f"-csearch_path={OURS} -csearch_path=shop", "-c"])
 def test_a_url_that_idstorm_did_not_make_leads_into_no_namespace(options: str) -> None:
     url = sa.make_url("postgresql+psycopg://me@host/db").update_query_dict({"options": options})

@@ -124,11 +124,14 @@ class Database(Namespaces):
     def quiesce(self, url: sa.URL) -> Quiet:
         """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
         name = self.name_in(url)
-        with suppress(sa.exc.SQLAlchemyError, EnvironmentFault):
-            if name is not None:
-                with self.administer(url) as connection:
-                    return self._quiesce(connection, name)
-        return Quiet(False)
+        if name is None:
+            return Quiet(False)
+        try:
+            with self.administer(url) as connection:
+                return self._quiesce(connection, name)
+        except (sa.exc.SQLAlchemyError, EnvironmentFault) as error:
+            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+            return Quiet(False, unseen=f"whether its sessions had ended: {words}")
 
     def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
         raise NotImplementedError

@@ -18,10 +18,11 @@ from idstorm.redaction import redact
 
 
 def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return, in a line, what `--on` this word would storm, or what is missing.
+    """Return, in a line, what `--on` this word would storm, or what is missing; and a line for each thing not seen.
 
     A database that is there is tried: a namespace is made and taken away. A private server is not started for that.
     """
+    address = None
     try:
         address = targets.resolve(dialect, environ)
         if address.fault is not None:
@@ -29,9 +30,11 @@ def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
         if address.programs is not None:
             programs = address.programs
             return f"✓  {dialect:11} {programs.version}, a private server for each run: {programs.where}"
-        return f"✓  {dialect:11} {_try(address)}: {_where(address, environ)}"
-    except IdstormError as error:
-        return f"✗  {dialect:11} {error}"
+        found, unseen = _try(address)
+        return "\n".join([f"✓  {dialect:11} {found}: {_where(address, environ)}", *(f"   {one}" for one in unseen)])
+    except (IdstormError, sa.exc.SQLAlchemyError) as error:
+        words = redact(str(getattr(error, "orig", None) or error), () if address is None else secrets_of(address.url))
+        return f"✗  {dialect:11} {' '.join(words.split())}"
 
 
 def clean(
@@ -57,9 +60,10 @@ def clean(
             if not names or one.name in names:
                 try:
                     yield _cleaned(address, one, drop=drop and (one.name in names or not one.kept))
-                except sa.exc.DBAPIError as error:
+                except (sa.exc.DBAPIError, OSError) as error:
                     failed = True
-                    words = redact(str(error.orig).strip().partition("\n")[0], secrets_of(address.url))
+                    words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+                    words = redact(words, secrets_of(address.url))
                     yield f"{one.name} not dropped: {words}"
     if failed:
         raise EnvironmentFault("not all could be dropped: try again when nothing is at work in them any more")
@@ -81,16 +85,20 @@ def _shown(text: str) -> str:
     return text if text.isprintable() else ascii(text)
 
 
-def _try(address: targets.Address) -> str:
+def _try(address: targets.Address) -> tuple[str, list[str]]:
+    """Return what a namespace was made in, and sentences on what a storm there could not see."""
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}-0"
     with ExitStack() as stack:
         stack.enter_context(reaching(address.url))
         inside = stack.enter_context(address.database.namespace(address.url, label))
-        connection = stack.enter_context(address.database.administer(inside))
-        who = targets.DATABASES[address.database.actual(connection)]
-        server, driver = who.server(connection), connection.dialect.driver
-    name = "" if who.name == address.database.name else f"{who.name} "
-    return f"{name}{server}, by {driver} with SQLAlchemy {sa.__version__}"
+        with address.database.administer(inside) as connection:
+            who = targets.behind(address, connection)
+            server, driver = who.server(connection), connection.dialect.driver
+            around = who.bystanders(connection)
+        quiet = who.quiesce(inside)
+    unseen = [*around.unseen, *([] if quiet.unseen is None else [f"of a storm {quiet.unseen}"])]
+    said = [f"it cannot be seen {redact(one, secrets_of(address.url))}" for one in unseen]
+    return f"{server}, by {driver} with SQLAlchemy {sa.__version__}", said
 
 
 def _where(address: targets.Address, environ: Mapping[str, str]) -> str:

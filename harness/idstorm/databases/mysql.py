@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -72,14 +72,11 @@ class MySQL(Database):
                 raise EnvironmentFault(f"another session has the lock of {name}")
             with self._allowed(url):
                 databases.make(connection, name)
-            try:
+            with nullcontext() if keep else self.cleared(url, inside, name):
                 with self._allowed(url):
                     databases.mark(connection, name, keep=keep)
                 with holding(connection, partial(self.administer, url), partial(databases.take, name=name)):
                     yield inside
-            finally:
-                if not keep:
-                    self.clear(url, inside, name)
 
     @contextmanager
     def _allowed(self, url: sa.URL) -> Iterator[None]:

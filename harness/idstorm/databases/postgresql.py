@@ -7,7 +7,7 @@ and `ns, public` would let `create_all` find a user's table of the same name.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -80,12 +80,11 @@ class PostgreSQL(Database):
                     raise
                 (missing,) = self.privileges(url, two_phase=False)
                 raise EnvironmentFault(f"{url.username} may not make a schema in {url.database}: {missing}") from error
-            try:
-                with holding(connection, partial(self.administer, url), partial(schemas.take, name=name)):
-                    yield inside
-            finally:
-                if not keep:
-                    self.clear(url, inside, name)
+            with (
+                nullcontext() if keep else self.cleared(url, inside, name),
+                holding(connection, partial(self.administer, url), partial(schemas.take, name=name)),
+            ):
+                yield inside
 
     def inside(self, url: sa.URL, name: str) -> sa.URL:
         """The search path is an option of the connection."""
@@ -167,9 +166,10 @@ class PostgreSQL(Database):
         return of_postgresql(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
-        """A schema is made, whose owner may do anything in it."""
+        """A schema is made, whose owner may do anything in it: the role that the URL's options set, if they do."""
         quote = url.get_dialect()().identifier_preparer.quote
-        return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(url.username or 'you')}"]
+        who = schemas.role_of(url) or url.username or "you"
+        return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(who)}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for it as SHOW does."""

@@ -189,6 +189,14 @@ def database_of(connection: sa.Connection) -> Database:
     return DATABASES[name]
 
 
+def behind(address: Address, connection: sa.Connection) -> Database:
+    """Return the database that a server says it is. Raises UsageError where a word meant another."""
+    database = DATABASES[address.database.actual(connection)]
+    if address.name in DATABASES and database.name != address.name:
+        raise UsageError(f"${variable_of(address.name)} leads to a server of {database.name}, not of {address.name}")
+    return database
+
+
 def with_threads(url: sa.URL) -> sa.URL:
     """Return a URL that works with threads: one of an asyncio driver gets the best other driver that is installed."""
     if not url.get_dialect().is_async:

@@ -62,8 +62,10 @@ def take_census(
             trim(tapes, client, layout)
     offsets = read_tapes(tapes, plan).op_offsets
     quiet, missed = database.quiesce(url), None
+    reached = quiet.reached and (quiet.unseen is None or "two_phase" not in scenario.needs)
+    unseen = [] if reached or quiet.unseen is None else [f"of the storm it was not seen {quiet.unseen}"]
     try:
-        missed = reader.finish() if reader is not None and quiet else None
+        missed = reader.finish() if reader is not None and reached else None
     except ScenarioError as error:  # what was stormed is judged all the same
         ending = replace(ending, state="at fault", message=str(error))
     if ending.census is None:
@@ -74,8 +76,8 @@ def take_census(
     capacity, capacity_unread = _capacity(scenario, plan, work, url)
     return replace(
         ending,
-        quiet=quiet.reached,
-        notes=(*ending.notes, *_rolled_back(quiet.rolled_back)),
+        quiet=reached,
+        notes=(*ending.notes, *_rolled_back(quiet.rolled_back), *unseen),
         operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
         facts=_facts(scenario, manner, plan, url),
         reader=missed,

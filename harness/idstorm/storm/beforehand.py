@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, UsageError
@@ -80,9 +78,9 @@ def look_around(order: Order) -> list[str]:
     if there.free is not None and needed > there.free:
         raise EnvironmentFault(
             f"the storm needs {needed} connections, and {order.address.name} has {there.free} left: storm with fewer "
-            "clients (-c), or raise its max_connections"
+            f"clients (-c), or raise {there.limit}"
         )
-    notes = [f"it was not seen {one}" for one in there.unseen]
+    notes = [f"it was not seen {redact(one, secrets_of(order.address.url))}" for one in there.unseen]
     if there.free is not None and 2 * needed > there.free:
         notes.append(f"the storm needed up to {needed} of the {there.free} connections that the server had left")
     if there.followers:
@@ -93,14 +91,10 @@ def look_around(order: Order) -> list[str]:
 
 
 def _look(order: Order, needed: int) -> Bystanders:
-    """Look, and again where connections are missing; a server that is not quite what it says may not show it all."""
+    """Look, and again where connections are missing."""
     with order.address.database.administer(order.address.url) as connection:
         for _ in range(_TRIES):
-            try:
-                there = order.address.database.bystanders(connection)
-            except sa.exc.DBAPIError as error:
-                words = redact(str(error.orig).strip(), secrets_of(order.address.url))
-                return Bystanders(unseen=(f"who else this server concerns: {words}",))
+            there = order.address.database.bystanders(connection)
             if there.free is None or needed <= there.free:
                 break
             time.sleep(_INSTANT)

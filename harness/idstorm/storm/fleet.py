@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from idstorm.catalogue import Found
+from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
@@ -242,10 +243,17 @@ def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
     scenario = replace(order.found.scenario, deletes=order.final_fleet.deletes)
 
     def with_tables_of(work: Work) -> Rehearsed:
-        with order.address.database.namespace(order.address.url, label) as inside:
-            return rehearse(
-                scenario, work, order.address, inside, order.manner, order.final_fleet.batch, order.patience_on
-            )
+        found = list[Rehearsed]()
+        try:
+            with order.address.database.namespace(order.address.url, label) as inside:
+                found.append(
+                    rehearse(
+                        scenario, work, order.address, inside, order.manner, order.final_fleet.batch, order.patience_on
+                    )
+                )
+        except LeftBehind as left:
+            found[0] = replace(found[0], notes=(*found[0].notes, f"of the rehearsal {left}"))
+        return found[0]
 
     try:
         return with_tables_of(work), work

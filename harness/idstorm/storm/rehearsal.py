@@ -19,9 +19,9 @@ import sqlalchemy as sa
 
 from idstorm.databases.base import Database
 from idstorm.databases.rows import read_pairs
-from idstorm.databases.targets import DATABASES, Address, variable_of
+from idstorm.databases.targets import DATABASES, Address, behind
 from idstorm.databases.urls import mask, reaching
-from idstorm.errors import ScenarioError, UsageError
+from idstorm.errors import ScenarioError
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
@@ -163,11 +163,7 @@ def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
 def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
     """Return the target as it is. Raises NotApplicable where it is not what the scenario needs."""
     with address.database.administer(url) as connection:
-        database = DATABASES[address.database.actual(connection)]
-        if address.name in DATABASES and database.name != address.name:
-            raise UsageError(
-                f"${variable_of(address.name)} leads to a server of {database.name}, not of {address.name}"
-            )
+        database = behind(address, connection)
         target = Target(
             name=address.name,
             dialect=database.name,

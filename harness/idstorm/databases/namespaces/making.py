@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import sqlalchemy as sa
 
 from idstorm.databases.namespaces.names import Namespace, Quiet
-from idstorm.errors import IdstormError
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import EnvironmentFault, IdstormError
+from idstorm.redaction import redact
+
+
+class LeftBehind(EnvironmentFault):
+    """A namespace could not be taken away."""
 
 
 class Namespaces(ABC):
@@ -19,7 +26,8 @@ class Namespaces(ABC):
         """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
 
         A lock is held all the while, so that nobody else clears it away.
-        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names.
+        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names; and
+        LeftBehind where all went well until the namespace was to be taken away.
         """
 
     @abstractmethod
@@ -57,10 +65,23 @@ class Namespaces(ABC):
         Nothing is ended that is not the storm's by a name that it gave, or by where it is at work.
         """
 
-    def clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
-        """Take a namespace away, whatever has failed in it: what is left, `doctor --clean` finds."""
-        with suppress(sa.exc.SQLAlchemyError, IdstormError):
+    @contextmanager
+    def cleared(self, url: sa.URL, inside: sa.URL, name: str) -> Iterator[None]:
+        """Take a namespace away afterwards, whatever has failed in it. Raises LeftBehind where only that fails."""
+        try:
+            yield
+        except BaseException:
+            with suppress(LeftBehind):
+                self._clear(url, inside, name)
+            raise
+        self._clear(url, inside, name)
+
+    def _clear(self, url: sa.URL, inside: sa.URL, name: str) -> None:
+        try:
             try:
                 self.quiesce(inside)
             finally:
                 self.drop_namespace(url, name)
+        except (sa.exc.SQLAlchemyError, IdstormError) as error:
+            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+            raise LeftBehind(f"{name} could not be dropped ({words}): `idstorm doctor --clean` will find it") from error

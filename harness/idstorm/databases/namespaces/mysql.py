@@ -22,7 +22,8 @@ _MARKS = {"idstorm_mark": "left", "idstorm_kept": "kept"}
 _LEFT, _KEPT = _MARKS
 _SESSIONS = "FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
 _DROPS = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}  # by the type of a table; all others are dropped as tables
-_XA_REFUSED = {1227, 1401}  # XA RECOVER takes a privilege: XA_RECOVER_ADMIN
+_XA_REFUSED = {1227, 1401}  # XA RECOVER takes a privilege
+_XA_UNSEEN = "whether it left transactions prepared: that takes GRANT XA_RECOVER_ADMIN ON *.*"
 
 
 def leading_into(url: sa.URL, name: str) -> sa.URL:
@@ -100,6 +101,8 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
     ended = set[str]()
     for _ in range(50):
         left = _prepared(connection, name)
+        if left is None:
+            return Quiet(True, unseen=_XA_UNSEEN)
         if not left:
             return Quiet(True, len(ended))
         for transaction in left:
@@ -110,8 +113,8 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
     return Quiet(False, len(ended))
 
 
-def _prepared(connection: sa.Connection, name: str) -> list[str]:
-    """Return the storm's prepared transactions, which are known by the name that each was given.
+def _prepared(connection: sa.Connection, name: str) -> list[str] | None:
+    """Return the storm's prepared transactions, which are known by the name that each was given; None: not allowed.
 
     What the catalogue tells of such a transaction is nothing but its name.
     https://dev.mysql.com/doc/refman/9.7/en/xa-statements.html
@@ -120,7 +123,7 @@ def _prepared(connection: sa.Connection, name: str) -> list[str]:
         rows = connection.exec_driver_sql("XA RECOVER").all()
     except sa.exc.DBAPIError as error:
         if codes.number_of(error.orig) in _XA_REFUSED:
-            return []
+            return None
         raise
     names = [row[3].decode("latin-1") if isinstance(row[3], bytes) else str(row[3]) for row in rows]
     return [one for one in names if re.fullmatch(rf"{re.escape(name)}_[0-9a-f]+", one)]

@@ -25,6 +25,7 @@ class Quiet:
 
     reached: bool  #: False: something may still be at work
     rolled_back: int = 0  #: transactions of the storm that were prepared, and that nobody was left to end
+    unseen: str | None = None  #: why it could not be seen whether sessions are at work, or transactions prepared
 
     def __bool__(self) -> bool:
         return self.reached

@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from idstorm.databases.codes import postgresql as codes
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, is_stamped
 from idstorm.errors import EnvironmentFault
 
@@ -24,21 +26,26 @@ _MARKS = {
 }
 _LEFT, _KEPT = _MARKS
 _WORD = re.compile(r"(?:\\.|[^\\\s])+", re.DOTALL)  # blanks part the options of a connection, a backslash takes one in
-_SEARCH_PATH = re.compile(r"(?:-c|--)search[-_]path=.*", re.DOTALL | re.IGNORECASE)
+_SETTING = re.compile(r"(?:-c|--)([^=]*)=(.*)", re.DOTALL)
 _OURS = re.compile(rf"-csearch_path=({PREFIX}\w+)")
 _LOCK = "hashtextextended(%s, 0)"
 
 _SESSIONS = (
     "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database() "
-    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    "AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()"
 )
 _WRITERS = """
 SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND a.backend_type = 'client backend' AND pid <> pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+AND coalesce(a.backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()
+AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
-"""Those who may be changing something in a schema, whatever they call themselves."""
+"""Those who may be changing something in a schema, whatever they call themselves.
+
+The type of a session of another role is hidden from a plain one.
+https://www.postgresql.org/docs/current/monitoring-stats.html
+"""
 
 _PREPARED = """
 SELECT DISTINCT quote_literal(p.gid) FROM pg_prepared_xacts p
@@ -58,17 +65,14 @@ https://www.postgresql.org/docs/current/view-pg-locks.html
 
 def leading_into(url: sa.URL, name: str) -> sa.URL:
     """Return a URL whose connections find the schema, and nothing else; a search path of its own is replaced."""
-    given = url.query.get("options", "")
-    options = _without_search_path(given if isinstance(given, str) else " ".join(given))
-    told = {"options": " ".join([*options, f"-csearch_path={name}"]), "application_name": name}
+    told = {"options": " ".join([*_options(url), f"-csearch_path={name}"]), "application_name": name}
     return url.update_query_dict(told)
 
 
 def looking_at_the_catalogue(url: sa.URL) -> sa.URL:
     """Return a URL whose connections find the catalogue alone, and wait for locks in bounded time."""
-    given = url.query.get("options", "")
-    options = _without_search_path(given if isinstance(given, str) else " ".join(given))
-    return url.update_query_dict({"options": " ".join([*options, "-csearch_path=pg_catalog -clock_timeout=10s"])})
+    options = " ".join([*_options(url), "-csearch_path=pg_catalog -clock_timeout=10s"])
+    return url.update_query_dict({"options": options})
 
 
 def schema_of(url: sa.URL) -> str | None:
@@ -78,12 +82,29 @@ def schema_of(url: sa.URL) -> str | None:
     return ours[1] if ours else None
 
 
-def _without_search_path(options: str) -> Iterator[str]:
-    words = iter(_WORD.findall(options))
+def role_of(url: sa.URL) -> str | None:
+    """Return the role that the options of a URL set."""
+    return next((value for name, value in reversed(_settings(url)) if name == "role"), None)
+
+
+def _options(url: sa.URL) -> list[str]:
+    """Return the options of a URL, but for a search path."""
+    settings = zip(_words(url), _settings(url), strict=True)
+    return [word for word, (name, _) in settings if name != "search_path"]
+
+
+def _settings(url: sa.URL) -> list[tuple[str, str]]:
+    """Return the setting that each option of a URL is, and its value; neither, for an option that is something else."""
+    plain = [_SETTING.fullmatch(re.sub(r"\\(.)", r"\1", word)) for word in _words(url)]
+    return [("", "") if one is None else (one[1].lower().replace("-", "_"), one[2]) for one in plain]
+
+
+def _words(url: sa.URL) -> Iterator[str]:
+    """Yield the options of a URL. One that has none gets those of the environment, as libpq would give it."""
+    given = url.query.get("options") or os.environ.get("PGOPTIONS", "")
+    words = iter(_WORD.findall(given if isinstance(given, str) else " ".join(given)))
     for word in words:
-        whole = word + next(words, "") if word == "-c" else word
-        if not _SEARCH_PATH.fullmatch(re.sub(r"\\(.)", r"\1", whole)):
-            yield whole
+        yield word + next(words, "") if word == "-c" else word
 
 
 def make(connection: sa.Connection, name: str, *, keep: bool) -> None:
@@ -148,7 +169,12 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
         time.sleep(0.1)
     else:
         return Quiet(False)
-    prepared = _prepared(connection, name)
+    try:
+        prepared = _prepared(connection, name)
+    except sa.exc.ProgrammingError as error:
+        if codes.state_of(error.orig) != codes.PRIVILEGE:
+            raise
+        return Quiet(True, unseen="whether it left transactions prepared: that takes GRANT SELECT ON pg_prepared_xacts")
     for written in prepared:
         connection.exec_driver_sql(f"ROLLBACK PREPARED {written}", execution_options={"no_parameters": True})
     return Quiet(True, len(prepared))
@@ -156,4 +182,6 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
 
 def _prepared(connection: sa.Connection, name: str) -> Sequence[str]:
     """Return the storm's prepared transactions, each as SQL has it between quotes."""
+    if not int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one()):
+        return []
     return connection.exec_driver_sql(_PREPARED, (name,)).scalars().all()

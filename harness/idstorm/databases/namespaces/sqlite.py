@@ -90,14 +90,19 @@ def listed(url: sa.URL) -> list[Namespace]:
     beside = file_of(url)
     if beside is not None:
         there = sorted(path for path in beside.absolute().parent.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
-        return [_known(path, path.name, kept="-kept" in path.name) for path in there]
-    folders = sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"))
-    return [_known(folder, str(folder), kept=any(folder.glob("*-kept.db"))) for folder in folders]
+        known = [_known(path, path.name, kept="-kept" in path.name) for path in there]
+    else:
+        folders = sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"))
+        known = [_known(folder, str(folder), kept=any(folder.glob("*-kept.db"))) for folder in folders]
+    return [one for one in known if one is not None]
 
 
-def _known(path: Path, name: str, *, kept: bool) -> Namespace:
-    """Return what is known of a file or folder: by its owner, who else may write to it, and its lock."""
-    there = path.lstat()
+def _known(path: Path, name: str, *, kept: bool) -> Namespace | None:
+    """Return what is known of a file or folder: by its owner, who else may write to it, and its lock. None: gone."""
+    try:
+        there = path.lstat()
+    except FileNotFoundError:  # its storm has ended just now
+        return None
     why = None
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)):
         why = "it is neither a file nor a folder"
