@@ -238,6 +238,14 @@ def test_a_rehearsal_that_hangs_ends_at_the_first_interrupt(idstorm: Idstorm) ->
     assert idstorm("check", str(idstorm.run_folder)).code == 130
 
 
+def test_a_rehearsal_that_waits_for_something_else_than_the_database_ends_by_itself(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", STUCK.format(act="pass").replace("if ", "threading.Event().wait()\n    if ", 1))
+    ran = idstorm.storm(name, "--patience", "1s", "--set", "busy_timeout=1")
+    assert ran.code == 2
+    assert ran.report["storms"][0]["state"] == "at fault"
+    assert "nor when its sessions were ended: what it waits for is not the database" in ran.err
+
+
 def test_workers_that_are_still_importing_end_with_idstorm(idstorm: Idstorm) -> None:
     idstorm.write(
         "slow.py",

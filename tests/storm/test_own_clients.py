@@ -139,6 +139,21 @@ mine = Scenario(model=Thing, client=knowing, environment=environment)
     assert (idstorm.folder / "log").read_text().split() == ["begins", "ends"] * 2
 
 
+def test_an_environment_that_says_too_much_is_cut_short(idstorm: Idstorm) -> None:
+    body = """
+@contextmanager
+def environment(place):
+    yield {"notes": ["x" * 30_000, *map(str, range(2_000_000))]}
+
+mine = Scenario(model=Thing, client=client, environment=environment)
+"""
+    report = judged(run(idstorm, body))
+    assert report["code"] == 0
+    assert "x" * 20_000 + "… (30,000 characters)" in report["notes"]
+    assert report["notes"].index("there were 1,999,901 more notes") == report["notes"].index("98") + 1
+    assert idstorm("check", str(idstorm.run_folder)).code == 0
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_environment_that_fails_is_shown_as_the_users_own(idstorm: Idstorm, when: str) -> None:
     body = f"""

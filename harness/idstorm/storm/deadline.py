@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from idstorm.errors import ScenarioError
 
 T = TypeVar("T")
 
 _LOOK_WITHIN = 10.0  # seconds
+_GRACE = 10.0  # seconds in which what waits in a database has to end once its sessions are
+
+
+class _Hangs(BaseException):
+    """Raised in the middle of an operation that waits for something else than the database."""
 
 
 def in_time(look: Callable[[], T]) -> T | None:
@@ -41,7 +47,13 @@ def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with _interrupted_after(seconds + _GRACE):
+            yield
+    except _Hangs:
+        raise ScenarioError(
+            f"an operation of the rehearsal had not ended after {seconds:g} s, nor when its sessions were ended: "
+            "what it waits for is not the database"
+        ) from None
     except Exception as error:
         if over.is_set():
             raise ScenarioError(
@@ -51,3 +63,26 @@ def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+
+
+@contextmanager
+def _interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise _Hangs in what takes longer, wherever it is; in a thread other than the main one nothing can do that.
+
+    An application that sets alarms of its own keeps them.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise _Hangs
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

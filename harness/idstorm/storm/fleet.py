@@ -37,6 +37,7 @@ from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, work_of
 
 _SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
+_MOST_NOTES, _LONGEST = 100, 20_000
 _ROWS_A_SECOND = 500  # that even a slow machine inserts, in large batches, of all clients together
 _ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database has answered
 
@@ -137,10 +138,17 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
 
 
 def _shown(ending: Ending, order: Order) -> Ending:
-    """Return an ending as it may be shown: an application's words may hold the URL that it was given."""
+    """Return an ending as it may be shown: an application's words may hold its URL, or go on and on."""
     hidden = secrets_of(order.address.url)
-    message = None if ending.message is None else redact(ending.message, hidden)
-    return replace(ending, message=message, notes=_without(hidden, ending.notes))
+    message = None if ending.message is None else redact(_bounded(ending.message), hidden)
+    notes, more = ending.notes[:_MOST_NOTES], len(ending.notes) - _MOST_NOTES
+    notes = tuple(map(_bounded, notes)) if more <= 0 else (*map(_bounded, notes), f"there were {more:,} more notes")
+    return replace(ending, message=message, notes=_without(hidden, notes))
+
+
+def _bounded(words: str) -> str:
+    """Return an application's words, but not more than a report can hold."""
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}… ({len(words):,} characters)"
 
 
 def _without(hidden: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
