@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.options import OPTIONS
 from servers import On
 
 MODELS = """
@@ -72,6 +73,41 @@ def test_a_model_is_stormed_and_the_folder_of_a_run_that_passed_is_not_kept(pyte
     result.stdout.fnmatch_lines(["*test_invoice_ids?sqlite?*"])
     (folder,) = re.findall(r"it is in (.*)", result.stdout.str())
     assert not Path(folder).exists()
+
+
+EVERY = """
+def test_all(idstorm):
+    report = idstorm.run(
+        Invoice, inserts=400, processes=1, clients=4, batch=2, rollback=0.1, deletes="0.1", think="0..1ms", reader=True,
+        headroom=0.9, forecast="50/s", pool_size=2, max_overflow=2, pool_timeout=20, patience="20s", isolation=None,
+        control=True, keep=False, allow_replicated=True, repeat=2, until_broken=True, settings={"busy_timeout": 9000},
+        fail_if="unique.duplicated > 0", seed=7,
+    )
+    assert report.passed, report
+    assert [(storm.fleet["pool_size"], storm.fleet["seed"]) for storm in report.report.storms] == [(2, 7), (2, 8)]
+    assert report.verdicts["unique"].figures == {"repetitions": {"held": 2}}
+"""
+
+
+def test_every_option_of_a_run_is_a_keyword(pytester: pytest.Pytester) -> None:
+    assert set(OPTIONS) - set(re.findall(r"(\w+)=", EVERY)) == {"time"}
+    run(pytester, EVERY).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("pool=4", "a storm has no option pool; did you mean pool_size?"),
+        ("inserts=10, time=1", "inserts and time exclude each other: give one of them"),
+        ("until_broken=True", "until_broken needs repeat= as well: a test has to end"),
+    ],
+)
+def test_what_cannot_be_asked_for_fails_the_test_in_a_sentence(
+    pytester: pytest.Pytester, asked: str, sentence: str
+) -> None:
+    result = run(pytester, f"def test_it(idstorm): idstorm.run(Invoice, {asked})")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*{sentence.replace('[', '?')}"])
 
 
 def test_a_failure_shows_the_verdicts_with_witnesses_and_names_the_run_which_is_kept(

@@ -10,14 +10,13 @@ import psutil
 import pytest
 
 from idstorm import catalogue
-from idstorm.commands.run import Request, order_of
 from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.judge.judge import judge_run
+from idstorm.options import StormOptions
 from idstorm.record import store
-from idstorm.record.plan import Fleet
 from idstorm.record.verdict import StormReport
-from idstorm.storm.fleet import storm
+from idstorm.storm.fleet import Order, storm
 from idstorm.storm.launch import Crew
 from running import eventually
 
@@ -68,7 +67,7 @@ def serve(here: Path) -> Serve:
 
     def one(crew: Crew, name: str) -> StormReport:
         (found,) = catalogue.find(f"mine.py:{name}")
-        order = order_of(Request((), fleet=Fleet(inserts=400)), found, targets.resolve("sqlite"))
+        order = Order(found, targets.resolve("sqlite"), StormOptions(inserts=400), (str(here),))
         (turn,) = turns_of([order])
         run = store.create(here / "results", "none", [turn.entry])
         storm(order, run.name, run.folder / turn.name, lambda _: None, NeverStop(), crew)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idstorm.cli.parameters import Duration, Rate, Setting, Think
+from idstorm.cli.parameters import Taken
 from idstorm.cli.profiles import key_of
 from idstorm.cli.sources import source_of
 from idstorm.cli.streams import say
@@ -58,13 +58,6 @@ def _shown(param: click.Parameter, value: Any) -> str:
 
 
 def _word(param: click.Parameter, value: Any) -> str:
-    match param.type:
-        case Duration():
-            return f"{value:g}s"
-        case Think():
-            return f"{value[0]:g}..{value[1]:g}s"
-        case Rate():
-            return f"{value:g}/s"
-        case Setting():
-            return "=".join(value)
+    if isinstance(param.type, Taken):
+        return param.type.option.kind.write(value)
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

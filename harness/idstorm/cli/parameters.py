@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from idstorm.record.gate import Gate
-
-T = TypeVar("T")
+from idstorm.errors import UsageError
+from idstorm.options import OPTIONS, Option
 
 
 class _Listed:
@@ -25,88 +23,51 @@ class Name(_Listed, click.types.StringParamType):
     """A text that names something: a scenario, a target."""
 
 
-class _Parsed(click.ParamType[T]):
-    """What a function of idstorm makes of the text; the sentence of its UsageError is the option's."""
+class Taken(_Listed, click.ParamType[Any]):
+    """A value of an option of the table; the sentence of its UsageError is the option's."""
 
-    @abstractmethod
-    def parse(self, text: str) -> T:
-        """Return the value. Raises UsageError."""
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = option.key
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        from idstorm.errors import UsageError
-
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return self.parse(str(value))
+            return self.option.take(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
 
 
-class Duration(_Parsed[float]):
-    """A length of time, in seconds: 30s, 5m, 500ms."""
+def storm_options(*names: str, **instead: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds options of the table to a command, all of them where none is named.
 
-    name = "duration"
+    `instead` has defaults that differ from the table's.
+    """
 
-    def parse(self, text: str) -> float:
-        from idstorm.quantities import parse_duration
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names or tuple(OPTIONS)):
+            command = _option(OPTIONS[name], instead.get(name, OPTIONS[name].default))(command)
+        return command
 
-        return parse_duration(text)
-
-
-class Think(_Parsed[tuple[float, float]]):
-    """A range of times, in seconds: 0..5ms."""
-
-    name = "range"
-
-    def parse(self, text: str) -> tuple[float, float]:
-        from idstorm.quantities import parse_range
-
-        return parse_range(text)
+    return decorate
 
 
-class Rate(_Parsed[float]):
-    """How often something happens, in times a second: 50/s, 3000/h."""
-
-    name = "rate"
-
-    def parse(self, text: str) -> float:
-        from idstorm.quantities import parse_rate
-
-        return parse_rate(text)
-
-
-class GateText(_Listed, _Parsed["Gate"]):
-    """A limit on a figure of the report: gapless.ratio > 0.05."""
-
-    name = "gate"
-
-    def parse(self, text: str) -> Gate:
-        from idstorm.record.gate import parse_gate
-
-        return parse_gate(text)
+def _option(option: Option, default: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    shown = option.says if default is None else _shown(option, default)
+    help_ = option.help if shown is None else f"{option.help}  [default: {shown}]"
+    if option.is_flag:
+        return click.option(*option.flags, option.name, is_flag=True, default=default, help=help_)
+    return click.option(
+        *option.flags,
+        option.name,
+        type=Taken(option),
+        multiple=option.many,
+        default=default,
+        metavar=option.kind.metavar,
+        help=help_,
+    )
 
 
-class Setting(_Listed, click.ParamType[tuple[str, str]]):
-    """A pair: name=value."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        name, equals, setting = str(value).partition("=")
-        if not (name and equals and setting):
-            self.fail(f"{value!r} is no setting: write NAME=VALUE", param, ctx)
-        return name, setting
-
-
-class Fraction(click.ParamType[float]):
-    """At least 0 and less than 1."""
-
-    name = "fraction"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            fraction = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no number", param, ctx)
-        if not 0 <= fraction < 1:
-            self.fail(f"{value} is not in the range 0<=x<1", param, ctx)
-        return fraction
+def _shown(option: Option, default: Any) -> str | None:
+    if option.is_flag:
+        return option.words(default)[0].removeprefix("--") if option.negation else None
+    return None if option.many else option.kind.write(default)

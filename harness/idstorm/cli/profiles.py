@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from idstorm.cli.parameters import Setting
+from idstorm.cli.parameters import Taken
+from idstorm.options import SETTING
 
 _META = "idstorm.profile"
 _NO_KEYS = ("profile", "only_show")
@@ -80,11 +81,11 @@ def _read(file: str) -> dict[str, Any]:
         raise EnvironmentFault(f"cannot read {file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _error(f"{file} is no TOML: it is not in UTF-8 (at line {line})") from error
+        raise _error(f"{file} is not TOML: it is not in UTF-8 (at line {line})") from error
     except tomllib.TOMLDecodeError as error:
         last = len(content.splitlines())
         reason = str(error).replace("at end of document", f"at line {last}, where the file ends")
-        raise _error(f"{file} is no TOML: {reason}") from error
+        raise _error(f"{file} is not TOML: {reason}") from error
 
 
 def _one(tables: dict[str, Any], profile: Profile) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _defaults(ctx: click.Context, profile: Profile, table: dict[str, Any]) -> di
     for key, value in table.items():
         param = params.get(key)
         if param is None:
-            raise _error(f"{profile}: {key} is no option of `idstorm run`; did you mean {_nearest(key, params)}?")
+            raise _error(f"{profile}: {key} is not an option of `idstorm run`; did you mean {_nearest(key, params)}?")
         if param.name in defaults:
             raise _error(f"{profile}: {key} says again what {key_of(param)} says")
         try:
@@ -135,7 +136,7 @@ def _nearest(key: str, keys: Iterable[str]) -> str:
 
 def _words(param: click.Parameter, value: Any) -> str | list[str]:
     """Return a value of TOML as a command line would have it. Raises BadParameter."""
-    if isinstance(value, dict) and isinstance(param.type, Setting):
+    if isinstance(value, dict) and isinstance(param.type, Taken) and param.type.option.kind is SETTING:
         value = [f"{name}={_word(setting)}" for name, setting in value.items()]
     if not (param.multiple or param.nargs == -1):
         return _word(value)

@@ -24,21 +24,18 @@ def controls(orders: Sequence[Order], on: Sequence[Address]) -> list[Turn]:
 
 
 def _turn(found: catalogue.Found, like: Order, address: Address, place: int) -> Turn:
-    fleet = replace(like.fleet, inserts=max(_LEAST, _EACH * like.fleet.clients), seconds=None)
-    order = replace(
-        like,
-        found=found,
-        address=address,
-        fleet=fleet,
+    options = replace(
+        like.options,
+        inserts=max(_LEAST, _EACH * like.options.clients),
+        time=None,
         batch=None,
         rollback=0.0,
         deletes=0.0,
         think=(0.0, 0.0),
         reader=False,
-        reader_if_possible=False,
         headroom=None,
         forecast=None,
         keep=False,
-        notes=(),
     )
+    order = replace(like, found=found, address=address, options=options, reader_if_possible=False, notes=())
     return Turn(order, place, f"c{place + 1}-control-{address.database.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -12,16 +13,15 @@ from pathlib import Path
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
 from idstorm.commands.control import controls
-from idstorm.commands.run import Request, order_of
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.databases.targets import DATABASES, Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
+from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
-from idstorm.record.plan import Fleet
 from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
@@ -39,12 +39,9 @@ class MatrixRequest:
 
     scenarios: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
-    fleet: Fleet = field(default_factory=lambda: Fleet(inserts=QUICK_INSERTS))
+    options: StormOptions = field(default_factory=lambda: StormOptions(inserts=QUICK_INSERTS, control=True).resolved())
     results: Path = Path("results")
     quick: bool = False
-    reader: bool = True  #: somebody reads wherever that makes sense
-    control: bool = True  #: storm what is known to break first
-    allow_replicated: bool = False  #: what is written may be sent to others than the servers
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,9 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
 
     The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
     """
-    wish = Request((), fleet=request.fleet, allow_replicated=request.allow_replicated)
+    options = replace(request.options, reader=None)
     orders = [
-        replace(order_of(wish, found, address), reader_if_possible=request.reader)
+        Order(found, address, options, (os.getcwd(),), reader_if_possible=bool(request.options.reader))
         for found in preparation.found
         for address in preparation.addresses
     ]
@@ -89,7 +86,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
     with interruptible() as stop:
         turns = turns_of(orders)
         again = _repeat_command(request, preparation)
-        first = controls(orders, preparation.addresses) if request.control else []
+        first = controls(orders, preparation.addresses) if options.control else []
         entries = [[turn.entry for turn in some] for some in (turns, first)]
         stored = store.create(request.results, again, entries[0], "matrix", controls=entries[1])
         troubles = list[str]()
@@ -164,13 +161,10 @@ def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
         words += ["--on", target.again if target.again.startswith('"$') else shlex.quote(target.again)]
     for scenario in request.scenarios:
         words += ["--scenario", shlex.quote(scenario)]
-    fleet = request.fleet
-    words += ["--processes", str(fleet.processes), "--clients", str(fleet.clients)]
     if request.quick:
-        words += ["--quick"]
-    else:
-        words += ["--inserts", str(fleet.inserts)] if fleet.inserts else ["--time", f"{fleet.seconds:g}s"]
-    words += [] if request.reader else ["--no-reader"]
-    words += [] if request.control else ["--no-control"]
-    words += ["--allow-replicated"] if request.allow_replicated else []
-    return " ".join([*words, "--seed", str(fleet.seed)])
+        words.append("--quick")
+    options = replace(request.options, inserts=None if request.quick else request.options.inserts, reader=None)
+    words.append(words_of(replace(options, control=False)))
+    words += [] if request.options.reader else ["--no-reader"]
+    words += [] if request.options.control else ["--no-control"]
+    return " ".join(words)

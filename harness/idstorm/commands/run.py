@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
@@ -23,11 +20,10 @@ from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
+from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
-from idstorm.quantities import check_bounds
 from idstorm.record import store
-from idstorm.record.gate import Gate
-from idstorm.record.plan import DIALECTS, Fleet
+from idstorm.record.plan import DIALECTS
 from idstorm.record.store import Ending
 from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
@@ -35,52 +31,15 @@ from idstorm.storm.fleet import Order
 from idstorm.storm.launch import Crew
 from idstorm.storm.progress import Watch
 
-DEFAULT_SECONDS = 5.0
-
-
-def fleet_of(
-    processes: int, clients: int, *, inserts: int | None, seconds: float | None, seed: int | None = None
-) -> Fleet:
-    """Return who storms, for how long where no number of inserts is given, with a seed. Raises UsageError."""
-    check_bounds(processes=processes, clients=clients, inserts=inserts, time=seconds, seed=seed)
-    if processes > clients:
-        raise UsageError(f"{processes} processes are too many for {clients} clients: each needs one at least")
-    return Fleet(
-        processes=processes,
-        clients=clients,
-        seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        inserts=inserts,
-        seconds=None if inserts is not None else seconds or DEFAULT_SECONDS,
-    )
-
 
 @dataclass(frozen=True)
 class Request:
-    """What `idstorm run` was asked for. None: as the scenario has it."""
+    """What `idstorm run` was asked for."""
 
     scenarios: tuple[str | Found, ...]
     on: tuple[str | Address, ...] = ("sqlite",)
-    fleet: Fleet = field(default_factory=lambda: Fleet(seconds=DEFAULT_SECONDS))
-    batch: int | None = None
-    rollback: float | None = None
-    deletes: float | None = None
-    think: tuple[float, float] | None = None
-    reader: bool | None = None
-    headroom: float | None = None
-    forecast: float | None = None
-    pool_size: int | None = None
-    max_overflow: int = 0
-    pool_timeout: float = 30.0
-    patience: float = 30.0
-    isolation: str | None = None
-    settings: tuple[tuple[str, str], ...] = ()
-    gates: tuple[Gate, ...] = ()
-    keep: bool = False
-    allow_replicated: bool = False
+    options: StormOptions = field(default_factory=lambda: StormOptions().resolved())
     results: Path = Path("results")
-    repeat: int | None = None  #: None: nothing is repeated
-    control: bool = False  #: storm what is known to break first
-    until_broken: bool = False  #: repeat until something breaks of which something is claimed, at most `repeat` times
     path: tuple[str, ...] = ()  #: what comes first on a worker's sys.path, if not the current directory
     notes: tuple[str, ...] = ()  #: what the report has to say of how it was made
 
@@ -93,23 +52,24 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
     with what it has.
     """
     require_posix()
+    options = request.options
     judged = list[StormReport]()
     with interruptible() as stop:
         orders = orders_of(request)
         asked = [order.address for order in orders[: len(request.on)]]
-        first = controls(orders, asked) if request.control else []
-        coming = rounds(orders, request.repeat, endless=request.until_broken and request.repeat is None)
-        known = [next(coming)] if request.until_broken else list(coming)
+        first = controls(orders, asked) if options.control else []
+        coming = rounds(orders, options.repeat, endless=options.until_broken and options.repeat is None)
+        known = [next(coming)] if options.until_broken else list(coming)
         stored = store.create(
             request.results,
             repeat_command(request, [address.again for address in asked]),
             [turn.entry for turns in known for turn in turns],
-            gates=request.gates,
-            until_broken=request.until_broken,
+            gates=options.fail_if,
+            until_broken=options.until_broken,
             controls=[turn.entry for turn in first],
         )
         troubles, began = list[str](), monotonic()
-        several = len(first) + sum(map(len, known)) > 1 or request.until_broken
+        several = len(first) + sum(map(len, known)) > 1 or options.until_broken
         workers = Crew(many=True) if several else nullcontext()  # starting some takes half a second of a processor
         with store.enduring(troubles), targets.opened(asked) as addresses, workers as crew:
             for turn in first:
@@ -121,7 +81,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                     stored = store.added(stored, turn.entry)
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop, crew):
                     break
-                if request.until_broken:
+                if options.until_broken:
                     with stop.gently():
                         judged.append(judge_stored(stored, turn.entry))
                     if _is_over(judged, len(orders)):
@@ -168,53 +128,18 @@ def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
 
 def repeat_command(request: Request, on: Sequence[str]) -> str:
     """Return the command line that repeats a run. A target with a secret is named by the variable to set."""
-    fleet, words = request.fleet, ["idstorm", "run", *(shlex.quote(_reference(one)) for one in request.scenarios)]
+    words = ["idstorm", "run", *(shlex.quote(_reference(one)) for one in request.scenarios)]
     for target in on:
         words += ["--on", target if target.startswith('"$') else shlex.quote(target)]
-    words += ["--processes", str(fleet.processes), "--clients", str(fleet.clients)]
-    words += ["--inserts", str(fleet.inserts)] if fleet.inserts is not None else ["--time", f"{_plain(fleet.seconds)}s"]
-    optional: dict[str, Any] = {
-        "--batch": request.batch,
-        "--rollback": request.rollback,
-        "--deletes": request.deletes,
-        "--think": None if request.think is None else "..".join(map(_plain, request.think)) + "s",
-        "--headroom": request.headroom,
-        "--forecast": None if request.forecast is None else f"{_plain(request.forecast)}/s",
-        "--pool-size": request.pool_size,
-        "--max-overflow": request.max_overflow or None,
-        "--pool-timeout": request.pool_timeout if request.pool_timeout != Request.pool_timeout else None,
-        "--patience": f"{_plain(request.patience)}s" if request.patience != Request.patience else None,
-        "--isolation": request.isolation,
-    }
-    for option, value in optional.items():
-        words += (
-            [] if value is None else [option, shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))]
-        )
-    words += {None: [], True: ["--reader"], False: ["--no-reader"]}[request.reader]
-    words += ["--control"] if request.control else []
-    words += ["--keep"] if request.keep else []
-    words += ["--allow-replicated"] if request.allow_replicated else []
-    words += [] if request.repeat is None else ["--repeat", str(request.repeat)]
-    words += ["--until-broken"] if request.until_broken else []
-    for gate in request.gates:
-        words += ["--fail-if", shlex.quote(str(gate))]
-    for name, value in request.settings:
-        words += ["--set", shlex.quote(f"{name}={value}")]
-    return " ".join([*words, "--seed", str(fleet.seed)])
+    return " ".join([*words, words_of(request.options)])
 
 
 def _reference(asked: str | Found) -> str:
     return asked.reference if isinstance(asked, Found) else asked
 
 
-def _plain(number: float | None) -> str:
-    """Return a number as options take it: all its digits, no exponent."""
-    return format(Decimal(repr(number or 0.0)).normalize(), "f")
-
-
 def orders_of(request: Request) -> list[Order]:
     """Return the storms that are asked for, each scenario on all targets. Raises UsageError; touches no database."""
-    check_bounds(repeat=request.repeat)
     if not request.path:
         catalogue.current_directory_first()
     found = [
@@ -225,33 +150,8 @@ def orders_of(request: Request) -> list[Order]:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
     if not addresses:
         raise UsageError(f"name a target with --on: {', '.join(DIALECTS)}, or a SQLAlchemy URL")
-    orders = [order_of(request, one, address) for one in found for address in addresses]
+    path = request.path or (os.getcwd(),)
+    orders = [Order(one, address, request.options, path, notes=request.notes) for one in found for address in addresses]
     for order in orders:
         storming.check_order(order)
     return orders
-
-
-def order_of(request: Request, found: catalogue.Found, address: targets.Address) -> Order:
-    """Return what is asked of one scenario on one target."""
-    return Order(
-        found=found,
-        address=address,
-        fleet=request.fleet,
-        path=request.path or (os.getcwd(),),
-        notes=request.notes,
-        batch=request.batch,
-        rollback=request.rollback,
-        deletes=request.deletes,
-        think=request.think,
-        reader=request.reader,
-        headroom=request.headroom,
-        forecast=request.forecast,
-        pool_size=request.pool_size,
-        max_overflow=request.max_overflow,
-        pool_timeout=request.pool_timeout,
-        patience=request.patience,
-        isolation=request.isolation,
-        settings=request.settings,
-        keep=request.keep,
-        allow_replicated=request.allow_replicated,
-    )

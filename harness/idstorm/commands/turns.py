@@ -51,7 +51,7 @@ def rounds(orders: Sequence[Order], repeat: int | None = None, *, endless: bool 
         label = f"repetition {repetition + 1}" + ("" if endless else f" of {repeat}")
         yield [
             Turn(
-                order=replace(order, fleet=replace(order.fleet, seed=order.fleet.seed + repetition)),
+                order=replace(order, options=replace(order.options, seed=(order.options.seed or 0) + repetition)),
                 place=place,
                 name=_name(order, repetition * len(orders) + place, width),
                 first=first if repeated else None,

@@ -42,10 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARK)
     if any(configured(config, name) for name in ("time", "inserts", "processes", "clients", "fail-if")):
         from idstorm.errors import UsageError
-        from idstorm.pytest_plugin.options import defaults
+        from idstorm.pytest_plugin.options import with_defaults
 
         try:
-            defaults(config)
+            with_defaults(config, {})
         except UsageError as error:
             raise pytest.UsageError(f"--idstorm-…: {error}") from None
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from idstorm.record.gate import Gate
+    from idstorm.options import StormOptions
+
+DEFAULT_SECONDS = 2.0  #: of a storm in a test suite
+_STORM = ("time", "inserts", "processes", "clients", "fail_if", "allow_replicated")
+"""Those that are options of a storm."""
 
 _LISTS = {
     "on": ("TARGET", "Where tests storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Default: sqlite."),
@@ -48,48 +53,37 @@ def configured(config: pytest.Config, name: str) -> Any:
     return config.getini(_key(name)) if given is None else given
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """What a storm is like where its test does not say."""
-
-    seconds: float | None
-    inserts: int | None
-    processes: int
-    clients: int
-    gates: tuple[Gate, ...]
-
-
-def defaults(config: pytest.Config) -> Defaults:
-    """Return what is configured. Raises UsageError where that makes no sense."""
+def with_defaults(config: pytest.Config, asked: Mapping[str, object]) -> StormOptions:
+    """Return the options of a storm: what its test asks for, or else what is configured. Raises UsageError."""
     from idstorm.errors import UsageError
-    from idstorm.quantities import parse_duration
-    from idstorm.record.gate import parse_gate
+    from idstorm.options import StormOptions, options_of
 
-    time, inserts = configured(config, "time"), _number(config, "inserts", None)
-    if time and inserts is not None:
-        if config.getoption("idstorm_time") and config.getoption("idstorm_inserts"):
+    given, said = _configured(config), {name: value for name, value in asked.items() if value is not None}
+    if {"inserts", "time"} & said.keys():
+        given = {name: value for name, value in given.items() if name not in ("inserts", "time")}
+    like = options_of(given, StormOptions(time=None if "inserts" in {*given, *said} else DEFAULT_SECONDS))
+    options = options_of(said, like)
+    if "processes" not in said:
+        options = replace(options, processes=min(options.processes, options.clients))
+    if options.until_broken and options.repeat is None:
+        raise UsageError("until_broken needs repeat= as well: a test has to end")
+    return replace(options, fail_if=tuple(dict.fromkeys((*like.fail_if, *options.fail_if)))).resolved()
+
+
+def _configured(config: pytest.Config) -> dict[str, object]:
+    """Return what is configured, by the names of the options. The command line goes before the ini file."""
+    from idstorm.errors import UsageError
+
+    names = {name.replace("-", "_"): name for name in (*_WORDS, *_LISTS, *_FLAGS)}
+    given = {name: configured(config, names[name]) for name in _STORM}
+    given = {name: value for name, value in given.items() if value not in (None, "", [], False)}
+    if {"inserts", "time"} <= given.keys():
+        said = [name for name in ("inserts", "time") if config.getoption(_key(name)) is not None]
+        if len(said) == 2:
             raise UsageError("time and inserts exclude each other: give one of them")
-        time = None if config.getoption("idstorm_inserts") else time
-        inserts = None if time else inserts
-    return Defaults(
-        seconds=None if inserts is not None else parse_duration(time or "2s"),
-        inserts=inserts,
-        processes=_number(config, "processes", 2),
-        clients=_number(config, "clients", 8),
-        gates=tuple(parse_gate(gate) for gate in configured(config, "fail-if")),
-    )
+        del given["inserts" if said != ["inserts"] else "time"]
+    return given
 
 
 def _key(name: str) -> str:
     return f"idstorm_{name.replace('-', '_')}"
-
-
-def _number(config: pytest.Config, name: str, default: Any) -> Any:
-    from idstorm.errors import UsageError
-
-    text = configured(config, name)
-    if text in (None, ""):
-        return default
-    if not str(text).isdecimal() or not int(text):
-        raise UsageError(f"{name} is {text!r}, and should be a whole number from 1 on")
-    return int(text)

@@ -36,8 +36,8 @@ class StormResult:
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
-        """The verdicts of the only storm, by check. Raises ValueError where there were several."""
-        (storm,) = self.report.storms
+        """The verdicts of the only storm, by check, merged where it is repeated. Raises ValueError for several."""
+        (storm,) = self.report.decisive
         return storm.verdicts
 
     def __repr__(self) -> str:
@@ -45,13 +45,13 @@ class StormResult:
 
         wrong = [
             f"{name} {verdict.status}"
-            for storm in self.report.storms
+            for storm in self.report.decisive
             for name, verdict in storm.verdicts.items()
             if verdict.result in ("failed", "inconclusive")
         ]
         wrong += [
             f"{gate.gate}: {gate.result}"
-            for storm in self.report.storms
+            for storm in self.report.decisive
             for gate in storm.gates
             if gate.result != "passed"
         ]

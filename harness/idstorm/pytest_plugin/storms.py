@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from idstorm.commands.run import Request, fleet_of, run
+from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
-from idstorm.pytest_plugin.options import configured, defaults
+from idstorm.pytest_plugin.options import configured, with_defaults
 from idstorm.pytest_plugin.references import found_of
 from idstorm.pytest_plugin.results import RESULTS, StormResult
 from idstorm.pytest_plugin.targets import open_target
-from idstorm.quantities import parse_duration, parse_range
-from idstorm.record.gate import parse_gate
 from idstorm.scenario import Scenario
 
 
@@ -40,57 +37,21 @@ class Storms:
         """The database: sqlite, postgresql, mysql or mariadb."""
         return self._address.database.name
 
-    def run(
-        self,
-        *scenarios: str | type | Scenario,
-        inserts: int | None = None,
-        time: float | str | None = None,
-        processes: int | None = None,
-        clients: int | None = None,
-        batch: int | None = None,
-        rollback: float | None = None,
-        deletes: float | None = None,
-        think: str | None = None,
-        reader: bool | None = None,
-        isolation: str | None = None,
-        settings: Mapping[str, str] | None = None,
-        headroom: float | None = None,
-        fail_if: str | Sequence[str] = (),
-        seed: int | None = None,
-        control: bool = False,
-    ) -> StormResult:
+    def run(self, *scenarios: str | type | Scenario, **options: object) -> StormResult:
         """Storm mapped classes, scenarios, or references to them, and return what came of it.
 
-        The options are those of `idstorm run`; `time` is in seconds, or text such as "30s". What is not given is as
-        pytest's options have it. The test fails for what cannot be done as asked, and is skipped where a scenario means
-        nothing on this database.
+        The options are those of `idstorm run`, with underscores: `inserts=400`, `time="30s"`, `pool_size=2`,
+        `settings={"begin": "immediate"}`, `fail_if="gapless.ratio > 0.05"`. Each takes what a command line would, or a
+        number, times being in seconds. What is not given is as pytest's options have it. The test fails for what cannot
+        be done as asked, and is skipped where a scenario means nothing on this database.
         """
         __tracebackhide__ = True
         try:
-            given = defaults(self._request.config)
-            clients = given.clients if clients is None else clients
-            fleet = fleet_of(
-                processes=min(given.processes, clients) if processes is None else processes,
-                clients=clients,
-                seed=seed,
-                **_extent(inserts, time, given.inserts, given.seconds),
-            )
             request = Request(
                 scenarios=tuple(one for asked in scenarios for one in found_of(asked, self._request.module)),
                 on=(self._address,),
-                fleet=fleet,
-                batch=batch,
-                rollback=rollback,
-                deletes=deletes,
-                think=None if think is None else parse_range(think),
-                reader=reader,
-                isolation=isolation,
-                settings=tuple((settings or {}).items()),
-                headroom=headroom,
-                gates=(*given.gates, *map(parse_gate, [fail_if] if isinstance(fail_if, str) else fail_if)),
+                options=with_defaults(self._request.config, options),
                 results=self._results,
-                allow_replicated=bool(configured(self._request.config, "allow-replicated")),
-                control=control,
                 path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
                 notes=_company(self._request.config),
             )
@@ -119,15 +80,6 @@ def storms_for(request: pytest.FixtureRequest, target: str, temporary: Path) -> 
     configured_place = configured(request.config, "results")
     results = request.config.invocation_params.dir / configured_place if configured_place else temporary / "idstorm"
     yield Storms(request, open_target(request.config, target), results, temporary=not configured_place)
-
-
-def _extent(inserts: int | None, time: float | str | None, *configured: Any) -> dict[str, Any]:
-    """Return how much a storm does: what its test says goes before what is configured."""
-    if inserts is not None and time is not None:
-        raise UsageError("inserts and time exclude each other: give one of them")
-    if inserts is None and time is None:
-        return dict(zip(("inserts", "seconds"), configured, strict=True))
-    return {"inserts": inserts, "seconds": parse_duration(time) if isinstance(time, str) else time}
 
 
 def _company(config: pytest.Config) -> tuple[str, ...]:

@@ -56,7 +56,9 @@ def connections_of(order: Order) -> int:
     wanted = [len(fleet.of_worker(number)) * scenario.connections for number in range(fleet.processes)]
     if scenario.engine is None:
         wanted = [min(one, pool.size + pool.max_overflow) for one in wanted]
-    reads = order.reader_if_possible or (bool(scenario.reader) if order.reader is None else order.reader)
+    reads = order.reader_if_possible or (
+        bool(scenario.reader) if order.options.reader is None else order.options.reader
+    )
     return sum(wanted) + reads + _OWN
 
 
@@ -70,7 +72,7 @@ def look_around(order: Order) -> list[str]:
         return []
     needed = connections_of(order)
     there = _look(order, needed)
-    if there.followers and not order.allow_replicated:
+    if there.followers and not order.options.allow_replicated:
         raise UsageError(
             f"{order.address.name} is replicated, and all that the storm writes would be sent to "
             f"{_listed(there.followers)}: storm another server, or allow it with --allow-replicated"

@@ -16,7 +16,7 @@ from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
-from idstorm.quantities import check_bounds
+from idstorm.options import StormOptions, check_bounds
 from idstorm.record import store
 from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
@@ -44,42 +44,29 @@ _ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be stormed, and how. A fraction, a batch or a pool of None leaves it to the scenario."""
+    """What is to be stormed, and how."""
 
     found: Found
     address: Address
-    fleet: Fleet
+    options: StormOptions
     path: tuple[str, ...]
-    batch: int | None = None
-    rollback: float | None = None
-    deletes: float | None = None
-    think: tuple[float, float] | None = None
-    reader: bool | None = None
     reader_if_possible: bool = False  #: a reader wherever one makes sense, though nobody asked for it
-    headroom: float | None = None
-    forecast: float | None = None  #: rows a second
-    pool_size: int | None = None
-    max_overflow: int = 0
-    pool_timeout: float = 30.0
-    patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
-    isolation: str | None = None
-    allow_replicated: bool = False  #: what is written may be sent to others than the server
-    keep: bool = False  #: leave the namespace where it is
-    settings: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()  #: what the report has to say of how the storm was made
 
     @property
     def final_fleet(self) -> Fleet:
         """The fleet with the scenario's own wishes where the user has none."""
-        scenario = self.found.scenario
-        return replace(
-            self.fleet,
-            processes=1 if scenario.local else self.fleet.processes,
-            inserts=None if self.fleet.inserts is None else max(self.fleet.inserts, scenario.least),
-            batch=scenario.batch if self.batch is None else self.batch,
-            rollback=scenario.rollback if self.rollback is None else self.rollback,
-            deletes=scenario.deletes if self.deletes is None else self.deletes,
-            think=scenario.think if self.think is None else self.think,
+        scenario, asked = self.found.scenario, self.options
+        return Fleet(
+            processes=1 if scenario.local else asked.processes,
+            clients=asked.clients,
+            batch=scenario.batch if asked.batch is None else asked.batch,
+            seed=asked.seed or 0,
+            inserts=None if asked.inserts is None else max(asked.inserts, scenario.least),
+            seconds=asked.time,
+            rollback=scenario.rollback if asked.rollback is None else asked.rollback,
+            deletes=scenario.deletes if asked.deletes is None else asked.deletes,
+            think=scenario.think if asked.think is None else asked.think,
         )
 
     def patience_on(self, target: Target) -> float:
@@ -87,24 +74,23 @@ class Order:
         database = DATABASES[target.dialect]
         fleet = self.final_fleet
         rows = fleet.clients * fleet.batch / _ROWS_A_SECOND
-        waits = (self.pool_timeout, database.lock_timeout(target.facts), fleet.think[1], rows)
-        return max(self.patience, max(waits) + _ANSWER_WITHIN)
+        waits = (self.options.pool_timeout, database.lock_timeout(target.facts), fleet.think[1], rows)
+        return max(self.options.patience, max(waits) + _ANSWER_WITHIN)
 
     @property
     def manner(self) -> Manner:
         """How connections are opened: the pool of a worker holds what its clients need, unless told otherwise."""
         scenario = self.found.scenario
         most = len(self.final_fleet.of_worker(0)) * scenario.connections
-        pool = Pool(self.pool_size or most, self.max_overflow, self.pool_timeout)
-        return Manner(pool, self.isolation or scenario.isolation, dict(self.settings))
+        asked = self.options
+        pool = Pool(asked.pool_size or most, asked.max_overflow, asked.pool_timeout)
+        return Manner(pool, asked.isolation or scenario.isolation, dict(asked.settings))
 
 
 def check_order(order: Order) -> None:
     """Raise UsageError for an order that makes no sense, before anything is done."""
-    fleet, pool = order.final_fleet, order.manner.pool
-    check_bounds(batch=fleet.batch, think=fleet.think[1], forecast=order.forecast)
-    check_bounds(patience=order.patience)
-    check_bounds(pool_size=pool.size, max_overflow=pool.max_overflow, pool_timeout=pool.timeout)
+    fleet = order.final_fleet
+    check_bounds(batch=fleet.batch, think=fleet.think)
     order.address.database.check_settings(order.manner.settings)
     if fleet.rollback and order.manner.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
@@ -204,11 +190,11 @@ def _storm(
         settings=dict(order.manner.settings),
         interlude=scenario.interlude is not None,
         reader=_wants_reader(order) and unread is None,
-        not_judged={"visible": unread} if order.reader and unread is not None else {},
+        not_judged={"visible": unread} if order.options.reader and unread is not None else {},
         looks_back=callable(scenario.reader),
         failing=resolve_failing(scenario.allowances, rehearsed.target),
-        headroom=scenario.headroom if order.headroom is None else order.headroom,
-        forecast=order.forecast,
+        headroom=scenario.headroom if order.options.headroom is None else order.options.headroom,
+        forecast=order.options.forecast,
         notes=_without(secrets_of(url), (*order.notes, *around, *_more_than_asked(order), *rehearsed.notes)),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
@@ -217,7 +203,7 @@ def _storm(
         )
     store.write_plan(folder, plan)
     database = DATABASES[plan.target.dialect]
-    with database.namespace(url, label, keep=order.keep) as inside, reaching(inside):
+    with database.namespace(url, label, keep=order.options.keep) as inside, reaching(inside):
         before = 0 if scenario.local else _prepare(order, plan, work, inside, folder)
         with stop.gently():
             failed = users_own(database, inside, "the environment of the scenario failed")
@@ -232,12 +218,12 @@ def _storm(
                 if reader is not None:
                     reader.rest()
                 ending = take_census(scenario, order.manner, plan, work, inside, folder, ending, reader)
-                known.append(replace(ending, before=before, kept=mask(inside) if order.keep else None))
+                known.append(replace(ending, before=before, kept=mask(inside) if order.options.keep else None))
     return known[-1]
 
 
 def _more_than_asked(order: Order) -> tuple[str, ...]:
-    asked, inserts = order.fleet.inserts, order.final_fleet.inserts
+    asked, inserts = order.options.inserts, order.final_fleet.inserts
     if asked == inserts:
         return ()
     return (f"{inserts:,} inserts were attempted instead of {asked:,}: what is claimed needs as many to show",)
@@ -276,13 +262,13 @@ def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
 
 def _wants_reader(order: Order) -> bool:
     scenario = order.found.scenario
-    return order.reader_if_possible or (bool(scenario.reader) if order.reader is None else order.reader)
+    return order.reader_if_possible or (bool(scenario.reader) if order.options.reader is None else order.options.reader)
 
 
 def _claims(order: Order, target: Target, unread: str | None) -> dict[str, Claim]:
     """Return the claims for a target. Who asks for a reader by name is not content with none."""
     claims = resolve_claims(order.found.scenario.claims, target)
-    if order.reader and unread is not None and claims["visible"].stance is Stance.MAY_BREAK:
+    if order.options.reader and unread is not None and claims["visible"].stance is Stance.MAY_BREAK:
         claims["visible"] = Claim(Stance.HOLDS, "a reader was asked for", named=True)
     return claims
 

@@ -1,0 +1,355 @@
+"""The options of a storm: one table, from which the command line, variables, profiles and the pytest plugin come.
+
+An option is added by a field of `StormOptions`, and by the code that uses it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from idstorm.errors import UsageError
+from idstorm.quantities import parse_duration, parse_range, parse_rate
+
+if TYPE_CHECKING:
+    from idstorm.record.gate import Gate
+
+DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of inserts
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the value of an option is read from a word, and written as one."""
+
+    read: Callable[[str], Any]  #: raises UsageError
+    write: Callable[[Any], str] = str
+    types: tuple[type, ...] = ()  #: of a value that has been read, or that Python code gives
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """A row of the table."""
+
+    name: str  #: of the field, and of the keyword
+    default: Any  #: None: the scenario's, the database's, or none
+    help: str
+    kind: Kind
+    group: str
+    flags: tuple[str, ...]  #: how a command line writes it
+    says: str | None  #: what the default is, where that is None, in words
+    bounds: tuple[float, float] | None
+    many: bool  #: several may be given: the value is a tuple
+
+    @property
+    def key(self) -> str:
+        """Its name in a profile, and in words."""
+        return next(flag for flag in self.flags if flag.startswith("--")).removeprefix("--").partition("/")[0]
+
+    @property
+    def negation(self) -> str | None:
+        """The flag that says no, for an option that is one of two flags."""
+        return self.flags[-1].partition("/")[2] or None
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it takes no word."""
+        return self.kind is FLAG
+
+    def take(self, value: object) -> Any:
+        """Return a value that a person wrote as a word, or that Python code gave. Raises UsageError."""
+        taken = self.kind.read(value) if isinstance(value, str) else value
+        if not isinstance(taken, self.kind.types) or (isinstance(taken, bool) and bool not in self.kind.types):
+            raise UsageError(f"{self.key} cannot be {value!r}: write it as `idstorm run --help` says")
+        if self.bounds is not None:
+            self._check(*self.bounds, taken[-1] if isinstance(taken, tuple) else taken)
+        return taken
+
+    def _check(self, least: float, most: float, value: Any) -> None:
+        if self.kind is FRACTION and not least <= value < most:  # which no NaN is
+            raise UsageError(f"{self.key} has to be at least 0 and less than 1, and {value} is not")
+        if not least <= value <= most:
+            raise UsageError(f"{self.key} has to be from {least:,} to {most:,}, and {value} is not")
+
+    def words(self, value: Any) -> list[str]:
+        """Return the words of a command line that give the option this value."""
+        if self.is_flag:
+            return [flag for flag in [f"--{self.key}" if value else self.negation] if flag]
+        return [word for one in (value if self.many else [value]) for word in (f"--{self.key}", self.kind.write(one))]
+
+
+def _plain(number: float) -> str:
+    """Return a number as options take it: all its digits, no exponent."""
+    return format(Decimal(repr(number)).normalize(), "f")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number") from None
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"{text!r} is not a setting: write NAME=VALUE")
+    return name, value
+
+
+def _gate(text: str) -> Gate:
+    from idstorm.record.gate import parse_gate
+
+    return parse_gate(text)
+
+
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise UsageError(f"{text!r} is neither true nor false")
+    return _BOOLEANS[text.lower()]
+
+
+WHOLE = Kind(_whole, types=(int,), metavar="N")
+NUMBER = Kind(_number, _plain, (int, float), "SECONDS")
+FRACTION = Kind(_number, _plain, (int, float), "FRACTION")
+DURATION = Kind(parse_duration, lambda seconds: f"{_plain(seconds)}s", (int, float), "DURATION")
+SPAN = Kind(parse_range, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", (tuple,), "0..5ms")
+RATE = Kind(parse_rate, lambda rate: f"{_plain(rate)}/s", (int, float), "50/s")
+LEVEL = Kind(str.upper, types=(str,), metavar="LEVEL")
+SETTING = Kind(_setting, "=".join, (tuple,), "NAME=VALUE")
+GATE = Kind(_gate, types=(object,), metavar="'FIGURE > N'")
+FLAG = Kind(_flag, lambda value: "yes" if value else "no", (bool,))
+
+
+def _option(
+    kind: Kind,
+    group: str,
+    flags: str,
+    help_: str,
+    default: Any = None,
+    *,
+    says: str | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> Any:
+    """Return a row of the table: a field of StormOptions. `flags` are as a command line has them, between blanks."""
+    row = {"kind": kind, "group": group, "flags": tuple(flags.split()), "help": help_, "says": says, "bounds": bounds}
+    return field(default=default, metadata={**row, "many": isinstance(default, tuple)})
+
+
+_LOAD, _JUDGED, _CONNECTIONS, _RUN = "load", "what is judged", "connections", "the run"
+
+
+@dataclass(frozen=True)
+class StormOptions:
+    """How to storm, and how often. None: as the scenario or the database has it. Times are in seconds."""
+
+    processes: int = _option(WHOLE, _LOAD, "-j --processes", "Worker processes.", 2, bounds=(1, 10_000))
+    clients: int = _option(
+        WHOLE, _LOAD, "-c --clients", "Client threads in total, spread over the processes.", 8, bounds=(1, 10_000)
+    )
+    inserts: int | None = _option(
+        WHOLE,
+        _LOAD,
+        "-n --inserts",
+        "Rows to attempt in total, instead of a time.",
+        bounds=(1, 4_000_000_000),  # the tokens of one client
+    )
+    time: float | None = _option(
+        DURATION,
+        _LOAD,
+        "-T --time --duration",
+        "How long to storm: 30s, 5m.",
+        says=f"{DEFAULT_SECONDS:g}s",
+        bounds=(0, 365 * 86_400),
+    )
+    batch: int | None = _option(
+        WHOLE, _LOAD, "--batch", "Rows of one transaction.", says="the scenario's, mostly 1", bounds=(1, 100_000)
+    )
+    rollback: float | None = _option(
+        FRACTION,
+        _LOAD,
+        "--rollback",
+        "Roll back this fraction of the inserts after their ids were seen.",
+        bounds=(0, 1),
+    )
+    deletes: float | None = _option(
+        FRACTION,
+        _LOAD,
+        "--deletes",
+        "Let this fraction of the operations delete rows that the client inserted.",
+        bounds=(0, 1),
+    )
+    think: tuple[float, float] | None = _option(
+        SPAN, _LOAD, "--think", "Hold transactions open between insert and COMMIT.", bounds=(0, 3_600)
+    )
+    reader: bool | None = _option(
+        FLAG,
+        _JUDGED,
+        "--reader/--no-reader",
+        "Poll the table for newer rows, to see what such a reader misses.",
+        says="the scenario's",
+    )
+    headroom: float | None = _option(
+        FRACTION,
+        _JUDGED,
+        "--headroom",
+        "How much of the ids may be used up.",
+        says="the scenario's, mostly 0.5",
+        bounds=(0, 1),
+    )
+    forecast: float | None = _option(
+        RATE, _JUDGED, "--forecast", "Inserts to expect, to say how long the ids will last.", bounds=(1e-9, 10**12)
+    )
+    pool_size: int | None = _option(
+        WHOLE,
+        _CONNECTIONS,
+        "--pool-size",
+        "Connections of each process.",
+        says="one for each client",
+        bounds=(1, 10_000),
+    )
+    max_overflow: int = _option(
+        WHOLE, _CONNECTIONS, "--max-overflow", "Connections beyond the pool's size.", 0, bounds=(0, 10_000)
+    )
+    pool_timeout: float = _option(
+        NUMBER, _CONNECTIONS, "--pool-timeout", "Seconds to wait for a connection.", 30.0, bounds=(1e-3, 86_400)
+    )
+    patience: float = _option(
+        DURATION,
+        _CONNECTIONS,
+        "--patience",
+        "End a storm in which no operation has ended for this long; a server's own timeouts come first.",
+        30.0,
+        bounds=(0, 86_400),
+    )
+    isolation: str | None = _option(
+        LEVEL, _CONNECTIONS, "--isolation", "Isolation level, or AUTOCOMMIT.", says="the database's"
+    )
+    control: bool = _option(
+        FLAG,
+        _JUDGED,
+        "--control/--no-control",
+        "First storm what is known to break, on each target: a run that does not see that is inconclusive.",
+        False,
+    )
+    keep: bool = _option(FLAG, _RUN, "--keep", "Leave the storm's own schema, database or file where it is.", False)
+    allow_replicated: bool = _option(
+        FLAG,
+        _RUN,
+        "--allow-replicated",
+        "Storm a server even where others are sent what it writes: replicas, say.",
+        False,
+    )
+    repeat: int | None = _option(
+        WHOLE,
+        _RUN,
+        "--repeat",
+        "Storm everything N times, and judge the repetitions together: broken once is broken.",
+        bounds=(1, 10_000),
+    )
+    until_broken: bool = _option(
+        FLAG,
+        _RUN,
+        "--until-broken",
+        "Repeat until a check breaks that is claimed to hold, or to break: N times at most, else until Ctrl-C.",
+        False,
+    )
+    fail_if: tuple[Gate, ...] = _option(
+        GATE,
+        _JUDGED,
+        "--fail-if",
+        "Fail whatever the claims come to: 'gapless.ratio > 0.05', 'operations.latency_ms.p99 > 200'.",
+        (),
+    )
+    settings: tuple[tuple[str, str], ...] = _option(
+        SETTING,
+        _CONNECTIONS,
+        "--set",
+        "Change a setting of the database's sessions, such as begin=immediate on SQLite.",
+        (),
+    )
+    seed: int | None = _option(
+        WHOLE,
+        _LOAD,
+        "--seed",
+        "Fixes what is chosen (which inserts to roll back, how long to think), not how clients interleave.",
+        says="chosen at random",
+        bounds=(0, (1 << 63) - 1),
+    )
+
+    def resolved(self) -> StormOptions:
+        """Return the options with a time, where they have no number of inserts, and a seed. Raises UsageError."""
+        if self.inserts is not None and self.time is not None:
+            raise UsageError("inserts and time exclude each other: give one of them")
+        if self.processes > self.clients:
+            raise UsageError(
+                f"{self.processes} processes are too many for {self.clients} clients: each needs one at least"
+            )
+        return replace(
+            self,
+            time=DEFAULT_SECONDS if self.inserts is None and self.time is None else self.time,
+            seed=secrets.randbelow(1_000_000) if self.seed is None else self.seed,
+        )
+
+
+OPTIONS: Mapping[str, Option] = {
+    one.name: Option(one.name, one.default, **one.metadata) for one in fields(StormOptions)
+}
+"""The table, by the names of the fields."""
+
+
+def options_of(given: Mapping[str, object], like: StormOptions = StormOptions()) -> StormOptions:
+    """Return options in which what was given, as values or as words, replaces what they are like. Raises UsageError.
+
+    What may be several is a sequence of values or a single one, or a mapping of names to values.
+    """
+    taken = dict[str, Any]()
+    for name, value in given.items():
+        if name not in OPTIONS:
+            near = get_close_matches(name, OPTIONS, n=1, cutoff=0)[0]
+            raise UsageError(f"a storm has no option {name}; did you mean {near}?")
+        if value is not None:
+            option = OPTIONS[name]
+            taken[name] = tuple(option.take(one) for one in _several(value)) if option.many else option.take(value)
+    return replace(like, **taken)
+
+
+def check_bounds(**values: object) -> None:
+    """Raise UsageError for the first of these options whose value no storm could have. None: it was not asked for."""
+    for name, value in values.items():
+        if value is not None:
+            OPTIONS[name].take(value)
+
+
+def _several(value: object) -> Iterator[object]:
+    if isinstance(value, Mapping):
+        yield from ((name, str(one)) for name, one in value.items())
+    elif isinstance(value, Collection) and not isinstance(value, str):
+        yield from value
+    else:
+        yield value
+
+
+def words_of(options: StormOptions, *, always: Collection[str] = ("processes", "clients")) -> str:
+    """Return the words of a command line that give these options, quoted for a shell: what differs, and `always`."""
+    words = list[str]()
+    for name, option in OPTIONS.items():
+        value = getattr(options, name)
+        if value is not None and (value != option.default or name in always):
+            words += map(shlex.quote, option.words(value))
+    return " ".join(words)
