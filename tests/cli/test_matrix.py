@@ -115,3 +115,18 @@ def test_ctrl_c_ends_all_columns_and_the_rest_keeps_its_place(idstorm: Idstorm, 
         assert process.wait(60) in (130, 1)
         assert not any(worker.is_running() and worker.status() != "zombie" for worker in workers)
     assert "before it began" in (here / "table.md").read_text()
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_a_second_ctrl_c_ends_it_at_once_and_every_storm_has_an_ending(idstorm: Idstorm, attempt: int) -> None:
+    targets = [word for number in range(4) for word in ("--on", f"sqlite:///{number}.db")]
+    with idstorm.started("matrix", *TWO, *targets, "-j", "1", "-T", "30s", "--no-control") as process:
+        eventually(lambda: len(list(idstorm.folder.rglob("*.tape"))) >= 8 * 4)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+    checked = idstorm("check", str(idstorm.run_folder), "--json", "-")
+    assert {storm["state"] for storm in checked.report["storms"]} <= {"interrupted", "unfinished"}
+    assert len(list(idstorm.run_folder.glob("*/ending.json"))) == len(checked.report["storms"])

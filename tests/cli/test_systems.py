@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from idstorm.processes import has_ended, signal_group
-from idstorm.storm.launch import Crew, Worker
+from idstorm.storm.launch import Worker
 from running import Idstorm, Ran, eventually
 
 WINDOWS = """
@@ -102,8 +102,6 @@ def test_what_a_dead_worker_has_started_is_killed_and_nothing_under_a_number_tha
 def test_a_storm_goes_without_waitid(idstorm: Idstorm) -> None:
     hidden = "import os, sys\nos.__dict__.pop('waitid')"
     assert without(idstorm.folder, hidden, "run", "autoincrement", "-n", "400").code == 0
-    with Crew() as crew:
-        crew.kill()
 
 
 def test_a_group_of_which_nobody_lives_is_gone_whatever_the_system_calls_that(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +112,11 @@ def test_a_group_of_which_nobody_lives_is_gone_whatever_the_system_calls_that(mo
 
         monkeypatch.setattr(os, "killpg", refuse)
         signal_group(1, 9)
+
+
+def test_a_current_directory_that_is_gone_is_said_to_be(idstorm: Idstorm) -> None:
+    (idstorm.folder / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && exec {sys.executable} -m idstorm run autoincrement"
+    ran = subprocess.run(["sh", "-c", command], cwd=idstorm.folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 3
+    assert ran.stderr == "Error: the current directory is not there any more: change to one that is\n"

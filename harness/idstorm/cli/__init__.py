@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import StringIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from idstorm import __version__
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
-from idstorm.cli.streams import lose_stdout, say, spare_the_streams
+from idstorm.cli.streams import StdoutLost, lose_stdout, say, spare_the_streams
 
 
 class _Exits(click.Group):
@@ -111,27 +112,36 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end(KeyboardInterrupt(), "interrupted")
-    except OSError as error:
+    except StdoutLost as error:
         _unheard(error)
     except Exception as error:
-        from idstorm.errors import IdstormError
+        from idstorm.errors import EnvironmentFault, IdstormError
 
         if isinstance(error, IdstormError):
             _end(error, f"Error: {error}")
         import traceback
 
+        if isinstance(error, FileNotFoundError) and not _has_a_place():
+            _end(EnvironmentFault(), "Error: the current directory is not there any more: change to one that is")
         _end(
             error,
             f"{traceback.format_exc()}\nThis is a bug in idstorm {__version__}; please report it with the lines above.",
         )
 
 
-def _unheard(error: OSError) -> NoReturn:
-    """Whoever read us has gone, or the disk behind stdout is full: nobody learns the result, so there is none."""
+def _has_a_place() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
+
+
+def _unheard(error: StdoutLost) -> NoReturn:
+    """Nobody learns the result, so there is none."""
     from idstorm.errors import EnvironmentFault
 
     lose_stdout()
-    _end(EnvironmentFault(), f"Error: {error.strerror or error}")
+    _end(EnvironmentFault(), f"Error: {error}")
 
 
 def _end(error: BaseException, message: str) -> NoReturn:

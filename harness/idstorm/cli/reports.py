@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 
-from idstorm.cli.streams import Screened, Unminded, command, lose_stdout, say
+from idstorm.cli.streams import Screened, StdoutLost, Unminded, command, lose_stdout, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,9 +143,9 @@ def _telling() -> Iterator[list[str]]:
     try:
         yield untold
         sys.stdout.flush()
-    except OSError as error:
+    except StdoutLost as error:
         lose_stdout()
-        untold.append(f"cannot write to stdout: {error.strerror or error}")
+        untold.append(f"cannot write to stdout: {error}")
 
 
 def _end(code: int, untold: Sequence[str], *, written: bool = True) -> NoReturn:

@@ -11,10 +11,18 @@ import io
 import os
 import re
 import sys
-from contextlib import nullcontext, suppress
-from typing import Any, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, TextIO, cast
 
 import click
+
+
+class StdoutLost(Exception):
+    """What is printed reaches nobody: its reader has gone, or the disk behind it is full. It is no OSError, of which
+    there may be others.
+    """
+
 
 _PLAIN = {"✓": "+", "✗": "x", "–": "-", "…": "...", "·": "|", "×": "x", "─": "-", "│": "|", "├": "+", "└": "+"}
 _COMMANDS = re.compile(r"(?m)^\s*::|##\[")
@@ -37,10 +45,11 @@ def spare_the_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in _DEFAULTS:
             stream.reconfigure(errors=_HANDLER)
+    sys.stdout = cast(TextIO, _Heard(sys.stdout))
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line as text that moves no cursor; on stderr, if it can be. Raises OSError for stdout that cannot be.
+    """Print a line as text that moves no cursor; on stderr, if it can be. Raises StdoutLost where stdout cannot be.
 
     `click.echo` by itself would write UTF-8 where the stream is said to be ASCII.
     """
@@ -66,14 +75,14 @@ def no_command(text: str) -> str:
     return _COMMANDS.sub(lambda match: match[0].replace("::", r"\x3a:", 1).replace("##[", r"#\x23["), text)
 
 
-class Screened:
-    """A stream on which nothing that is printed is a command."""
+class _Stream:
+    """A stream that writes to another one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(no_command(text))
+        self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
@@ -81,6 +90,34 @@ class Screened:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _Heard(_Stream):
+    """Stdout. What cannot be written raises StdoutLost."""
+
+    def write(self, text: str) -> int:
+        with _losing():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _losing():
+            super().flush()
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StdoutLost(error.strerror or str(error)) from error
+
+
+class Screened(_Stream):
+    """A stream on which nothing that is printed is a command."""
+
+    def write(self, text: str) -> int:
+        super().write(no_command(text))
+        return len(text)
 
 
 class Unminded(Screened):

@@ -149,7 +149,7 @@ def _side_by_side(columns: Sequence[_Column], stop: Signals) -> None:
                 pass
         except KeyboardInterrupt:
             for column in columns:
-                column.crew.kill()  # without their workers, the storms come to their end
+                column.crew.strike()  # without their workers, the storms come to their end
             raise
     for future in running:
         future.result()

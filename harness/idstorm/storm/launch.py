@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
@@ -23,7 +24,7 @@ _FREE_WITHIN = 5.0  # seconds in which a worker that is done must be ready for a
 
 
 class Worker:
-    """One worker process, seen from the parent."""
+    """One worker process, seen from the parent. It belongs to one thread; any other may `strike` it."""
 
     def __init__(self, many: bool) -> None:
         self.many = many
@@ -31,6 +32,7 @@ class Worker:
         self._secrets: tuple[str, ...] = ()
         self._said = ""  # its last words, once it has ended
         self._ended_by_us = False
+        self._number = threading.Lock()  # held while its process number is made use of, or given back
         # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
@@ -67,6 +69,10 @@ class Worker:
     @property
     def running(self) -> bool:
         """Whether the process has not ended yet. Until `kill`, nobody else gets its number."""
+        with self._number:
+            return self._running()
+
+    def _running(self) -> bool:
         taken = self._process.returncode is not None
         ended = has_ended(self._process)
         if not taken and self._process.returncode is not None:  # by looking: the number is only ours for this instant
@@ -116,11 +122,9 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the process and whatever its work has started, and take its end."""
-        running = self.running
-        if self._process.returncode is None:
-            self._ended_by_us = running
-            signal_group(self.pid, signal.SIGKILL)
-        self._process.wait()
+        with self._number:
+            self._strike()
+            self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with suppress(BrokenPipeError):
@@ -130,6 +134,17 @@ class Worker:
             said = self._errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
             self._said = redact("\n".join(said), self._secrets)
             self._errors.close()
+
+    def strike(self) -> None:
+        """Kill the process and whatever its work has started, from any thread. Its own thread takes its end."""
+        with self._number:
+            self._strike()
+
+    def _strike(self) -> None:
+        running = self._running()
+        if self._process.returncode is None:
+            self._ended_by_us |= running
+            signal_group(self.pid, signal.SIGKILL)
 
     def lost(self) -> str | None:
         """Return what is known of a worker that ended without having been done, else None. It has to have ended."""
@@ -157,10 +172,10 @@ class Crew:
             worker.kill()
         self._idle.clear()
 
-    def kill(self) -> None:
-        """Kill every worker, at work or not, whoever waits for it."""
-        for worker in self._all:
-            worker.kill()
+    def strike(self) -> None:
+        """Kill every worker, at work or not, from any thread: the one that has them goes on without them."""
+        for worker in list(self._all):
+            worker.strike()
 
     def muster(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
         """Give this many workers their orders, starting those that there are too few of."""
