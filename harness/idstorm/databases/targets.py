@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.mariadb import MariaDB
 from idstorm.databases.mysql import MySQL
-from idstorm.databases.namespaces.sqlite import is_in_memory
 from idstorm.databases.postgresql import PostgreSQL
 from idstorm.databases.private.programs import VARIABLES, Programs, look
 from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.sqlite import SQLite
+from idstorm.databases.sqlite.namespaces import is_in_memory
 from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError
 

@@ -20,12 +20,12 @@ import sqlalchemy as sa
 
 from idstorm.databases.asking import literal, look
 from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical
-from idstorm.databases.census.sqlite import packed_census
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import sqlite as codes
-from idstorm.databases.committing import SQLITE
-from idstorm.databases.namespaces import sqlite as files
 from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.databases.sqlite import codes
+from idstorm.databases.sqlite import namespaces as files
+from idstorm.databases.sqlite.census import packed_census
+from idstorm.databases.sqlite.statements import STATEMENTS
 from idstorm.errors import UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -41,7 +41,7 @@ class SQLite(Database):
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
     serverless = True
-    statements = SQLITE
+    statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
         "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),

@@ -13,17 +13,18 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases import outward
 from idstorm.databases.asking import ask, literal, look
 from idstorm.databases.base import Database, ErrorCode, Physical
-from idstorm.databases.bystanders import Bystanders, of_postgresql
-from idstorm.databases.census.postgresql import packed_census
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import postgresql as codes
-from idstorm.databases.committing import POSTGRESQL
-from idstorm.databases.namespaces import postgresql as schemas
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
+from idstorm.databases.postgresql import codes
+from idstorm.databases.postgresql import namespaces as schemas
+from idstorm.databases.postgresql.bystanders import bystanders_of
+from idstorm.databases.postgresql.census import packed_census
+from idstorm.databases.postgresql.outward import leading_out
+from idstorm.databases.postgresql.statements import STATEMENTS
 from idstorm.databases.uniques import Unique, guards
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
@@ -52,7 +53,7 @@ class PostgreSQL(Database):
     name = "postgresql"
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
-    statements = POSTGRESQL
+    statements = STATEMENTS
     unfit: ClassVar[Mapping[str, str]] = {
         "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
     }
@@ -159,11 +160,11 @@ class PostgreSQL(Database):
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
         """Ask the catalogue."""
-        return outward.of_postgresql(connection)
+        return leading_out(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for publications of all tables, logical slots, replicas, and event triggers."""
-        return of_postgresql(connection)
+        return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
         """A schema is made, whose owner may do anything in it: the role that the URL's options set, if they do."""

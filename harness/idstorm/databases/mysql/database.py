@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases import outward
 from idstorm.databases.asking import ask, look
 from idstorm.databases.base import Database, ErrorCode, Physical
-from idstorm.databases.bystanders import Bystanders, of_mysql
-from idstorm.databases.census.mysql import packed_census
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import mysql as codes
-from idstorm.databases.committing import MYSQL
-from idstorm.databases.namespaces import mysql as databases
+from idstorm.databases.mysql import codes
+from idstorm.databases.mysql import namespaces as databases
+from idstorm.databases.mysql.bystanders import bystanders_of
+from idstorm.databases.mysql.census import packed_census
+from idstorm.databases.mysql.outward import leading_out
+from idstorm.databases.mysql.statements import STATEMENTS
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
 from idstorm.databases.uniques import written
@@ -50,7 +51,7 @@ class MySQL(Database):
     name = "mysql"
     schemes = ("mysql",)
     drivers = ("pymysql", "mysqldb", "mysqlconnector")
-    statements = MYSQL
+    statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
         "auto_increment_increment": None,
@@ -130,11 +131,11 @@ class MySQL(Database):
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
         """Ask the catalogue."""
-        return outward.of_mysql(connection)
+        return leading_out(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for readers of the binary log, and for a cluster."""
-        return of_mysql(connection)
+        return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
         """A database is made; others' sessions and prepared transactions take privileges of their own to be seen."""
