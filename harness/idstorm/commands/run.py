@@ -20,6 +20,7 @@ from idstorm.commands.control import controls
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
@@ -27,7 +28,7 @@ from idstorm.processes import require_posix
 from idstorm.quantities import check_bounds
 from idstorm.record import store
 from idstorm.record.gate import Gate
-from idstorm.record.plan import DIALECTS, Fleet
+from idstorm.record.plan import Fleet
 from idstorm.record.store import Ending
 from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
@@ -224,7 +225,7 @@ def orders_of(request: Request) -> list[Order]:
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
     if not addresses:
-        raise UsageError(f"name a target with --on: {', '.join(DIALECTS)}, or a SQLAlchemy URL")
+        raise UsageError(f"name a target with --on: {', '.join(DATABASES)}, or a SQLAlchemy URL")
     orders = [order_of(request, one, address) for one in found for address in addresses]
     for order in orders:
         storming.check_order(order)

@@ -24,6 +24,7 @@ from idstorm.databases.postgresql import namespaces as schemas
 from idstorm.databases.postgresql.bystanders import bystanders_of
 from idstorm.databases.postgresql.census import packed_census
 from idstorm.databases.postgresql.outward import leading_out
+from idstorm.databases.postgresql.server import PostgreSQLServer
 from idstorm.databases.postgresql.statements import STATEMENTS
 from idstorm.databases.uniques import Unique, guards
 from idstorm.databases.urls import mask
@@ -53,6 +54,14 @@ class PostgreSQL(Database):
     name = "postgresql"
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
+    backends = ("postgresql",)
+    packages: ClassVar[Mapping[str, str]] = {"psycopg": "'idstorm[postgresql]'", "psycopg2": "psycopg2-binary"}
+    raising = codes.DRIVERS
+    how_to_get = (
+        "run `docker compose up -d --wait` and set it as the README says, or pip install 'idstorm[postgresql-server]'"
+    )
+    recipe = PostgreSQLServer()
+    converts_zones = True
     statements = STATEMENTS
     unfit: ClassVar[Mapping[str, str]] = {
         "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
@@ -199,6 +208,10 @@ class PostgreSQL(Database):
         return Physical(
             schema, ":".join(map(str, (number, *life))), private=bool(private), database=f"{started}:{number}"
         )
+
+    def zone(self, connection: sa.Connection) -> str:
+        """https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-TIMEZONES"""
+        return str(connection.exec_driver_sql("SHOW TimeZone").scalar_one())
 
     def server(self, connection: sa.Connection) -> str:
         """Return the server's version, without what its packager adds."""

@@ -14,6 +14,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -40,6 +41,10 @@ class SQLite(Database):
     name = "sqlite"
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
+    backends = ("sqlite",)
+    modules: ClassVar[Mapping[str, str]] = {"pysqlite": "sqlite3"}
+    raising = codes.DRIVERS
+    pads_blanks = False
     serverless = True
     statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
@@ -48,6 +53,17 @@ class SQLite(Database):
         "synchronous": ("off", "normal", "full", "extra"),
         "busy_timeout": None,
     }
+
+    def check_url(self, url: sa.URL) -> None:
+        """It has to name a file, which may not be there yet."""
+        if not Path(url.database or "default").absolute().name:
+            raise UsageError(
+                f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it"
+            )
+        if files.is_in_memory(url):
+            raise UsageError(
+                "an in-memory database lives in one process only: storm `sqlite`, which is a temporary file"
+            )
 
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
