@@ -114,7 +114,10 @@ class Database(Namespaces):
 
     @abstractmethod
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Return what decides how ids are handed out here, and the versions involved."""
+        """Return what decides how ids are handed out here, and the versions involved.
+
+        `Habits.told()` is among it, where generators do more than counting.
+        """
 
     def lock_timeout(self, facts: Mapping[str, Any]) -> float:
         """Return for how many seconds a statement waits for a lock at most, by the facts; 0: no timeout is set."""

@@ -32,6 +32,7 @@ from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
@@ -233,11 +234,13 @@ class MySQL(Database):
         )
         listed = ", ".join(f"'{name}'" for name in names)
         variables = connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({listed})").all()
-        return {
-            "sqlalchemy": sa.__version__,
-            "version": _version(connection),
-            **{name: int(value) if str(value).isdigit() else value for name, value in variables},
-        }
+        known = {name: int(value) if str(value).isdigit() else value for name, value in variables}
+        habits = Habits(
+            stride=known.get("auto_increment_increment", 1),
+            offset=known.get("auto_increment_offset", 1),
+            blocks=known.get("innodb_autoinc_lock_mode", 0) >= 1,
+        )
+        return {"sqlalchemy": sa.__version__, "version": _version(connection), **known, **habits.told()}
 
     def lock_timeout(self, facts: Mapping[str, Any]) -> float:
         """https://dev.mysql.com/doc/refman/9.7/en/innodb-parameters.html#sysvar_innodb_lock_wait_timeout"""

@@ -31,9 +31,11 @@ from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
+_LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
 _REFERRING = """
@@ -236,6 +238,7 @@ class PostgreSQL(Database):
             "sqlalchemy": sa.__version__,
             "started": str(connection.exec_driver_sql("SELECT pg_postmaster_start_time()").scalar_one()),
             **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
+            **Habits(ahead=_LOGGED_AHEAD).told(),
             "lock_timeout_ms": int(connection.exec_driver_sql(lock_timeout).scalar_one()),
             "sequences": {
                 row["sequencename"]: {

@@ -30,6 +30,7 @@ from idstorm.databases.sqlite.statements import STATEMENTS
 from idstorm.errors import UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _LARGEST = (1 << 63) - 1
@@ -142,6 +143,7 @@ class SQLite(Database):
         return {
             "sqlite": self.server(connection),
             "sqlalchemy": sa.__version__,
+            **Habits().told(),
             "begin": settings.get("begin", "sqlalchemy"),
             **{pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas},
         }
