@@ -56,7 +56,10 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
         raise UsageError(f"--on: {shown} is no target; it is {', '.join(DATABASES)}, or a SQLAlchemy URL")
     database, url = _understood(text, "the URL after --on")
     if secrets_of(url):
-        return Address(mask(url), f'"${variable_of(database.name)}"', database, url)
+        shown = mask(url)
+        if database.name not in database.backends:  # what SQLAlchemy calls it is another database's name
+            shown = shown.replace(database.backends[0], database.name, 1)
+        return Address(shown, f'"${variable_of(database.name)}"', database, url)
     return Address(text, text, database, url)
 
 
