@@ -95,7 +95,7 @@ def _added() -> dict[str, _Added]:
             spec = importlib.util.find_spec(one.value)
             fault = None if spec is not None else f"there is no module {one.value}"
         except (Exception, SystemExit) as error:  # of another's package, or of what is no name of a module
-            spec, fault = None, " ".join(f"{type(error).__name__}: {error}".split())
+            spec, fault = None, _in_a_line(error)
         modules = {one.name: one.value}
         if spec is not None and spec.submodule_search_locations is not None:
             inside = [path for place in spec.submodule_search_locations for path in sorted(Path(place).glob("*.py"))]
@@ -145,8 +145,13 @@ def all_scenarios() -> Iterator[Found | Missing]:
                 raise UsageError(added.fault)
             yield from find(name)
         except (UsageError, ScenarioError) as error:
-            why = str(error).strip().rpartition("\n")[2]  # the last line of a traceback says what was raised
+            cause = error.__cause__  # of which a ScenarioError shows the traceback, in many lines
+            why = str(error) if cause is None else _in_a_line(cause)
             yield Missing(name, "", f"{added.giver} adds it, and it cannot be used: {why}")
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def current_directory_first() -> None:

@@ -48,14 +48,14 @@ class Zoo:
         self._idstorm = idstorm
         self._folder = folder
 
-    def add(self, distribution: str, entry_points: str, **modules: str) -> None:
-        """Install a distribution of these modules, `package__module` for one within a package."""
+    def add(self, distribution: str, entry_points: str, modules: dict[str, str]) -> None:
+        """Install a distribution of these files."""
         about = self._folder / f"{distribution}-1.0.dist-info"
         about.mkdir(parents=True)
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(dedent(entry_points))
         for name, text in modules.items():
-            path = self._folder.joinpath(*name.split("__")).with_suffix(".py")
+            path = self._folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(dedent(text))
 
@@ -76,10 +76,12 @@ def zoo(idstorm: Idstorm, tmp_path: Path) -> Zoo:
         [idstorm.scenarios]
         zoo = zoo_scenarios
         """,
-        zoo_database=DATABASE,
-        zoo_scenarios____init__="",
-        zoo_scenarios___helpers="raise SystemExit('this is no scenario')",
-        zoo_scenarios__calves=SCENARIO,
+        {
+            "zoo_database.py": DATABASE,
+            "zoo_scenarios/__init__.py": "",
+            "zoo_scenarios/_helpers.py": "raise SystemExit('this is no scenario')",
+            "zoo_scenarios/calves.py": SCENARIO,
+        },
     )
     return zoo
 
@@ -127,9 +129,9 @@ def test_a_scenario_that_is_added_is_listed_and_shown(zoo: Zoo) -> None:
     assert "elephants do not queue" in zoo("show", "calves").out
 
 
-def test_where_it_cannot_be_had_its_own_way_to_get_it_is_named(zoo: Zoo, tmp_path: Path) -> None:
-    zoo.add("nohow", "[idstorm.databases]\nmouse = nohow:Mouse\n", nohow=DATABASE.replace("Elephant", "Mouse").replace(
-        '"elephant"', '"mouse"').replace('how_to_get', 'recipe = None\n        how_to_get'))  # fmt: skip
+def test_where_it_cannot_be_had_its_own_way_to_get_it_is_named(zoo: Zoo) -> None:
+    mouse = DATABASE.replace("Elephant", "Mouse").replace('"elephant"', '"mouse"') + "        recipe = None\n"
+    zoo.add("mice", "[idstorm.databases]\nmouse = mouse:Mouse\n", {"mouse.py": mouse})
     ran = zoo("run", "autoincrement", "--on", "mouse")
     assert ran.code == 3
     assert "there is no mouse to storm: set IDSTORM_MOUSE_URL to the URL of one, or ask the zoo" in ran.err
@@ -154,10 +156,12 @@ def test_what_cannot_be_used_is_said_in_a_sentence_and_takes_nothing_else_away(z
         "broken-zoo",
         f"[idstorm.databases]\n{points}\n"
         "[idstorm.scenarios]\nautoincrement = raising\nlost = raising\ngone = gone.away\n",
-        raising="raise RuntimeError('two\\nlines')",
-        abstract="from idstorm.databases.base import Database\nclass Abstract(Database):\n"
-        "    name, schemes, drivers, backends = 'abstract', (), ('psycopg',), ('abstract',)\n",
-        posing="from idstorm.databases.mysql import MySQL\nclass Posing(MySQL):\n    name = 'posing'\n",
+        {
+            "raising.py": "raise RuntimeError('two\\nlines')",
+            "abstract.py": "from idstorm.databases.base import Database\nclass Abstract(Database):\n"
+            "    name, schemes, drivers, backends = 'abstract', (), ('psycopg',), ('abstract',)\n",
+            "posing.py": "from idstorm.databases.mysql import MySQL\nclass Posing(MySQL):\n    name = 'posing'\n",
+        },
     )
     doctor = zoo("doctor")
     assert doctor.code == 0, doctor.err
@@ -173,6 +177,6 @@ def test_what_cannot_be_used_is_said_in_a_sentence_and_takes_nothing_else_away(z
     listed = zoo("list")
     assert (listed.code, "Traceback" in listed.out + listed.err) == (0, False)
     said = " ".join(listed.out.split())
-    assert "RuntimeError" in said
+    assert "RuntimeError: two lines" in said
     assert "ModuleNotFoundError: No module named 'gone'" in said
     assert "the catalogue has another autoincrement" in said
