@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from bench.figures import Figure, Measured, peak, resident
 from bench.servers import opened
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.record.keys import Codec
 
 RATES = {"sqlite": 2_000_000, "postgresql": 1_200_000, "mysql": 1_500_000, "mariadb": 1_500_000}

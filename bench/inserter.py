@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from bench.plans import plan_of
 from idstorm import catalogue
 from idstorm.databases.base import Database
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape

@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from bench.figures import Figure, Measured
 from bench.servers import opened
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.join.asked import Asked
 from idstorm.join.journal import Journal
 from idstorm.join.listening import Listener

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bench.figures import Figure, Measured
 from bench.inserter import SCENARIOS, Round
 from bench.servers import Opened, opened
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 
 LIMIT = 1.03
 PROCESSES, CLIENTS, INSERTS = 2, 8, 2_000

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.errors import IdstormError
 
 DIALECTS = tuple(DATABASES)

@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from bench.bare import User
 from bench.figures import Figure, Measured
 from bench.servers import Opened, opened
-from idstorm.databases.targets import DATABASES, variable_of
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import variable_of
 from idstorm.redaction import redact
 
 LIMIT = 0.5

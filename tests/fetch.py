@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from idstorm.databases.private.programs import VARIABLES, Programs, find
+from idstorm.databases.private.finding import find
+from idstorm.databases.private.programs import Programs
+from idstorm.databases.registry import DATABASES
 
 CACHE = Path(__file__).parents[1] / ".cache" / "servers"
 
@@ -32,13 +34,20 @@ class Unavailable(Exception):
     """The server cannot be had here; the text says why."""
 
 
+def variable_of_program(dialect: str) -> str:
+    """Return the variable that points at a server program of a dialect."""
+    recipe = DATABASES[dialect].recipe
+    assert recipe is not None
+    return recipe.variable
+
+
 def programs_of(dialect: str) -> Programs:
     """Return the server programs of a dialect: those that idstorm finds, else fetched ones. Raises Unavailable."""
     if found := find(dialect):
         return found
     if dialect not in WANTED:
         raise Unavailable("no server programs were found: pip install 'idstorm[postgresql-server]'")
-    programs = find(dialect, {VARIABLES[dialect]: str(fetch(dialect, CACHE))})
+    programs = find(dialect, {variable_of_program(dialect): str(fetch(dialect, CACHE))})
     assert programs is not None
     return programs
 

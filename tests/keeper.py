@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from fetch import Unavailable, programs_of
-from idstorm.databases.private.programs import find
+from idstorm.databases.private.finding import find
 from idstorm.databases.private.server import PrivateServer
 from idstorm.errors import IdstormError
 

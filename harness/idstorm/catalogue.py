@@ -2,6 +2,15 @@
 
 A reference is ``WHERE[:NAME]``. WHERE is a name of the catalogue, the path of a ``.py`` file or a module; NAME is a
 `Scenario` or a mapped class in it. Without a NAME, all scenarios of the file are meant.
+
+Other distributions add to the catalogue by entry points of the group `idstorm.scenarios`. Each leads to a module, which
+has the entry point's name here, or to a package, whose modules have their own, but for those that begin with `_`:
+
+    [project.entry-points."idstorm.scenarios"]
+    vectors = "idstorm_vectors.scenarios"
+
+They are listed, found and stormed, by `matrix` too, like idstorm's own, which come first: a name of one of those, or of
+another distribution's, is not taken a second time, and what cannot be imported is shown with the reason.
 """
 
 from __future__ import annotations
@@ -16,10 +25,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import idstorm
+from idstorm import extensions
 from idstorm.errors import LibraryMissing, ScenarioError, UsageError, show_users_error
 from idstorm.scenario import Row, Scenario
 
@@ -57,8 +68,45 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Return the names of the files of the catalogue."""
+    """Return the names of the catalogue: of idstorm's own files, and then of what others add."""
+    return [*_own_names(), *_added()]
+
+
+def _own_names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.py") if not path.stem.startswith("_"))
+
+
+@dataclass(frozen=True)
+class _Added:
+    """A module that another distribution adds."""
+
+    module: str
+    giver: str
+    fault: str | None = None  #: why there is no such module, or it has no name of its own
+
+
+@cache
+def _added() -> dict[str, _Added]:
+    """Return what other distributions add, by its name in the catalogue, without importing more than their packages."""
+    found = dict[str, _Added]()
+    for one in extensions.added(extensions.SCENARIOS):
+        giver = extensions.giver_of(one)
+        try:
+            spec = importlib.util.find_spec(one.value)
+            fault = None if spec is not None else f"there is no module {one.value}"
+        except (Exception, SystemExit) as error:  # of another's package, or of what is no name of a module
+            spec, fault = None, _in_a_line(error)
+        modules = {one.name: one.value}
+        if spec is not None and spec.submodule_search_locations is not None:
+            inside = [path for place in spec.submodule_search_locations for path in sorted(Path(place).glob("*.py"))]
+            modules = {path.stem: f"{one.value}.{path.stem}" for path in inside if not path.stem.startswith("_")}
+        for name, module in modules.items():
+            if name in found or name in _own_names():
+                taken = f"the catalogue has another {name}: give WHERE as the module, {module}:NAME"
+                found[f"{name} ({module})"] = _Added(module, giver, taken)
+            else:
+                found[name] = _Added(module, giver, fault)
+    return found
 
 
 def find(reference: str) -> list[Found]:
@@ -85,12 +133,25 @@ def find(reference: str) -> list[Found]:
 
 def all_scenarios() -> Iterator[Found | Missing]:
     """Yield the whole catalogue, in the order of its files' names, with those that lack a library."""
-    for name in names():
+    for name in _own_names():
         try:
             yield from find(name)
         except LibraryMissing as error:
             essay = ast.get_docstring(ast.parse((folder() / f"{name}.py").read_text(encoding="utf-8"))) or ""
             yield Missing(name, essay, str(error))
+    for name, added in _added().items():
+        try:
+            if added.fault is not None:
+                raise UsageError(added.fault)
+            yield from find(name)
+        except (UsageError, ScenarioError) as error:
+            cause = error.__cause__  # of which a ScenarioError shows the traceback, in many lines
+            why = str(error) if cause is None else _in_a_line(cause)
+            yield Missing(name, "", f"{added.giver} adds it, and it cannot be used: {why}")
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def current_directory_first() -> None:
@@ -112,8 +173,10 @@ def _load(where: str, reference: str) -> tuple[ModuleType, str]:
     """Return a module and what finds it again: a name of the catalogue, an absolute path or a module's name."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # write nothing beside the user's files
     try:
-        if where in names():
+        if where in _own_names():
             return _load_own(where), where
+        if where in _added():
+            return _load_added(where), where
         if where.endswith(".py") or "/" in where:
             path = Path(where).resolve()
             if not path.is_file():
@@ -144,6 +207,14 @@ def _load_own(name: str) -> ModuleType:
         if extra is None:
             raise
         raise LibraryMissing(f"{name} needs {module}: pip install 'idstorm[{extra}]'") from error
+
+
+def _load_added(name: str) -> ModuleType:
+    """Import a module that another distribution adds, under its own name. Raises UsageError."""
+    added = _added()[name]
+    if added.fault is not None:
+        raise UsageError(f"{added.giver} adds {name}, which cannot be used: {added.fault}")
+    return importlib.import_module(added.module)
 
 
 def _unknown(name: str, what: str) -> str:

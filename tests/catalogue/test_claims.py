@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from fetch import programs_of
-from idstorm.databases.private.programs import VARIABLES
+from fetch import programs_of, variable_of_program
 from idstorm.databases.targets import variable_of
 from running import Idstorm, Ran
 from servers import SERVERS, On, database
@@ -39,7 +38,7 @@ def test_claims_about_a_setting_are_seen_on_a_server_that_was_started_with_it(
 ) -> None:
     database(dialect)  # skips where there is none, or fails where it is required
     monkeypatch.delenv(variable_of(dialect), raising=False)
-    program = {VARIABLES[dialect]: str(programs_of(dialect).server)} if dialect != "postgresql" else {}
+    program = {variable_of_program(dialect): str(programs_of(dialect).server)} if dialect != "postgresql" else {}
     ran = idstorm.storm(*NEEDS_ITS_OWN_SERVER[dialect], "--on", dialect, "-n", "1200", **program)
     assert untrue(ran) == []
     assert {storm["result"] for storm in ran.report["storms"]} == {"passed"}

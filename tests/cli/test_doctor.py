@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.namespaces.sqlite import listed, made
+from idstorm.databases.sqlite.namespaces import listed, made
 from running import Idstorm, eventually, workers_at_work
 from servers import On, database
 

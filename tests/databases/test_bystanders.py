@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from databases.own import execute, judged, own_database, own_user, private, target
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from running import Idstorm, eventually
 from servers import On, database
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.record.census import Census
 from idstorm.record.keys import Codec
 from servers import On

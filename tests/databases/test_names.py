@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from databases.own import unique
 from idstorm.databases.base import Database
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.record.keys import Codec
 from servers import On
 

@@ -9,7 +9,7 @@ import pytest
 
 from databases.own import HEAD, execute, judged, own_database, rows, storm, target, unique
 from idstorm.databases.namespaces.names import Namespace
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from running import Idstorm, eventually, workers_at_work
 from servers import On
 

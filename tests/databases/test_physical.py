@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from idstorm.databases.base import Physical
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from servers import On
 
 TRUNCATE = {"postgresql": "TRUNCATE thing RESTART IDENTITY", "mysql": "TRUNCATE thing", "mariadb": "TRUNCATE thing"}

@@ -12,9 +12,9 @@ from databases.own import execute, judged, own_database, own_user, private, rows
 from idstorm.databases.base import Database
 from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.namespaces.names import Namespace, Quiet
-from idstorm.databases.private.programs import look
+from idstorm.databases.private.finding import look
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from running import Idstorm
 from servers import On, database
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from idstorm.databases.private.programs import find, look
+from idstorm.databases.private.finding import find, look
 from idstorm.errors import UsageError
 
 MARIADB = "mysqld  Ver 10.11.99-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)"

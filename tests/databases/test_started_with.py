@@ -7,7 +7,7 @@ import os
 import pytest
 
 from databases.own import HEAD, judged
-from idstorm.databases.private.programs import look
+from idstorm.databases.private.finding import look
 from idstorm.databases.targets import variable_of
 from running import Idstorm
 from servers import On

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from databases.own import execute, judged, own_database, own_user, rows, target, unique
 from idstorm.databases.namespaces.names import Namespace
-from idstorm.databases.namespaces.postgresql import leading_into, schema_of
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.postgresql.namespaces import leading_into, schema_of
+from idstorm.databases.registry import DATABASES
 from running import Idstorm, eventually
 from servers import On
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from idstorm.databases.targets import DATABASES, resolve
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import resolve
 from idstorm.errors import UsageError
-from idstorm.record.plan import DIALECTS
+from idstorm.extensions import DIALECTS
 from keeper import COMPOSE
 from running import Idstorm
 from servers import On
@@ -40,7 +41,7 @@ def test_a_url_gets_the_driver_that_is_there(url: str, dialect: str, driver: str
 
 
 def test_every_dialect_can_be_stormed() -> None:
-    assert tuple(DATABASES) == DIALECTS
+    assert tuple(DATABASES) == tuple(DIALECTS)
 
 
 def test_a_variable_comes_before_a_private_server() -> None:

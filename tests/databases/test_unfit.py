@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from databases.own import own_database, rows, target
 from idstorm.databases import doctor
 from idstorm.databases.base import Database
-from idstorm.databases.private.programs import look
-from idstorm.databases.targets import DATABASES, Address, opened, resolve
+from idstorm.databases.private.finding import look
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import Address, opened, resolve
 from idstorm.errors import EnvironmentFault, UsageError
 from running import Idstorm
 from servers import On

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from databases.own import execute, own_database
 from idstorm.databases.base import ErrorCode
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.uniques import Unique, guards, written
 from idstorm.scenario import Scenario
 from idstorm.storm.work import constraints_of, id_columns

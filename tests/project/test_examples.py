@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from idstorm.databases.targets import resolve, variable_of
-from idstorm.record.plan import DIALECTS
+from idstorm.extensions import DIALECTS
 from running import Idstorm
 from servers import SERVERS
 

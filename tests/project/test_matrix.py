@@ -10,8 +10,9 @@ from sqlalchemy import make_url
 
 from idstorm import catalogue
 from idstorm.catalogue import Found
-from idstorm.databases.targets import DATABASES
-from idstorm.record.plan import DIALECTS, Target
+from idstorm.databases.registry import DATABASES
+from idstorm.extensions import DIALECTS
+from idstorm.record.plan import Target
 from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
 from servers import database

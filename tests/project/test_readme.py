@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.extensions import DIALECTS
 from idstorm.record.outcome import EXIT_CODES
-from idstorm.record.plan import DIALECTS
 from idstorm.record.verdict import CHECKS
 from running import Idstorm
 from servers import SERVERS, database

@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from idstorm.databases.private.programs import find
+from idstorm.databases.private.finding import find
 from running import PATIENCE, eventually
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from idstorm.databases.base import ErrorCode
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.record.code import Code
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids

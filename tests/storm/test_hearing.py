@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from idstorm.databases.base import Database
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import hear, listening
 from servers import On, database

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.committing import MYSQL
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.mysql.statements import STATEMENTS as MYSQL
+from idstorm.databases.registry import DATABASES
 from running import Idstorm
 
 HEAD = """

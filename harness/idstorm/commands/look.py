@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
 from idstorm.processes import require_posix
-from idstorm.record.plan import DIALECTS
 
 
 def scenarios() -> Iterator[tuple[str, str]]:
@@ -28,8 +27,7 @@ def doctor() -> Iterator[str]:
     require_posix()
     from idstorm.databases import doctor as databases
 
-    for dialect in DIALECTS:
-        yield databases.diagnose(dialect)
+    yield from databases.all_diagnoses()
 
 
 def clean(target: str, *, drop: bool, names: Sequence[str] = ()) -> Iterator[str]:

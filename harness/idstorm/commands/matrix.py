@@ -16,7 +16,8 @@ from idstorm.commands.control import controls
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
-from idstorm.databases.targets import DATABASES, Address
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions, words_of

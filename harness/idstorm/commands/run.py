@@ -17,13 +17,13 @@ from idstorm.commands.control import controls
 from idstorm.commands.signals import Signals, interruptible
 from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
-from idstorm.record.plan import DIALECTS
 from idstorm.record.store import Ending
 from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
@@ -149,7 +149,7 @@ def orders_of(request: Request) -> list[Order]:
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
     if not addresses:
-        raise UsageError(f"name a target with --on: {', '.join(DIALECTS)}, or a SQLAlchemy URL")
+        raise UsageError(f"name a target with --on: {', '.join(DATABASES)}, or a SQLAlchemy URL")
     path = request.path or (os.getcwd(),)
     orders = [Order(one, address, request.options, path, notes=request.notes) for one in found for address in addresses]
     for order in orders:

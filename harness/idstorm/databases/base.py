@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.bystanders import Bystanders
-from idstorm.databases.chain import Found, errors_of_drivers
+from idstorm.databases.chain import Found, errors_of_drivers, remember
 from idstorm.databases.committing import Statements
 from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.namespaces.names import Quiet
+from idstorm.databases.private.recipe import Recipe
 from idstorm.databases.rows import in_namespace, read_pairs, read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
@@ -64,6 +65,22 @@ class Database(Namespaces):
     """How bare URLs of it begin."""
     drivers: ClassVar[tuple[str, ...]]
     """The drivers that a bare URL may get, the best one first, by SQLAlchemy's names."""
+    backends: ClassVar[tuple[str, ...]]
+    """What SQLAlchemy calls the dialects that reach it, the one for bare URLs first."""
+    modules: ClassVar[Mapping[str, str]] = {}
+    """The modules of drivers that are not called as SQLAlchemy calls the driver."""
+    packages: ClassVar[Mapping[str, str]] = {}
+    """What `pip install` is given to bring a driver, where that is not the module's name."""
+    raising: ClassVar[tuple[str, ...]] = ()
+    """The packages whose errors come from its drivers."""
+    how_to_get: ClassVar[str] = ""
+    """What a reader may do to have one, besides giving the URL of one: `install …`."""
+    recipe: ClassVar[Recipe | None] = None
+    """How a private server of it is made, if that can be."""
+    pads_blanks: ClassVar[bool] = True
+    """A CHAR column fills its values up with blanks."""
+    converts_zones: ClassVar[bool] = False
+    """Moments are converted between those with a zone and those without, by the zone of the session."""
     unfit: ClassVar[Mapping[str, str]] = {}
     """The drivers that cannot be made use of, each with the reason."""
     serverless: ClassVar[bool] = False
@@ -74,6 +91,14 @@ class Database(Namespaces):
     """What `--set` may change, with the values that it may have; None: anything."""
     statements: ClassVar[Statements]
     """What its statements mean for a transaction."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        remember(cls.raising)
+
+    def check_url(self, url: sa.URL) -> None:
+        """Raise UsageError for a URL that cannot be stormed, whatever is there."""
+        return
 
     @abstractmethod
     def prove(self, connection: Any, url: sa.URL) -> bool:
@@ -89,7 +114,10 @@ class Database(Namespaces):
 
     @abstractmethod
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Return what decides how ids are handed out here, and the versions involved."""
+        """Return what decides how ids are handed out here, and the versions involved.
+
+        `Habits.told()` is among it, where generators do more than counting.
+        """
 
     def lock_timeout(self, facts: Mapping[str, Any]) -> float:
         """Return for how many seconds a statement waits for a lock at most, by the facts; 0: no timeout is set."""
@@ -192,6 +220,14 @@ class Database(Namespaces):
     def actual(self, connection: sa.Connection) -> str:
         """Return the name of the database that the server says it is."""
         return self.name
+
+    def named_by(self, dialect: sa.Dialect) -> str:
+        """Return the name of the database that SQLAlchemy's dialect has found itself to be connected to."""
+        return self.name
+
+    def zone(self, connection: sa.Connection) -> str:
+        """Return the time zone in which a session takes moments without one; "" where none is needed."""
+        return ""
 
     def administering(self, url: sa.URL) -> sa.URL:
         """Return the URL for idstorm's own work, which leads to the same database."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-POSTGRESQL = ("psycopg", "psycopg2", "asyncpg", "pg8000")
-MYSQL = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")
-SQLITE = ("sqlite3", "aiosqlite")
-DRIVERS = frozenset((*POSTGRESQL, *MYSQL, *SQLITE))
-"""The packages whose errors come from a database that can be stormed."""
+_drivers = set[str]()
+"""The packages whose errors come from a database that can be stormed: each adds its own as its class is made."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,15 @@ class Found:
     wrapped: bool  #: another error was raised for it: more may have been done in between
 
 
+def remember(packages: Iterable[str]) -> None:
+    """Know the errors of these packages as a driver's from now on."""
+    _drivers.update(packages)
+
+
 def package_of(error: BaseException) -> str:
     """Return the package that an error's class comes from: the driver's, where it derives from one of a driver's."""
     packages = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
-    return next((one for one in packages if one in DRIVERS), packages[0])
+    return next((one for one in packages if one in _drivers), packages[0])
 
 
 def errors_of_drivers(error: BaseException) -> list[Found]:
@@ -45,7 +47,7 @@ def _search(error: BaseException, statement: str | None, wrapped: bool, seen: se
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
         yield Found(error.orig, error.statement, wrapped)
         return
-    if package_of(error) in DRIVERS or _is_of_dbapi(error):
+    if package_of(error) in _drivers or _is_of_dbapi(error):
         yield Found(error, statement, wrapped)
         return
     found = False

@@ -41,7 +41,8 @@ class Statements:
         return self.doubtful.match(start) is not None
 
 
-def _statements(harmless: str, doubtful: str) -> Statements:
+def statements(harmless: str, doubtful: str) -> Statements:
+    """Return them, by words parted by blanks, besides those that commit nothing anywhere, and a regular expression."""
     return Statements(frozenset(f"{_COMMON} {harmless}".split()), re.compile(doubtful, re.IGNORECASE | re.DOTALL))
 
 
@@ -62,36 +63,3 @@ def _start(statement: str) -> str:
     """Return a statement without comments and parentheses before its first word."""
     skipped = _SKIPPED.match(statement)
     return statement[skipped.end() :] if skipped else statement
-
-
-POSTGRESQL = _statements(
-    "CREATE ALTER DROP TRUNCATE COMMENT GRANT REVOKE SET RESET LOCK COPY DECLARE FETCH MOVE CLOSE LISTEN UNLISTEN "
-    "NOTIFY ANALYZE REFRESH PREPARE EXECUTE DEALLOCATE DISCARD BEGIN START ABORT",
-    r"PREPARE\s+TRANSACTION",
-)
-"""DDL is transactional, and BEGIN within a transaction is a warning. A procedure, and DO, may commit.
-
-https://www.postgresql.org/docs/current/sql-begin.html
-https://www.postgresql.org/docs/current/plpgsql-transactions.html
-"""
-
-MYSQL = _statements(
-    "SET USE DO KILL CREATE DROP XA",
-    r"(CREATE|DROP)\s+(?!TEMPORARY\s+TABLE)|SET\s+STATEMENT\b|SET\b.*\b(autocommit|password)\b|XA\s+(?!START|BEGIN|END|ROLLBACK|RECOVER)",
-)
-"""DDL, LOCK TABLES, and BEGIN or START TRANSACTION within a transaction commit it; a procedure may.
-
-https://dev.mysql.com/doc/refman/9.0/en/implicit-commit.html
-https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/
-"""
-
-SQLITE = _statements(
-    "CREATE ALTER DROP PRAGMA BEGIN ANALYZE REINDEX",
-    r"RELEASE|WITH\b.*\b(INSERT|UPDATE|DELETE|REPLACE)\b",
-)
-"""DDL is transactional. Where nothing has begun a transaction, RELEASE of the outermost savepoint commits, and
-Python's driver begins none for a WITH that inserts: whether one is open afterwards tells.
-
-https://www.sqlite.org/lang_savepoint.html
-https://docs.python.org/3/library/sqlite3.html#sqlite3-controlling-transactions
-"""

@@ -12,9 +12,18 @@ import sqlalchemy as sa
 
 from idstorm.databases import targets
 from idstorm.databases.namespaces.names import Namespace
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, UsageError
 from idstorm.redaction import redact
+
+
+def all_diagnoses(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield what `diagnose` returns for each database, and a line for each that others add and that cannot be used."""
+    for dialect in DATABASES:
+        yield diagnose(dialect, environ)
+    for name, fault in DATABASES.faults:
+        yield f"✗  {name:11} {fault}"
 
 
 def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:

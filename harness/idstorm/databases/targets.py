@@ -12,39 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
-from idstorm.databases.mariadb import MariaDB
-from idstorm.databases.mysql import MySQL
-from idstorm.databases.namespaces.sqlite import is_in_memory
-from idstorm.databases.postgresql import PostgreSQL
-from idstorm.databases.private.programs import VARIABLES, Programs, look
+from idstorm.databases.private.finding import look
+from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.sqlite import SQLite
+from idstorm.databases.registry import DATABASES, spoken_by
 from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError
-
-DATABASES: dict[str, Database] = {database.name: database for database in (SQLite(), PostgreSQL(), MySQL(), MariaDB())}
-"""A database is added by a file of its own and a line here."""
-
-_PACKAGES = {
-    "psycopg": "'idstorm[postgresql]'",
-    "psycopg2": "psycopg2-binary",
-    "pymysql": "'idstorm[mysql]'",
-    "mysqldb": "mysqlclient",
-    "mysqlconnector": "mysql-connector-python",
-    "mariadbconnector": "mariadb",
-}
-"""What brings a driver, by SQLAlchemy's name of it: no two of the three are called alike."""
-_MODULES = {"pysqlite": "sqlite3", "mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
-_HOW_TO_GET = {
-    "postgresql": "pip install 'idstorm[postgresql-server]'",
-    "mysql": "install a MySQL server, such as the package mysql-server-core",
-    "mariadb": "install a MariaDB server, such as the package mariadb-server-core",
-}
 
 
 @dataclass(frozen=True)
@@ -71,41 +48,48 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
     """
     if text in DATABASES:
         return _of_word(text, environ)
+    for name, fault in DATABASES.faults:
+        if text == name:
+            raise UsageError(f"--on: {fault}")
     if "://" not in text:
         shown = text if text.isidentifier() else "that"  # it may be a URL gone wrong, with its password
         raise UsageError(f"--on: {shown} is no target; it is {', '.join(DATABASES)}, or a SQLAlchemy URL")
-    url = _parse(text, "the URL after --on")
-    database = _database(url)
+    database, url = _understood(text, "the URL after --on")
     if secrets_of(url):
-        return Address(mask(url), f'"${variable_of(database.name)}"', database, url)
+        shown = mask(url)
+        if database.name not in database.backends:  # what SQLAlchemy calls it is another database's name
+            shown = shown.replace(database.backends[0], database.name, 1)
+        return Address(shown, f'"${variable_of(database.name)}"', database, url)
     return Address(text, text, database, url)
 
 
 def _of_word(word: str, environ: Mapping[str, str]) -> Address:
-    variable = variable_of(word)
+    database, variable = DATABASES[word], variable_of(word)
     if variable in environ:
-        url = _parse(environ[variable], f"${variable}")
-        database = _database(url)
-        if database.name != word and {database.name, word} != {"mysql", "mariadb"}:  # those two answer for themselves
-            raise UsageError(f"${variable} is the URL of {database.name}, not of {word}")
+        meant, url = _understood(environ[variable], f"${variable}")
+        if url.get_backend_name() not in database.backends:  # MySQL and MariaDB answer for themselves, see `behind`
+            raise UsageError(f"${variable} is the URL of {meant.name}, not of {word}")
         return Address(word, word, database, url)
-    url = _parse(f"{word}://", word)
-    if word == SQLite.name:
-        return Address(word, word, DATABASES[word], url)
+    url = _bare(database)
+    if database.serverless:
+        return Address(word, word, database, url)
     programs, passed_over = look(word, environ)
     fault = None
     if programs is not None:
         try:
-            _database(url)
+            _check(database, url)
         except UsageError as error:
             fault = str(error)
     else:
-        fault = (
-            f"there is no {word} to storm: set {variable} to the URL of one, or run `docker compose up -d --wait` and "
-            f"set it as the README says, or {_HOW_TO_GET[word]} (or let {VARIABLES[word]} point at its program)"
-        )
-        fault = "; ".join([fault, *passed_over])
-    return Address(word, word, DATABASES[word], url, programs, fault)
+        fault = "; ".join([_how_to_get(database), *passed_over])
+    return Address(word, word, database, url, programs, fault)
+
+
+def _how_to_get(database: Database) -> str:
+    ways = [f"set {variable_of(database.name)} to the URL of one"]
+    ways += [database.how_to_get] if database.how_to_get else []
+    let = f" (or let {database.recipe.variable} point at its program)" if database.recipe is not None else ""
+    return f"there is no {database.name} to storm: {', or '.join(ways)}{let}"
 
 
 @contextmanager
@@ -168,25 +152,39 @@ def _start(server: PrivateServer) -> str | None:
     return None
 
 
-def _parse(text: str, where: str) -> sa.URL:
-    """Return a URL that names its driver: a bare one gets the best that is installed."""
+def _understood(text: str, where: str) -> tuple[Database, sa.URL]:
+    """Return the database that a URL means, and the URL as SQLAlchemy takes it. Raises UsageError."""
     scheme = text.partition("://")[0]
-    database = next((one for one in DATABASES.values() if scheme in one.schemes), None)
+    begins, _, driver = scheme.partition("+")
+    database = next((one for one in DATABASES.values() if begins in one.schemes), None)
     try:
-        if database is None:
-            return sa.make_url(text)
-        driver = next((driver for driver in database.drivers if _installed(driver)), database.drivers[0])
-        return sa.make_url(text.replace(scheme, f"{database.schemes[0]}+{driver}", 1))
+        if database is not None:
+            driver = driver or _best_driver(database)
+            url = sa.make_url(text.replace(scheme, f"{database.backends[0]}+{driver}", 1))
+        else:
+            url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         raise UsageError(f"{where} is malformed: it should look like dialect://user:password@host:port/name") from None
+    if database is None:
+        database = database_at(url)
+    _check(database, url)
+    return database, url
+
+
+def _bare(database: Database) -> sa.URL:
+    return sa.make_url(f"{database.backends[0]}+{_best_driver(database)}://")
+
+
+def _best_driver(database: Database) -> str:
+    return next((driver for driver in database.drivers if _installed(database, driver)), database.drivers[0])
 
 
 def database_of(connection: sa.Connection) -> Database:
     """Return the database that a connection leads to, as its dialect found it. Raises UsageError."""
-    name = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else connection.dialect.name
-    if name not in DATABASES:
-        raise UsageError(f"{name} cannot be judged; {', '.join(DATABASES)} can")
-    return DATABASES[name]
+    database = spoken_by(connection.dialect)
+    if database is None:
+        raise UsageError(f"{connection.dialect.name} cannot be judged; {', '.join(DATABASES)} can")
+    return database
 
 
 def behind(address: Address, connection: sa.Connection) -> Database:
@@ -201,27 +199,35 @@ def with_threads(url: sa.URL) -> sa.URL:
     """Return a URL that works with threads: one of an asyncio driver gets the best other driver that is installed."""
     if not url.get_dialect().is_async:
         return url
-    return url.set(drivername=_parse(f"{url.get_backend_name()}://", "the URL").drivername)
+    return url.set(drivername=_bare(database_at(url)).drivername)
 
 
-def _installed(driver: str) -> bool:
+def _installed(database: Database, driver: str) -> bool:
     try:
-        return find_spec(_MODULES.get(driver, driver)) is not None
+        return find_spec(database.modules.get(driver, driver)) is not None
     except ModuleNotFoundError:  # of the package that holds it
         return False
 
 
-def _database(url: sa.URL) -> Database:
-    """Return the database of a URL, whose driver can be loaded. Raises UsageError."""
-    dialect, scheme = url.get_backend_name(), f"{url.drivername}://"
+def database_at(url: sa.URL) -> Database:
+    """Return the database that a URL leads to, as far as SQLAlchemy's name of its dialect tells. Raises UsageError."""
+    try:
+        url.get_dialect()
+    except sa.exc.NoSuchModuleError:
+        raise UsageError(f"{url.drivername}:// is no dialect that SQLAlchemy knows") from None
+    database = DATABASES.known_by(url.get_backend_name())
+    if database is None:
+        raise UsageError(f"{url.get_backend_name()} cannot be stormed; {', '.join(DATABASES)} can")
+    return database
+
+
+def _check(database: Database, url: sa.URL) -> None:
+    """Raise UsageError for a URL that cannot be stormed, or whose driver cannot be loaded."""
+    scheme, best = f"{url.drivername}://", f"{_bare(database).drivername}://"
     try:
         driver = url.get_dialect()
     except sa.exc.NoSuchModuleError:
         raise UsageError(f"{scheme} is no dialect that SQLAlchemy knows") from None
-    if dialect not in DATABASES:
-        raise UsageError(f"{dialect} cannot be stormed; {', '.join(DATABASES)} can")
-    database = DATABASES[dialect]
-    best = f"{_parse(f'{dialect}://', 'the URL').drivername}://"
     if driver.is_async:
         raise UsageError(f"{scheme} is an asyncio driver; name one that works with threads: {best}")
     if driver.driver in database.unfit:
@@ -229,12 +235,8 @@ def _database(url: sa.URL) -> Database:
     try:
         driver.import_dbapi()
     except ModuleNotFoundError as error:
-        package = _PACKAGES.get(driver.driver, error.name)
+        package = database.packages.get(driver.driver, error.name)
         raise UsageError(f"the driver of {scheme} is not installed: pip install {package}") from None
     except ImportError as error:
         raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
-    if dialect == SQLite.name and not Path(url.database or "default").absolute().name:
-        raise UsageError(f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it")
-    if dialect == SQLite.name and is_in_memory(url):
-        raise UsageError("an in-memory database lives in one process only: storm `sqlite`, which is a temporary file")
-    return database
+    database.check_url(url)

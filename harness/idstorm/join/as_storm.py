@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.base import CensusUnreadable
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.errors import EnvironmentFault
 from idstorm.join.collect import Flush, Told
 from idstorm.join.keyring import Keyring, unlock

@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
-from idstorm.databases.targets import DATABASES, database_of, with_threads
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import database_at, database_of, with_threads
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
 from idstorm.join.keyring import remember
@@ -205,7 +206,7 @@ def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:
 @cache
 def _look(url: sa.URL) -> Target:
     """Return the target that a URL leads to, looked at by a connection of its own."""
-    database = DATABASES[url.get_backend_name()]
+    database = database_at(url)
     masked = mask(url)
     try:
         with database.administer(url) as connection:

@@ -17,6 +17,7 @@ from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
+from idstorm.record.habits import Habits
 from idstorm.record.history import Bytes, History
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome, Status
@@ -190,6 +191,11 @@ class Evidence:
     def facts(self) -> dict[str, Any]:
         """What is known of the target, as it was in the end."""
         return {**self.plan.target.facts, **self.ending.facts}
+
+    @cached_property
+    def habits(self) -> Habits:
+        """What the target's generators do besides counting."""
+        return Habits.of(self.facts, self.plan.target.capabilities)
 
     @property
     def restarted(self) -> bool:

@@ -11,10 +11,10 @@ deleted        its row was deleted
 foreign        a row had it before the storm
 application    the ids, or some of them, do not come from the generator alone
 off_grid       the generator steps over it
-stride         left to other servers, each of which takes only every n-th value (MySQL, MariaDB)
-at_random      SQLite's rowids, past the largest, are drawn at random
-bulk           drawn in a block for an INSERT of many rows, of which the rest is dropped (InnoDB)
-cached         the rest of a block that a session had drawn from a cached sequence (PostgreSQL)
+stride         left to other servers, each of which takes only every n-th value, as the target's habits say
+at_random      where ids come back, those past the largest are drawn at random (SQLite's rowids)
+bulk           drawn in a block for an INSERT of many rows, of which the rest is dropped, as the target's habits say
+cached         the rest of a block that a session had drawn from a cached sequence, of which each has its own
 refused        one for each insert that reached the database and never saw its id
 upserted       one for each insert that met a row
 crash          what a server may skip that has been started again: what it had logged ahead
@@ -44,7 +44,6 @@ from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
 
 _LARGEST = (1 << 63) - 1
-_LOGGED_AHEAD = 32  # values of a sequence of PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,8 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
 
 def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
     """Charge what the place of a gap, and its width, give away."""
-    plan, facts = evidence.plan, evidence.facts
-    stride = facts.get("auto_increment_increment", 1) if evidence.of_a_counter else 1
+    plan = evidence.plan
+    stride = evidence.habits.stride if evidence.of_a_counter else 1
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
         yield "stride", gaps.charge_all(gaps.open < 2 * stride)
     assert evidence.census is not None
@@ -159,8 +158,7 @@ def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
 
 def _in_blocks(evidence: Evidence) -> bool:
     """Whether an INSERT of many rows may draw a block of the table's own counter."""
-    mode = evidence.facts.get("innodb_autoinc_lock_mode", 0) if evidence.of_a_counter else 0
-    return bool(mode >= 1 and evidence.plan.fleet.batch > 1)
+    return evidence.of_a_counter and evidence.habits.blocks and evidence.plan.fleet.batch > 1
 
 
 def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
@@ -219,9 +217,8 @@ def _by_number(evidence: Evidence) -> dict[str, int]:
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached
     never_told &= ~evidence.found  # one that is there has its id in the table, told or not
-    ahead = _LOGGED_AHEAD if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     return {
         "refused": int(np.count_nonzero(never_told)) * (2 if _in_blocks(evidence) else 1),
         "upserted": int(np.count_nonzero((history.told == Told.EXISTING) | (history.told == Told.NO_ROW))),
-        "crash": max(ahead, evidence.cache) if evidence.restarted else 0,
+        "crash": max(evidence.habits.ahead, evidence.cache) if evidence.restarted else 0,
     }

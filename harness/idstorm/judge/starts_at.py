@@ -1,8 +1,8 @@
 """`starts_at`: is the first id the one asked for, and do ids advance by the increment asked for?
 
 SQLAlchemy drops `Sequence(start=100)` without a word on databases that have no sequences; this is where it shows.
-Where the table's own counter makes the ids, the server's settings ask as well: MySQL and MariaDB go on by
-`auto_increment_increment`, from `auto_increment_offset`.
+Where the table's own counter makes the ids, the server's settings ask as well: its habits say by how much a counter
+goes on, and from where, as `auto_increment_increment` and `auto_increment_offset` do on MySQL and MariaDB.
 
 https://dev.mysql.com/doc/refman/9.7/en/replication-options-source.html#sysvar_auto_increment_increment
 """
@@ -68,7 +68,7 @@ def _asked(evidence: Evidence, generator: Generator) -> Generator:
 
 def _asked_of_a_counter(evidence: Evidence, generator: Generator) -> Generator:
     """Return what is asked of a generator that is the table's own counter."""
-    step, offset = (int(evidence.facts.get(f"auto_increment_{name}", 1)) for name in ("increment", "offset"))
+    step, offset = evidence.habits.stride, evidence.habits.offset
     # An offset that is larger than the increment is ignored by the server.
     first = offset if offset <= step and generator.start == 1 else generator.start
     return Generator(first, step if generator.increment == 1 else generator.increment)

@@ -14,9 +14,6 @@ from idstorm.record.outcome import Stance
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
 
-DIALECTS = ("sqlite", "postgresql", "mysql", "mariadb")
-"""The names of the databases, as claims, targets and reports use them."""
-
 CAPABILITIES = {
     "auto_increment": "AUTO_INCREMENT columns: a counter that belongs to the table",
     "identity": "GENERATED … AS IDENTITY columns",

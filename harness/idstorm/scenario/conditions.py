@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from idstorm.errors import ScenarioError, show_users_error
-from idstorm.record.plan import CAPABILITIES, DIALECTS, Target
+from idstorm.extensions import dialects
+from idstorm.record.plan import CAPABILITIES, Target
 
 Facts = Mapping[str, Any]
 When = Collection[str] | Callable[[Facts], bool]
@@ -30,7 +31,7 @@ def specificity(when: Condition) -> int:
         case None:
             return 0
         case frozenset() as traits:
-            return 2 if traits & set(DIALECTS) else 1
+            return 2 if traits & set(dialects()) else 1
     return 3
 
 
@@ -51,8 +52,8 @@ def applies(when: Condition, target: Target) -> bool:
 def known_traits(words: Collection[str], where: str) -> None:
     """Raise ScenarioError for a word that is neither a dialect nor a capability."""
     for word in words:
-        if word not in CAPABILITIES and word not in DIALECTS:
-            known = ", ".join((*DIALECTS, *CAPABILITIES))
+        if word not in CAPABILITIES and word not in dialects():
+            known = ", ".join((*dialects(), *CAPABILITIES))
             raise ScenarioError(f"{where} names {word!r}, which is no dialect or capability; there are {known}")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, inspect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idstorm.errors import ScenarioError
-from idstorm.record.plan import DIALECTS
+from idstorm.extensions import dialects
 from idstorm.scenario.claims import Claims, overlap
 from idstorm.scenario.clients import Clients, Environment, Place, Poll
 from idstorm.scenario.conditions import Failing, known_traits
@@ -151,5 +151,5 @@ class Scenario:
                 "nothing outside its process can reach a local scenario: no client, interlude or reader"
             )
         for dialect in self.server:
-            if dialect not in DIALECTS:
-                raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(DIALECTS)}")
+            if dialect not in dialects():
+                raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(dialects())}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
 from idstorm.record import store

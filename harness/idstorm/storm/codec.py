@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from idstorm.databases.registry import spoken_by
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for
 from idstorm.storm.moments import form_as_stored, form_of_moments
 from idstorm.storm.types import gives_back_its_own, layers
@@ -68,7 +69,12 @@ def _form(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect, zone: str) -> st
         return "decimal"
     if isinstance(plain, sa.Uuid):
         return "uuid"
-    return "blank" if dialect.name != "sqlite" and _BLANKS.match(_declared(type_, dialect)) else "text"
+    return "blank" if _pads_blanks(dialect) and _BLANKS.match(_declared(type_, dialect)) else "text"
+
+
+def _pads_blanks(dialect: sa.Dialect) -> bool:
+    database = spoken_by(dialect)
+    return database is None or database.pads_blanks
 
 
 def _declared(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> str:

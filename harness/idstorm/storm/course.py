@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.record.plan import Plan
 from idstorm.record.store import Ending

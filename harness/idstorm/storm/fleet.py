@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from idstorm.catalogue import Found
 from idstorm.databases.namespaces.making import LeftBehind
-from idstorm.databases.targets import DATABASES, Address, started_with
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.options import StormOptions, check_bounds

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from idstorm.databases.registry import spoken_by
 from idstorm.storm.types import Decorators, gives_back_its_own, sent_by
 
 _EAST = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=5)))
@@ -14,21 +15,23 @@ _EAST = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=5)))
 
 def zone_of(engine: sa.Engine) -> str:
     """Return the time zone in which the sessions of an engine take moments without one; "" where none is needed."""
-    if engine.dialect.name != "postgresql":
+    database = spoken_by(engine.dialect)
+    if database is None or not database.converts_zones:
         return ""
     with engine.connect() as connection:
-        return str(connection.exec_driver_sql("SHOW TimeZone").scalar_one())
+        return database.zone(connection)
 
 
 def form_of_moments(decorators: Decorators, plain: sa.DateTime, dialect: sa.Dialect, zone: str) -> str:
     """Return the form, one of `record.moments.MOMENTS`, in which such a column keeps moments, and the zone if need be.
 
-    PostgreSQL converts between moments with a zone and without by the session's; the drivers of the others drop it.
+    Some databases convert between moments with a zone and without by the session's; the drivers of the others drop it.
     """
     if gives_back_its_own(decorators):
         return f"moment {zone}".rstrip()
     sent = _sent(decorators, dialect)
-    if dialect.name != "postgresql" or sent.tzinfo is None:
+    database = spoken_by(dialect)
+    if database is None or not database.converts_zones or sent.tzinfo is None:
         return "utc" if sent.replace(tzinfo=None) == _EAST.astimezone(UTC).replace(tzinfo=None) else "clock"
     return f"{'moment' if plain.timezone else 'local'} {zone}".rstrip()
 

@@ -18,8 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.rows import read_pairs
-from idstorm.databases.targets import DATABASES, Address, behind
+from idstorm.databases.targets import Address, behind
 from idstorm.databases.urls import mask, reaching
 from idstorm.errors import ScenarioError
 from idstorm.record.keys import Codec

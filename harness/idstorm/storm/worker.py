@@ -33,7 +33,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idstorm import catalogue
-from idstorm.databases.targets import DATABASES
+from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import IdstormError, UsageError, show_users_error
 from idstorm.record import store

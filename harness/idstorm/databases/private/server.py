@@ -15,10 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from idstorm.databases.private.guard import TEMPORARY, Guard
-from idstorm.databases.private.manners import MANNERS, SUPERUSER
 from idstorm.databases.private.programs import Programs
+from idstorm.databases.private.recipe import SUPERUSER
 from idstorm.databases.private.surroundings import can_run, free_port, room, unprivileged
 from idstorm.databases.private.watchdog import until
+from idstorm.databases.registry import DATABASES
 from idstorm.errors import EnvironmentFault
 from idstorm.redaction import redact
 
@@ -43,7 +44,9 @@ class PrivateServer:
         self.folder = Path()  #: where all of it is, since it was started
         self._password = secrets.token_urlsafe(18)
         self._patience = patience
-        self._manners = MANNERS[programs.dialect]
+        recipe = DATABASES[programs.dialect].recipe
+        assert recipe is not None, "programs are found by a recipe"
+        self._recipe = recipe
         self._programs = programs  # as the server's user can reach them
         self._guard: Guard | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +55,7 @@ class PrivateServer:
     @property
     def url(self) -> str:
         """A SQLAlchemy URL that leads to it as its superuser, password included."""
-        driver, database = self._manners.driver, self._manners.database
+        driver, database = self._recipe.driver, self._recipe.database
         return f"{driver}://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     @property
@@ -115,7 +118,7 @@ class PrivateServer:
         if guard is None:
             return
         try:
-            if self._manners.leaves_memory and self._serves and self._process and guard.ended(self._process):
+            if self._recipe.leaves_memory and self._serves and self._process and guard.ended(self._process):
                 # It crashed, or was killed by others. What PostgreSQL had in shared memory outlives that, and only its
                 # next start gives it back, which has to wait until its orphans have ended.
                 until(lambda: self._comes_up(guard), _ORPHANS)
@@ -133,18 +136,18 @@ class PrivateServer:
 
     def _make_data(self, guard: Guard) -> None:
         guard.make_folder("data")
-        guard.make_secret("secret", self._manners.secret(self._password))
-        command, stdin = self._manners.initialise(self._programs, self.folder)
+        guard.make_secret("secret", self._recipe.secret(self._password))
+        command, stdin = self._recipe.initialise(self._programs, self.folder)
         self._process = process = guard.run(command, stdin)
         if not until(lambda: guard.ended(process), self._patience) or process.returncode:
             raise self._fault("could not make its data")
 
     def _launch(self, guard: Guard, first: bool = False) -> None:
-        command = self._manners.serve(self._programs, self.folder, self.port, first, self.settings)
+        command = self._recipe.serve(self._programs, self.folder, self.port, first, self.settings)
         self._process = process = guard.run(command)
 
         def ready() -> bool:
-            return self._manners.ready(self.folder, process.pid, self.port)
+            return self._recipe.ready(self.folder, process.pid, self.port)
 
         until(lambda: guard.ended(process) or ready(), self._patience)
         if guard.ended(process) or not ready():
@@ -160,7 +163,7 @@ class PrivateServer:
     def _shut_down(self, guard: Guard) -> None:
         process = self._process
         if process is not None and not guard.ended(process):
-            os.kill(process.pid, self._manners.farewell)
+            os.kill(process.pid, self._recipe.farewell)
             until(lambda: guard.ended(process), self._patience)
             guard.kill(process)
         self._serves = False

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from idstorm.databases.private.programs import look
+from idstorm.databases.private.finding import look
 from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.private.session import kept, wait_for_the_end
 from idstorm.errors import EnvironmentFault

@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from idstorm.databases.codes import postgresql as codes
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, is_stamped
+from idstorm.databases.postgresql import codes
 from idstorm.errors import EnvironmentFault
 
 _MARKS = {

@@ -12,6 +12,7 @@ from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found
 from idstorm.databases.uniques import guards, owned, uniques
 
+DRIVERS = ("sqlite3", "aiosqlite")  #: the packages that raise them
 _BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN, _CONSTRAINT = 5, 6, 8, 10, 13, 14, 19
 _ENVIRONMENT = {_READONLY, _IOERR, _FULL, _CANTOPEN}
 _RACED = {_BUSY, _LOCKED}

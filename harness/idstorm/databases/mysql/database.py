@@ -14,21 +14,25 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases import outward
 from idstorm.databases.asking import ask, look
 from idstorm.databases.base import Database, ErrorCode, Physical
-from idstorm.databases.bystanders import Bystanders, of_mysql
-from idstorm.databases.census.mysql import packed_census
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import mysql as codes
-from idstorm.databases.committing import MYSQL
-from idstorm.databases.namespaces import mysql as databases
+from idstorm.databases.mysql import codes
+from idstorm.databases.mysql import namespaces as databases
+from idstorm.databases.mysql.bystanders import bystanders_of
+from idstorm.databases.mysql.census import packed_census
+from idstorm.databases.mysql.outward import leading_out
+from idstorm.databases.mysql.server import MySQLServer
+from idstorm.databases.mysql.statements import STATEMENTS
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
+from idstorm.databases.private.recipe import Recipe
 from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
@@ -50,7 +54,29 @@ class MySQL(Database):
     name = "mysql"
     schemes = ("mysql",)
     drivers = ("pymysql", "mysqldb", "mysqlconnector")
-    statements = MYSQL
+    backends = ("mysql", "mariadb")
+    modules: ClassVar[Mapping[str, str]] = {"mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
+    packages: ClassVar[Mapping[str, str]] = {
+        "pymysql": "'idstorm[mysql]'",
+        "mysqldb": "mysqlclient",
+        "mysqlconnector": "mysql-connector-python",
+        "mariadbconnector": "mariadb",
+    }
+    raising = codes.DRIVERS
+    how_to_get = (
+        "run `docker compose up -d --wait` and set it as the README says, or "
+        "install a MySQL server, such as the package mysql-server-core"
+    )
+    recipe: ClassVar[Recipe | None] = MySQLServer()
+    is_mariadb: ClassVar[bool] = False
+    """Its server says that it is MariaDB."""
+    sibling: ClassVar[str] = "mariadb"
+    """What a server is that says otherwise."""
+    names_tables: ClassVar[bool] = True
+    """An error about a key names its table."""
+    counts_late: ClassVar[bool] = True
+    """The catalogue shows counters by statistics that may be old, unless a session asks for new ones."""
+    statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
         "auto_increment_increment": None,
@@ -60,7 +86,12 @@ class MySQL(Database):
 
     def actual(self, connection: sa.Connection) -> str:
         """Return which of the two the server says that it is."""
-        return "mariadb" if "mariadb" in _version(connection).lower() else "mysql"
+        says = "mariadb" in _version(connection).lower()
+        return self.name if says == self.is_mariadb else self.sibling
+
+    def named_by(self, dialect: sa.Dialect) -> str:
+        """SQLAlchemy's dialect finds that out when it first connects."""
+        return self.name if bool(getattr(dialect, "is_mariadb", False)) == self.is_mariadb else self.sibling
 
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
@@ -130,11 +161,11 @@ class MySQL(Database):
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
         """Ask the catalogue."""
-        return outward.of_mysql(connection)
+        return leading_out(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for readers of the binary log, and for a cluster."""
-        return of_mysql(connection)
+        return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
         """A database is made; others' sessions and prepared transactions take privileges of their own to be seen."""
@@ -203,11 +234,13 @@ class MySQL(Database):
         )
         listed = ", ".join(f"'{name}'" for name in names)
         variables = connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({listed})").all()
-        return {
-            "sqlalchemy": sa.__version__,
-            "version": _version(connection),
-            **{name: int(value) if str(value).isdigit() else value for name, value in variables},
-        }
+        known = {name: int(value) if str(value).isdigit() else value for name, value in variables}
+        habits = Habits(
+            stride=known.get("auto_increment_increment", 1),
+            offset=known.get("auto_increment_offset", 1),
+            blocks=known.get("innodb_autoinc_lock_mode", 0) >= 1,
+        )
+        return {"sqlalchemy": sa.__version__, "version": _version(connection), **known, **habits.told()}
 
     def lock_timeout(self, facts: Mapping[str, Any]) -> float:
         """https://dev.mysql.com/doc/refman/9.7/en/innodb-parameters.html#sysvar_innodb_lock_wait_timeout"""
@@ -239,7 +272,7 @@ class MySQL(Database):
         if "auto_increment" not in extra:
             found = self.sequence_capacity(connection, type_, last, sequence, down=down)
             return replace(found, references=references)
-        if self.name == "mysql":
+        if self.counts_late:
             connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
         following = connection.execute(
             sa.text(
@@ -268,7 +301,7 @@ class MySQL(Database):
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read the server's own number and, of a refusal, the key."""
-        return codes.read(found, self.name, ids, names)
+        return codes.read(found, self.name, ids, names, names_tables=self.names_tables)
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
         """Ask for every unique key of the namespace, and for the tables that have triggers.

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from idstorm.databases.base import ErrorCode
-from idstorm.databases.chain import MYSQL, Found, package_of
+from idstorm.databases.chain import Found, package_of
 from idstorm.databases.uniques import owned, uniques
 
+DRIVERS = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")  #: the packages that raise them
 PRIVILEGE = {1044, 1142, 1227}
 _DUPLICATE = {1062, 1586, 1859}  # they name the key
 _DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # they do not, or may be another table's, through a cascade
@@ -51,10 +52,15 @@ def number_of(error: BaseException | None) -> int | None:
     return number if isinstance(number, int) and number > 0 else None
 
 
-def read(found: Found, dialect: str, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-    """Return what an error means, or None for one that is not of a driver of MySQL's or MariaDB's."""
+def read(
+    found: Found, dialect: str, ids: Sequence[str], names: Sequence[str], *, names_tables: bool
+) -> ErrorCode | None:
+    """Return what an error means, or None for one that is not of a driver of MySQL's or MariaDB's.
+
+    `names_tables`: a message puts the table before its key.
+    """
     error = found.error
-    if package_of(error) not in MYSQL:
+    if package_of(error) not in DRIVERS:
         return None
     number, kind = number_of(error), type(error).__name__
     if number is None:
@@ -63,7 +69,7 @@ def read(found: Found, dialect: str, ids: Sequence[str], names: Sequence[str]) -
         return ErrorCode(f"{dialect}:{number} the connection was lost", lost=True)
     of, refused, recognised = "", False, _is_known(number)
     if number in _DUPLICATE:
-        table, key = _key(error, dialect)
+        table, key = _key(error, names_tables=names_tables)
         own, table = _own(table, key, found.statement, ids, names)
         refused, recognised = own is True, own is not None
         of = f" of {key if own or table is None or _is_of_ids(table, ids) else f'{table}.{key}'}"
@@ -89,13 +95,13 @@ def _is_known(number: int) -> bool:
     return number == _AUTOINC_AT_ITS_END or 1000 <= number < 5000
 
 
-def _key(error: BaseException, dialect: str) -> tuple[str | None, str]:
+def _key(error: BaseException, *, names_tables: bool) -> tuple[str | None, str]:
     """Return the key that a message names last, in whatever language, and its table where MySQL (from 8.0.19) says."""
     words = next((one for one in reversed(error.args) if isinstance(one, str) and " " in one), str(error))
     key = re.search(r"'([^']*)'[^']*$", words)
     name = key[1] if key else "a key that it does not name"
     table, dot, rest = name.partition(".")
-    return (table, rest) if dot and dialect == "mysql" else (None, name)
+    return (table, rest) if dot and names_tables else (None, name)
 
 
 def _own(

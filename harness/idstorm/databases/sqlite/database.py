@@ -14,21 +14,23 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from idstorm.databases.asking import literal, look
 from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical
-from idstorm.databases.census.sqlite import packed_census
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import sqlite as codes
-from idstorm.databases.committing import SQLITE
-from idstorm.databases.namespaces import sqlite as files
 from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.databases.sqlite import codes
+from idstorm.databases.sqlite import namespaces as files
+from idstorm.databases.sqlite.census import packed_census
+from idstorm.databases.sqlite.statements import STATEMENTS
 from idstorm.errors import UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _LARGEST = (1 << 63) - 1
@@ -40,14 +42,29 @@ class SQLite(Database):
     name = "sqlite"
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
+    backends = ("sqlite",)
+    modules: ClassVar[Mapping[str, str]] = {"pysqlite": "sqlite3"}
+    raising = codes.DRIVERS
+    pads_blanks = False
     serverless = True
-    statements = SQLITE
+    statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
         "journal_mode": ("wal", "delete", "truncate", "persist", "memory", "off"),
         "synchronous": ("off", "normal", "full", "extra"),
         "busy_timeout": None,
     }
+
+    def check_url(self, url: sa.URL) -> None:
+        """It has to name a file, which may not be there yet."""
+        if not Path(url.database or "default").absolute().name:
+            raise UsageError(
+                f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it"
+            )
+        if files.is_in_memory(url):
+            raise UsageError(
+                "an in-memory database lives in one process only: storm `sqlite`, which is a temporary file"
+            )
 
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
@@ -126,6 +143,7 @@ class SQLite(Database):
         return {
             "sqlite": self.server(connection),
             "sqlalchemy": sa.__version__,
+            **Habits().told(),
             "begin": settings.get("begin", "sqlalchemy"),
             **{pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas},
         }

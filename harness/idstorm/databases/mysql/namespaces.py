@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from idstorm.databases.codes import mysql as codes
+from idstorm.databases.mysql import codes
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, is_stamped
 
 _MARKS = {"idstorm_mark": "left", "idstorm_kept": "kept"}

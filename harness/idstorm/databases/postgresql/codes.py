@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from idstorm.databases.base import ErrorCode
-from idstorm.databases.chain import POSTGRESQL, Found, package_of
+from idstorm.databases.chain import Found, package_of
 from idstorm.databases.uniques import guards, owned, uniques
 
+DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")  #: the packages that raise them
 PRIVILEGE = "42501"
 _UNIQUE = ("23505", "23P01")  # a unique or primary key; an exclusion constraint
 _KNOWN = {
@@ -103,7 +104,7 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
     often since there is no connection.
     """
     error = _original(found.error)
-    if package_of(error) not in POSTGRESQL and not _is_adapted(error):
+    if package_of(error) not in DRIVERS and not _is_adapted(error):
         return None
     fields, kind = _Fields.of(error), type(error).__name__
     if fields.state is None and _NOT_REACHED.search(str(error)):

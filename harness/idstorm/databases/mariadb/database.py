@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from idstorm.databases.mysql import MySQL
+from idstorm.databases.mariadb.server import MariaDBServer
+from idstorm.databases.mysql.database import MySQL
 from idstorm.record.capacity import Capacity
 
 
@@ -18,6 +19,16 @@ class MariaDB(MySQL):
     inner_tables = "innodb_sys_tables"
     sees_prepared = None
     schemes = ("mariadb",)
+    backends = ("mariadb", "mysql")
+    how_to_get = (
+        "run `docker compose up -d --wait` and set it as the README says, or "
+        "install a MariaDB server, such as the package mariadb-server-core"
+    )
+    recipe = MariaDBServer()
+    is_mariadb = True
+    sibling = "mysql"
+    names_tables = False
+    counts_late = False
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has; lost updates refused since 11.6.

@@ -13,25 +13,29 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases import outward
 from idstorm.databases.asking import ask, literal, look
 from idstorm.databases.base import Database, ErrorCode, Physical
-from idstorm.databases.bystanders import Bystanders, of_postgresql
-from idstorm.databases.census.postgresql import packed_census
+from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
-from idstorm.databases.codes import postgresql as codes
-from idstorm.databases.committing import POSTGRESQL
-from idstorm.databases.namespaces import postgresql as schemas
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
+from idstorm.databases.postgresql import codes
+from idstorm.databases.postgresql import namespaces as schemas
+from idstorm.databases.postgresql.bystanders import bystanders_of
+from idstorm.databases.postgresql.census import packed_census
+from idstorm.databases.postgresql.outward import leading_out
+from idstorm.databases.postgresql.server import PostgreSQLServer
+from idstorm.databases.postgresql.statements import STATEMENTS
 from idstorm.databases.uniques import Unique, guards
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.census import Census
+from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
+_LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
 _REFERRING = """
@@ -52,7 +56,15 @@ class PostgreSQL(Database):
     name = "postgresql"
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
-    statements = POSTGRESQL
+    backends = ("postgresql",)
+    packages: ClassVar[Mapping[str, str]] = {"psycopg": "'idstorm[postgresql]'", "psycopg2": "psycopg2-binary"}
+    raising = codes.DRIVERS
+    how_to_get = (
+        "run `docker compose up -d --wait` and set it as the README says, or pip install 'idstorm[postgresql-server]'"
+    )
+    recipe = PostgreSQLServer()
+    converts_zones = True
+    statements = STATEMENTS
     unfit: ClassVar[Mapping[str, str]] = {
         "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
     }
@@ -159,11 +171,11 @@ class PostgreSQL(Database):
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
         """Ask the catalogue."""
-        return outward.of_postgresql(connection)
+        return leading_out(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for publications of all tables, logical slots, replicas, and event triggers."""
-        return of_postgresql(connection)
+        return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
         """A schema is made, whose owner may do anything in it: the role that the URL's options set, if they do."""
@@ -199,6 +211,10 @@ class PostgreSQL(Database):
             schema, ":".join(map(str, (number, *life))), private=bool(private), database=f"{started}:{number}"
         )
 
+    def zone(self, connection: sa.Connection) -> str:
+        """https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-TIMEZONES"""
+        return str(connection.exec_driver_sql("SHOW TimeZone").scalar_one())
+
     def server(self, connection: sa.Connection) -> str:
         """Return the server's version, without what its packager adds."""
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
@@ -222,6 +238,7 @@ class PostgreSQL(Database):
             "sqlalchemy": sa.__version__,
             "started": str(connection.exec_driver_sql("SELECT pg_postmaster_start_time()").scalar_one()),
             **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
+            **Habits(ahead=_LOGGED_AHEAD).told(),
             "lock_timeout_ms": int(connection.exec_driver_sql(lock_timeout).scalar_one()),
             "sequences": {
                 row["sequencename"]: {

@@ -1,0 +1,5 @@
+"""SQLite: a file, one writer at a time."""
+
+from idstorm.databases.sqlite.database import SQLite
+
+__all__ = ["SQLite"]
