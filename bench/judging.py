@@ -15,11 +15,11 @@ from time import perf_counter
 from bench.figures import peak
 from bench.plans import plan_of
 from bench.synthetic import storm_of
+from idstorm.findings.verdict import Finding
 from idstorm.judge import judge
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Pool
-from idstorm.record.verdict import Finding
 
 CLIENTS = 64
 

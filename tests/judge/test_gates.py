@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from histories import Poll, failed, storm, told
+from idstorm.findings.gate import NAMES, parse_gate
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import CHECKS, StormReport
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.judge import REGISTRY, judge_storm
 from idstorm.record.capacity import Capacity
-from idstorm.record.gate import NAMES, parse_gate
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim
 from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
-from idstorm.record.verdict import CHECKS, StormReport
 
 INDIFFERENT = {check: Claim(Stance.MAY_BREAK) for check in CHECKS}
 

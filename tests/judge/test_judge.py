@@ -9,18 +9,18 @@ import pytest
 
 from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
 from idstorm.errors import UnreadableRun
+from idstorm.findings.gate import parse_gate
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import CHECKS, Finding, UntilBroken
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
 from idstorm.record import store
 from idstorm.record import stored as readback
-from idstorm.record.gate import parse_gate
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Target
 from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
-from idstorm.record.verdict import CHECKS, Finding, UntilBroken
 
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
 INDIFFERENT = dict.fromkeys(CHECKS, MAY_BREAK)

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from histories import REFUSED, Poll, failed, storm, told
+from idstorm.findings.matrix import Cell
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import CHECKS, StormReport, Verdict
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY
 from idstorm.judge.matrix import matrix
 from idstorm.record.capacity import Capacity
-from idstorm.record.matrix import Cell
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Generator
 from idstorm.record.store import Ending
-from idstorm.record.verdict import CHECKS, StormReport, Verdict
 
 
 def verdict(status: Status, claim: Stance, result: Result, *, named: bool = True, reason: str | None = None) -> Verdict:

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from histories import spelled_out
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge import groups
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import REGISTRY
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 from judge import naive
 from judge.worlds import FAULTS, OF_NUMBERS, Fault, World, clean_worlds, intrude, large_world
 

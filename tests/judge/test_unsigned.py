@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from histories import Poll, storm, told
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.explained import explained
 from idstorm.judge.gapless import gapless
@@ -15,7 +16,6 @@ from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
 from idstorm.record.capacity import Capacity
 from idstorm.record.keys import Codec
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from idstorm.record.outcome import EXIT_CODES
+from idstorm.findings.results import EXIT_CODES
+from idstorm.findings.verdict import CHECKS
 from idstorm.record.plan import DIALECTS
-from idstorm.record.verdict import CHECKS
 from running import Idstorm
 from servers import SERVERS, database
 

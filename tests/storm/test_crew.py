@@ -13,10 +13,10 @@ from idstorm import catalogue
 from idstorm.commands.run import Request, order_of
 from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
+from idstorm.findings.verdict import StormReport
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.plan import Fleet
-from idstorm.record.verdict import StormReport
 from idstorm.storm.fleet import storm
 from idstorm.storm.launch import Crew
 from running import eventually

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from idstorm.record.gate import Gate
+    from idstorm.findings.gate import Gate
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class GateText(_Listed, _Parsed["Gate"]):
     name = "gate"
 
     def parse(self, text: str) -> Gate:
-        from idstorm.record.gate import parse_gate
+        from idstorm.findings.gate import parse_gate
 
         return parse_gate(text)
 

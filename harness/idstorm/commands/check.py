@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.results import ExitCode, Result, exit_code, worst
+from idstorm.findings.verdict import REPORT_FORMAT, Report
 from idstorm.judge.judge import judge_run
-from idstorm.record.outcome import ExitCode, Result, exit_code, worst
 from idstorm.record.stored import open_run
-from idstorm.record.verdict import REPORT_FORMAT, Report
 
 
 @dataclass(frozen=True)

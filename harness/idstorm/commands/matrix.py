@@ -18,11 +18,11 @@ from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.databases.targets import DATABASES, Address
 from idstorm.errors import UsageError
+from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
 from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.plan import Fleet
-from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
 from idstorm.storm.launch import Crew

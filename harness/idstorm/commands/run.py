@@ -22,14 +22,14 @@ from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
+from idstorm.findings.gate import Gate
+from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.processes import require_posix
 from idstorm.quantities import check_bounds
 from idstorm.record import store
-from idstorm.record.gate import Gate
 from idstorm.record.plan import DIALECTS, Fleet
 from idstorm.record.store import Ending
-from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
 from idstorm.storm.launch import Crew

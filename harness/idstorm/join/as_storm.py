@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES
 from idstorm.errors import EnvironmentFault
+from idstorm.findings.results import Stance
 from idstorm.join.collect import Flush, Told
 from idstorm.join.keyring import Keyring, unlock
 from idstorm.join.unseen import codec_of, with_deletions
@@ -21,7 +22,7 @@ from idstorm.record.census import Census
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome, Stance
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Tape

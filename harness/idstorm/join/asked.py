@@ -16,10 +16,10 @@ from sqlalchemy.orm import Mapper
 from idstorm.databases.targets import DATABASES, database_of, with_threads
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
+from idstorm.findings.verdict import DEFAULT_HOLDS
 from idstorm.join.keyring import remember
 from idstorm.record.code import Code
 from idstorm.record.plan import Target
-from idstorm.record.verdict import DEFAULT_HOLDS
 from idstorm.scenario import Scenario
 from idstorm.scenario.claims import accepted, resolve_claims
 from idstorm.storm.rows import qualified

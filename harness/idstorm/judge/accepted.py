@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.record.code import Code
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
-from idstorm.record.verdict import Finding
 
 
 def accepted(evidence: Evidence) -> Finding:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status, settle, worst
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status, settle, worst
+from idstorm.findings.verdict import Finding, Verdict
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import Finding, Verdict
 
 _CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import CHECKS, Comparison, StormReport
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import CHECKS, Comparison, StormReport
 
 
 def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:

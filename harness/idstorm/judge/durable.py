@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import UNEXPECTED, Evidence
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Told
-from idstorm.record.verdict import Finding
 
 
 def durable(evidence: Evidence) -> Finding:

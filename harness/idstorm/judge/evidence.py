@@ -13,18 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import Bytes, History
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
-from idstorm.record.verdict import Finding
 
 WITNESSES = 24
 """How many witnesses a finding keeps."""

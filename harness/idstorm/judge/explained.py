@@ -6,10 +6,10 @@ application that nobody knew of, a generator that skips.
 
 from __future__ import annotations
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.ledger import ledger
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 
 
 def explained(evidence: Evidence) -> Finding:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.existing import strangers
 from idstorm.record.columns import Ints
 from idstorm.record.keys import Shown
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 
 def faithful(evidence: Evidence) -> Finding:

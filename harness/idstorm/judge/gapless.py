@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.ledger import ledger
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 
 
 def gapless(evidence: Evidence) -> Finding:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.record.capacity import Capacity
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 
 
 @dataclass(frozen=True)

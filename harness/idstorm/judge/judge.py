@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.gate import Gate
+from idstorm.findings.results import Result, Status, exit_code, worst
+from idstorm.findings.verdict import CHECKS, Finding, Report, StormReport, Verdict
 from idstorm.judge.accepted import accepted
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
@@ -28,9 +31,6 @@ from idstorm.judge.summary import operations
 from idstorm.judge.unique import unique
 from idstorm.judge.visible import visible
 from idstorm.record import store, stored
-from idstorm.record.gate import Gate
-from idstorm.record.outcome import Result, Status, exit_code, worst
-from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
 
 Check = Callable[[Evidence], Finding]
 
@@ -54,7 +54,7 @@ REGISTRY: dict[str, Check] = {
         headroom,
     )
 }
-"""A check is added by a file of its own, a line here, and its name in `idstorm.record.verdict`."""
+"""A check is added by a file of its own, a line here, and its name in `idstorm.findings.verdict`."""
 
 assert list(REGISTRY) == list(CHECKS)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from idstorm.record.matrix import Cell, Line, Matrix
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, StormReport, Verdict
+from idstorm.findings.matrix import Cell, Line, Matrix
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import CHECKS, StormReport, Verdict
 
 Figures = Mapping[str, Any]
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.timeline import Track, stretches, tracks
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import components
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 _KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal}
 

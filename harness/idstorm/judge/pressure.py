@@ -10,14 +10,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import NOTABLE_FAILURES, Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import Failures
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import History
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag, Told
-from idstorm.record.verdict import NOTABLE_FAILURES, Finding
 
 MIN_ACKNOWLEDGED = 200
 MIN_OVERLAP = 1.5

@@ -12,12 +12,12 @@ from itertools import zip_longest
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status, worst
+from idstorm.findings.verdict import Finding, Repeats, StormReport, UntilBroken, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.evidence import WITNESSES
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status, worst
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import Finding, Repeats, StormReport, UntilBroken, Verdict
 
 _STRONGEST = (Status.BROKEN, Status.UNKNOWN, Status.HELD, Status.NA)
 _COUNTS = ("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted")

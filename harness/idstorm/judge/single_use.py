@@ -5,10 +5,11 @@ Stricter than `unique`. Whatever keeps ids elsewhere (a log, a URL, another serv
 
 from __future__ import annotations
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import repeated, starts_of_groups
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 _UNTRIED = "nothing could have brought an id back: no row was deleted, and the server was left alone; use --deletes"
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
-from idstorm.record.verdict import Finding
 
 _ENOUGH = 30
 """Different ids from which the greatest common divisor of their distances is surely the increment."""

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Ids
 from idstorm.record.reading import Reading
-from idstorm.record.verdict import Finding
 
 MIN_ADVANCED = 10
 """Polls that have to find something new before a reader that missed nothing proves anything."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from idstorm.record.gate import Gate
+    from idstorm.findings.gate import Gate
 
 _LISTS = {
     "on": ("TARGET", "Where tests storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Default: sqlite."),
@@ -62,8 +62,8 @@ class Defaults:
 def defaults(config: pytest.Config) -> Defaults:
     """Return what is configured. Raises UsageError where that makes no sense."""
     from idstorm.errors import UsageError
+    from idstorm.findings.gate import parse_gate
     from idstorm.quantities import parse_duration
-    from idstorm.record.gate import parse_gate
 
     time, inserts = configured(config, "time"), _number(config, "inserts", None)
     if time and inserts is not None:

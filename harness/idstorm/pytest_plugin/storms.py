@@ -15,12 +15,12 @@ import pytest
 from idstorm.commands.run import Request, fleet_of, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.findings.gate import parse_gate
 from idstorm.pytest_plugin.options import configured, defaults
 from idstorm.pytest_plugin.references import found_of
 from idstorm.pytest_plugin.results import RESULTS, StormResult
 from idstorm.pytest_plugin.targets import open_target
 from idstorm.quantities import parse_duration, parse_range
-from idstorm.record.gate import parse_gate
 from idstorm.scenario import Scenario
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from idstorm.findings.results import Stance
 from idstorm.record.keys import Codec
-from idstorm.record.outcome import Stance
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
 

@@ -11,11 +11,11 @@ from typing import Any
 from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
+from idstorm.findings.gate import parse_gate
 from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
 from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
-from idstorm.record.gate import parse_gate
 from idstorm.record.history import History
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from idstorm.record.verdict import DEFAULT_HOLDS
+from idstorm.findings.verdict import DEFAULT_HOLDS
 
 
 class Claims(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result
+from idstorm.findings.verdict import CHECKS, Report, StormReport, Verdict
 from idstorm.report import gfm
 from idstorm.report.matrix import matrix_lines
 from idstorm.report.points import Point, points_of

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, Control, Report, StormReport, Verdict
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import CHECKS, Control, Report, StormReport, Verdict
 from idstorm.report.words import figure_words, gate_words, number_words, stopped, witness_words
 
 

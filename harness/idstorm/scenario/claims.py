@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from idstorm.errors import ScenarioError
-from idstorm.record.outcome import Stance
+from idstorm.findings.results import Stance
+from idstorm.findings.verdict import CHECKS, DEFAULT_HOLDS
 from idstorm.record.plan import Claim, Target
-from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
 from idstorm.scenario.conditions import Condition, When, applies, condition, specificity
 
 pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"

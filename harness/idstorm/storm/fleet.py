@@ -16,9 +16,9 @@ from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.targets import DATABASES, Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.findings.results import Stance
 from idstorm.quantities import check_bounds
 from idstorm.record import store
-from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
 from idstorm.record.stamp import Stamp
 from idstorm.record.store import Ending

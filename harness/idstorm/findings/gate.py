@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from math import isfinite
 
 from idstorm.errors import UsageError
-from idstorm.record.outcome import Result
+from idstorm.findings.results import Result
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

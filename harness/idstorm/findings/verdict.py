@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.matrix import Matrix
-from idstorm.record.outcome import Result, Stance, Status
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.matrix import Matrix
+from idstorm.findings.results import Result, Stance, Status
 
 REPORT_FORMAT = 1
 

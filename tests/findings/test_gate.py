@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idstorm.errors import UsageError
-from idstorm.record.gate import parse_gate
+from idstorm.findings.gate import parse_gate
 
 
 @pytest.mark.parametrize(
