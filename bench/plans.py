@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import Stance
-from idstorm.findings.verdict import CHECKS
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 

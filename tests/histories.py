@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import Stance
-from idstorm.findings.verdict import CHECKS, DEFAULT_HOLDS
 from idstorm.judge.evidence import Evidence
 from idstorm.record.census import Census
 from idstorm.record.code import Code
@@ -224,7 +224,7 @@ def plan(
     claims: dict[str, Claim] | None = None,
 ) -> Plan:
     """Return a plan; of `claims` those that are left out are the defaults."""
-    default = {name: Claim(Stance.HOLDS if name in DEFAULT_HOLDS else Stance.MAY_BREAK) for name in CHECKS}
+    default = {name: Claim(Stance.HOLDS if check.holds else Stance.MAY_BREAK) for name, check in CHECKS.items()}
     return Plan(
         run="20260101-000000-abcd",
         storm="thing-sqlite",

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import Stance
-from idstorm.findings.verdict import CHECKS, Report
+from idstorm.findings.verdict import Report
 from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Flush, Told
 from idstorm.judge.judge import judge_run

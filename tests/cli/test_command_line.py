@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from idstorm import __version__
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import EXIT_CODES
-from idstorm.findings.verdict import CHECKS
 from running import STRANGERS_IDS, Idstorm
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from histories import LOCKED, NOTHING, REFUSED, failed, not_deleted, storm, told
 from idstorm.findings.results import Status
-from idstorm.judge.accepted import accepted
+from idstorm.judge.checks.accepted import accepted
 from idstorm.record.code import Code
 from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag

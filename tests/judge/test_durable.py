@@ -19,7 +19,7 @@ from histories import (
     unused,
 )
 from idstorm.findings.results import Status
-from idstorm.judge.durable import durable
+from idstorm.judge.checks.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Existing
 from idstorm.record.store import Ending

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from histories import NOTHING, TEXT, UUIDS, WIDE, Operation, failed, storm, told, unknown
+from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import Finding
 from idstorm.judge import timeline
-from idstorm.judge.ordered import ordered
+from idstorm.judge.checks.ordered import ordered
 from idstorm.record.keys import Codec, codec_for
 from idstorm.record.plan import Generator
 

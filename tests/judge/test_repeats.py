@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Stance, Status
-from idstorm.findings.verdict import Finding, StormReport, UntilBroken
+from idstorm.findings.verdict import StormReport, UntilBroken
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.repeats import merge, repeats, until_broken
 from idstorm.record.plan import Claim

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
 from idstorm.findings.results import Status
-from idstorm.judge.single_use import single_use
+from idstorm.judge.checks.single_use import single_use
 from idstorm.record.keys import Existing
 from idstorm.record.store import Ending
 

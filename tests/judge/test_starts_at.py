@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from histories import COUNTER, NOTHING, UUIDS, Operation, failed, storm, told, unknown
+from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import Finding
-from idstorm.judge.starts_at import starts_at
+from idstorm.judge.checks.starts_at import starts_at
 from idstorm.record.capacity import Capacity
 from idstorm.record.keys import Burned
 from idstorm.record.plan import Generator

@@ -22,7 +22,7 @@ from histories import (
     unused,
 )
 from idstorm.findings.results import Status
-from idstorm.judge.unique import unique
+from idstorm.judge.checks.unique import unique
 from idstorm.record.keys import Burned, Codec, Existing
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from histories import COUNTER, NOTHING, STRANGER, TEXT, WIDE, Operation, Poll, deleted, failed, storm, told, unknown
+from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import Finding
-from idstorm.judge.visible import visible
+from idstorm.judge.checks.visible import visible
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import EXIT_CODES
-from idstorm.findings.verdict import CHECKS
 from idstorm.record.plan import DIALECTS
 from running import Idstorm
 from servers import SERVERS, database

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Stance, Status, settle, worst
-from idstorm.findings.verdict import Finding, Verdict
+from idstorm.findings.verdict import Verdict
 from idstorm.record.plan import Claim
 
 _CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import CHECKS, Comparison, StormReport
+from idstorm.findings.verdict import Comparison, StormReport
 
 
 def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import Finding
 from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.span import Span
 from idstorm.record.census import Census

@@ -12,9 +12,10 @@ from itertools import zip_longest
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Status, worst
-from idstorm.findings.verdict import Finding, Repeats, StormReport, UntilBroken, Verdict
+from idstorm.findings.verdict import Repeats, StormReport, UntilBroken, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.evidence import WITNESSES
 from idstorm.record.plan import Claim

@@ -6,19 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from idstorm.findings.checks import CHECKS, Figure
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Status
-from idstorm.findings.verdict import CHECKS, NOTABLE_FAILURES, Control, Report, StormReport, Verdict
+from idstorm.findings.verdict import NOTABLE_FAILURES, Control, Report, StormReport, Verdict
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
 LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there."
 
-_FIGURES_WHERE_HELD = (
-    *("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step"),
-    *("polls", "rows_left", "until"),
-)
-_EVEN_IF_ZERO = ("acknowledged", "first")
+_PLAIN = Figure("")
 _ROWS_SHOWN = 3
 _SAID = {
     "which_was_acknowledged_ms_before": "which had been acknowledged {} ms before",
@@ -46,13 +43,17 @@ def figure_words(name: str, verdict: Verdict) -> str:
     if "repetitions" in verdict.figures:
         times = verdict.figures["repetitions"]
         return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
-    shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
+    check, held = CHECKS[name], verdict.status is Status.HELD
     figures = ", ".join(
         f"{key.replace('_', ' ')} {number_words(value)}"
         for key, value in verdict.figures.items()
-        if key in shown and not isinstance(value, Mapping) and (value or key in _EVEN_IF_ZERO)
+        if not isinstance(value, Mapping) and _is_shown(check.figures.get(key, _PLAIN), value, held=held)
     )
-    return figures or (CHECKS[name] if verdict.status is Status.HELD else "")
+    return figures or (check.meaning if held else "")
+
+
+def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:
+    return (figure.where_held or not held) and bool(value or figure.even_if_zero)
 
 
 def witness_words(witness: Mapping[str, Any]) -> str:

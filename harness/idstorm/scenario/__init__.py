@@ -8,25 +8,9 @@ its essay: `idstorm list` and `idstorm show` print it.
 
 from __future__ import annotations
 
+from idstorm.findings.checks import CHECKS
 from idstorm.record.keys import Burned, Existing
-from idstorm.scenario.claims import (
-    Claims,
-    accepted,
-    breaks,
-    durable,
-    explained,
-    faithful,
-    gapless,
-    headroom,
-    holds,
-    may_break,
-    ordered,
-    pressure,
-    single_use,
-    starts_at,
-    unique,
-    visible,
-)
+from idstorm.scenario.claims import Claims, breaks, holds, may_break
 from idstorm.scenario.clients import NotYet, Place, Refused
 from idstorm.scenario.conditions import Failing
 from idstorm.scenario.row import Row
@@ -42,19 +26,14 @@ __all__ = [
     "Refused",
     "Row",
     "Scenario",
-    "accepted",
     "breaks",
-    "durable",
-    "explained",
-    "faithful",
-    "gapless",
-    "headroom",
     "holds",
     "may_break",
-    "ordered",
-    "pressure",
-    "single_use",
-    "starts_at",
-    "unique",
-    "visible",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return the name of a check, for claims: whatever `idstorm.findings.checks` has can be imported from here."""
+    if name in CHECKS:
+        return name
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,14 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from idstorm.errors import ScenarioError
+from idstorm.findings.checks import CHECKS, held_by_default, is_known, known
 from idstorm.findings.results import Stance
-from idstorm.findings.verdict import CHECKS, DEFAULT_HOLDS
 from idstorm.record.plan import Claim, Target
 from idstorm.scenario.conditions import Condition, When, applies, condition, specificity
-
-pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"
-durable, faithful, starts_at, gapless = "durable", "faithful", "starts_at", "gapless"
-explained, ordered, visible, headroom = "explained", "ordered", "visible", "headroom"
 
 
 @dataclass(frozen=True)
@@ -29,11 +25,10 @@ class Claims:
         if not self.checks:
             raise ScenarioError(f"{self.stance}() names no check")
         for check in self.checks:
-            if check not in CHECKS:
-                raise ScenarioError(
-                    f"{self.stance}() names {check!r}, which is no check; there are {', '.join(CHECKS)}"
-                )
-        if pressure in self.checks and self.stance is not Stance.HOLDS:
+            if not is_known(check):
+                there = ", ".join(one.name for one in known())
+                raise ScenarioError(f"{self.stance}() names {check!r}, which is no check; there are {there}")
+        if "pressure" in self.checks and self.stance is not Stance.HOLDS:
             raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
 
     @property
@@ -76,12 +71,13 @@ def overlap(one: Claims, other: Claims) -> bool:
 
 
 def resolve_claims(
-    claimed: Iterable[Claims], target: Target, default: Collection[str] = DEFAULT_HOLDS
+    claimed: Iterable[Claims], target: Target, default: Collection[str] | None = None
 ) -> dict[str, Claim]:
     """Return the claim about each check that counts on this target. Raises ScenarioError where two would.
 
-    `default` names the checks that hold where nothing is claimed of them.
+    `default` names the checks that hold where nothing is claimed of them; None: as the checks themselves have it.
     """
+    default = held_by_default() if default is None else default
     resolved = {check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK) for check in CHECKS}
     chosen: dict[str, Claims] = {}
     for claims in claimed:

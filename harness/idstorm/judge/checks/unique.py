@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.findings.verdict import Finding
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import lookup, repeated, starts_of_groups
 from idstorm.record.columns import Bools, Ints, Keys, join_keys
@@ -171,3 +172,19 @@ def _once_each(witnesses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
         shown = witness["stored"] if witness.get("foreign") and "stored" in witness else witness["id"]
         first.setdefault(repr(shown), witness)
     return list(first.values())
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    times = f"{first['times']} times" if "times" in first else "a foreign row's"
+    return f"{figures['duplicated']:,} ids twice or more ({first['id']}, {times})"
+
+
+CHECK = Check(
+    "unique",
+    "no id was told to two rows",
+    unique,
+    figures={"duplicated": Figure("ids")},
+    holds=True,
+    broke=_in_words,
+    place=10,
+)
