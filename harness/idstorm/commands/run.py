@@ -22,7 +22,7 @@ from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
-from idstorm.findings.gate import Gate
+from idstorm.findings.gate import Gate, check_gates
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.processes import require_posix
@@ -220,6 +220,7 @@ def orders_of(request: Request) -> list[Order]:
     found = [
         one for asked in request.scenarios for one in ([asked] if isinstance(asked, Found) else catalogue.find(asked))
     ]
+    check_gates(request.gates)  # on figures of a user's own checks, too, which the scenarios have brought
     addresses = [one if isinstance(one, Address) else targets.resolve(one) for one in request.on]
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")

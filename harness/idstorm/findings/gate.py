@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 
 from idstorm.errors import UsageError
-from idstorm.findings.checks import known
+from idstorm.findings.checks import CHECKS, known
 from idstorm.findings.results import Result
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -76,16 +76,32 @@ class GateVerdict:
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one."""
+    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one.
+
+    A figure of a check that is not known yet may be one of a user's own, whose scenario is still to be imported:
+    `check_gates` is for afterwards.
+    """
     match = _GATE.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
     figure, compare, limit = match.groups()
-    if figure not in (paths := figures()):
-        near = get_close_matches(figure, paths, n=2, cutoff=0.3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"no report has a figure {figure}{hint}")
+    check, _, rest = figure.partition(".")
+    if check in _OF_EVERY_STORM or check in CHECKS or not (rest and check.isidentifier()):
+        _require(figure)
     number = float(limit)
     if not isfinite(number):
         raise UsageError(f"{text!r} has a limit that no figure comes to: it would pass whatever happens")
     return Gate(figure, compare, number)
+
+
+def check_gates(gates: Iterable[Gate]) -> None:
+    """Raise UsageError for a gate on a figure that no report will have, now that all scenarios are imported."""
+    for gate in gates:
+        _require(gate.figure)
+
+
+def _require(figure: str) -> None:
+    if figure not in (paths := figures()):
+        near = get_close_matches(figure, paths, n=2, cutoff=0.3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"no report has a figure {figure}{hint}")
