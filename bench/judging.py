@@ -17,7 +17,7 @@ from bench.plans import plan_of
 from bench.synthetic import storm_of
 from idstorm.findings.checks import CHECKS, Check
 from idstorm.findings.finding import Finding
-from idstorm.judge import judge
+from idstorm.judge import judge, own
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Pool
@@ -32,7 +32,7 @@ def main(kind: str, operations: int) -> None:
     plan = plan_of(fleet, Pool(CLIENTS // 2), codec=codec, generator=Generator() if codec.words == 1 else None)
     plan = replace(plan, reader=codec.words == 1)
     seconds: dict[str, float] = {}
-    vars(judge)["CHECKS"] = {name: _timed(check, seconds) for name, check in CHECKS.items()}
+    vars(own)["CHECKS"] = {name: _timed(check, seconds) for name, check in CHECKS.items()}
     baseline = peak()
     storm = storm_of(plan, operations, faults=True)
     columns = peak() - baseline

@@ -83,7 +83,7 @@ def test_a_check_that_crashes_is_inconclusive_whatever_the_claim(
     def crash(_: Evidence) -> Finding:
         raise ZeroDivisionError("a bug of the check")
 
-    monkeypatch.setattr("idstorm.judge.judge.CHECKS", {**CHECKS, "gapless": replace(CHECKS["gapless"], judge=crash)})
+    monkeypatch.setattr("idstorm.judge.own.CHECKS", {**CHECKS, "gapless": replace(CHECKS["gapless"], judge=crash)})
     report = judge_storm(stored(storm(told(1), claims={**INDIFFERENT, "gapless": Claim(stance)})))
     verdict = report.verdicts["gapless"]
     assert (verdict.status, verdict.result) == (Status.UNKNOWN, Result.INCONCLUSIVE)

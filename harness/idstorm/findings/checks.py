@@ -57,7 +57,8 @@ class Check:
     broke: Callable[[Figures, Figures], str] = in_words
     """What broke, in a few words: of the figures and the first witness of a finding that is broken."""
     place: int = 1_000  #: where it stands in every report: those with a lower number come first
-    origin: str = ""  #: where a user's own check is written; empty for those of idstorm
+    origin: str = ""  #: what tells a user's own check from others of its name; empty for those of idstorm
+    file: str = ""  #: where a user's own check is written
 
     def __call__(self, evidence: Any) -> Finding:
         """Return what it finds in a storm."""
@@ -123,9 +124,13 @@ def own_check(name: str) -> Check | None:
 def register(check: Check) -> None:
     """Add a user's own check. A file that is imported again replaces its own. Raises ScenarioError for a taken name."""
     taken = _own.get(check.name)
-    if check.name in CHECKS or (taken is not None and taken.origin != check.origin):
+    if check.name in CHECKS or (taken is not None and _written(taken) != _written(check)):
         raise ScenarioError(f"there is a check {check.name!r} already: give yours another name")
     _own[check.name] = check
+
+
+def _written(check: Check) -> tuple[str, Any]:
+    return check.origin, getattr(check.judge, "__code__", None)  # which knows its line
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -29,6 +29,7 @@ class Verdict:
     witnesses: tuple[Mapping[str, Any], ...]
     named: bool = False  #: the scenario itself made the claim; False: it is the default
     crashed: bool = False  #: the check itself raised an error
+    meaning: str = ""  #: what is so where it holds, of a check that is not idstorm's own
 
     @property
     def is_witness(self) -> bool:
@@ -124,4 +125,8 @@ class Report:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""
         report = asdict(self)
         del report["folder"], report["unwritten"]
+        for storm in (*report["storms"], *report["repeats"], *report["controls"]):
+            for verdict in storm["verdicts"].values():
+                if not verdict["meaning"]:
+                    del verdict["meaning"]
         return {"format": REPORT_FORMAT, **report}

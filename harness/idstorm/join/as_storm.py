@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from idstorm.databases.base import CensusUnreadable
 from idstorm.databases.targets import DATABASES
 from idstorm.errors import EnvironmentFault
-from idstorm.findings.results import Stance
 from idstorm.join.collect import Flush, Told
 from idstorm.join.keyring import Keyring, unlock
 from idstorm.join.unseen import codec_of, with_deletions
@@ -24,6 +23,7 @@ from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
+from idstorm.record.shapes import read_as
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Tape
 
@@ -129,9 +129,7 @@ def _plan(
             sortable=about["sortable"],
         ),
         tokens=Tokens(1),
-        claims={
-            check: Claim(**{**claim, "stance": Stance(claim["stance"])}) for check, claim in about["claims"].items()
-        },
+        claims={check: read_as(Claim, claim) for check, claim in about["claims"].items()},
         joined=True,
         not_judged=not_judged,
         notes=tuple(notes),

@@ -13,8 +13,8 @@ from idstorm.record.plan import Claim
 _CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")
 
 
-def judge_claim(claim: Claim, finding: Finding) -> Verdict:
-    """Return what a finding means for a claim."""
+def judge_claim(claim: Claim, finding: Finding, meaning: str = "") -> Verdict:
+    """Return what a finding means for a claim; `meaning` is that of a check which is not idstorm's own."""
     return Verdict(
         status=finding.status,
         claim=claim.stance,
@@ -25,6 +25,7 @@ def judge_claim(claim: Claim, finding: Finding) -> Verdict:
         witnesses=finding.witnesses,
         named=claim.named,
         crashed=finding.crashed,
+        meaning=meaning,
     )
 
 

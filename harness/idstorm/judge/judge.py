@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idstorm.errors import UnreadableRun
-from idstorm.findings.checks import CHECKS, Check
+from idstorm.errors import UnreadableRun, show_users_error
+from idstorm.findings.checks import Check
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import Gate
 from idstorm.findings.results import Result, Status, exit_code, worst
@@ -18,6 +18,7 @@ from idstorm.judge.control import control
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.gates import judge_gates
 from idstorm.judge.matrix import matrix
+from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
 from idstorm.record import store, stored
@@ -96,9 +97,10 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
         evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending, storm.origins)
         figures = operations(evidence)
         verdicts = {
-            name: judge_claim(plan.claims[name], _find(check, evidence))
-            for name, check in CHECKS.items()
-            if name in plan.claims  # an older plan does not know of newer checks, and is judged as it was
+            check.name: judge_claim(
+                plan.claims[check.name], _find(check, evidence), check.meaning if check.origin else ""
+            )
+            for check in checks_of(plan.claims)
         }
     stopped = judge_gates(gates, figures, verdicts) if verdicts else ()
     return StormReport(
@@ -122,8 +124,9 @@ def _find(check: Check, evidence: Evidence) -> Finding:
         return Finding(Status.NA, reason=evidence.plan.not_judged[check.name])
     try:
         return check(evidence)
-    except Exception:
-        return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
+    except Exception as error:
+        shown = show_users_error(error) if check.origin else traceback.format_exc()
+        return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{shown}", crashed=True)
 
 
 def _target(storm: stored.StoredStorm) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from idstorm.findings.checks import CHECKS, in_order
+from idstorm.findings.checks import CHECKS, in_order, in_words
 from idstorm.findings.matrix import Cell, Line, Matrix
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import StormReport, Verdict
@@ -50,7 +50,7 @@ def _cell(storm: StormReport | None, check: str | None) -> Cell:
 def _seen(check: str, verdict: Verdict) -> str:
     match verdict.status:
         case Status.BROKEN:
-            return CHECKS[check].broke(verdict.figures, verdict.witnesses[0])
+            return (CHECKS[check].broke if check in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
         case Status.HELD:
             return "held"
         case _:

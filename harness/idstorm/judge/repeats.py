@@ -73,6 +73,7 @@ def repeats(storms: Sequence[StormReport]) -> Repeats:
         check: judge_claim(
             Claim(verdict.claim, verdict.why, verdict.named),
             merge({number: _finding(storm.verdicts[check]) for number, storm in judged.items()}),
+            verdict.meaning,
         )
         for check, verdict in first.verdicts.items()
     }

@@ -128,6 +128,14 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     )
 
 
+def read_plan(run: Run, storm: Mapping[str, str]) -> Plan | None:
+    """Return the plan of one storm; None where it never came to one. Raises UnreadableRun, OSError."""
+    folder = run.folder / storm["name"]
+    if os.path.lexists(folder):
+        refuse_strange(folder)
+    return _plan(folder / "plan.json", run, storm["name"])
+
+
 def _was_stormed(folder: Path, ending: Ending) -> bool:
     """Whether there is something to judge. Raises UnreadableRun where that was there once."""
     if (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape")):

@@ -15,7 +15,6 @@ MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", R
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
 LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there."
 
-_PLAIN = Figure("")
 _ROWS_SHOWN = 3
 _SAID = {
     "which_was_acknowledged_ms_before": "which had been acknowledged {} ms before",
@@ -43,13 +42,19 @@ def figure_words(name: str, verdict: Verdict) -> str:
     if "repetitions" in verdict.figures:
         times = verdict.figures["repetitions"]
         return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
-    check, held = CHECKS[name], verdict.status is Status.HELD
+    held, known = verdict.status is Status.HELD, {} if verdict.meaning else CHECKS[name].figures
+    unknown = Figure("", where_held=bool(verdict.meaning))
     figures = ", ".join(
         f"{key.replace('_', ' ')} {number_words(value)}"
         for key, value in verdict.figures.items()
-        if not isinstance(value, Mapping) and _is_shown(check.figures.get(key, _PLAIN), value, held=held)
+        if not isinstance(value, Mapping) and _is_shown(known.get(key, unknown), value, held=held)
     )
-    return figures or (check.meaning if held else "")
+    return figures or (meaning_words(name, verdict) if held else "")
+
+
+def meaning_words(name: str, verdict: Verdict) -> str:
+    """Return what is so where a check holds, in a sentence."""
+    return verdict.meaning or CHECKS[name].meaning
 
 
 def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:

@@ -9,10 +9,13 @@ its essay: `idstorm list` and `idstorm show` print it.
 from __future__ import annotations
 
 from idstorm.findings.checks import CHECKS
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.record.keys import Burned, Existing
 from idstorm.scenario.claims import Claims, breaks, holds, may_break
 from idstorm.scenario.clients import NotYet, Place, Refused
 from idstorm.scenario.conditions import Failing
+from idstorm.scenario.own import check
 from idstorm.scenario.row import Row
 from idstorm.scenario.scenario import Scenario
 
@@ -21,12 +24,15 @@ __all__ = [
     "Claims",
     "Existing",
     "Failing",
+    "Finding",
     "NotYet",
     "Place",
     "Refused",
     "Row",
     "Scenario",
+    "Status",
     "breaks",
+    "check",
     "holds",
     "may_break",
 ]

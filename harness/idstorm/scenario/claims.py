@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from idstorm.errors import ScenarioError
-from idstorm.findings.checks import CHECKS, held_by_default, is_known, known
+from idstorm.findings.checks import CHECKS, Check, held_by_default, in_order, is_known, known, own_check
 from idstorm.findings.results import Stance
 from idstorm.record.plan import Claim, Target
 from idstorm.scenario.conditions import Condition, When, applies, condition, specificity
+from idstorm.scenario.own import described
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Claims:
     """What is claimed of some checks, and where. Made by `holds`, `may_break` and `breaks`."""
 
     stance: Stance
-    checks: tuple[str, ...]
+    checks: tuple[str, ...]  #: their names
     why: str
     when: Condition
 
@@ -41,11 +42,12 @@ class Claims:
         return applies(self.when, target)
 
 
-def _claims(stance: Stance, checks: tuple[str, ...], why: str, when: When | None) -> Claims:
-    return Claims(stance, checks, why, condition(when))
+def _claims(stance: Stance, checks: tuple[str | Check, ...], why: str, when: When | None) -> Claims:
+    names = tuple(check.name if isinstance(check, Check) else check for check in checks)
+    return Claims(stance, names, why, condition(when))
 
 
-def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
+def holds(*checks: str | Check, why: str = "", when: When | None = None) -> Claims:
     """Claim that these checks hold: where one is broken, the storm fails.
 
     `when` limits a claim to targets with any of these capabilities or dialects, or whose facts satisfy a predicate.
@@ -53,12 +55,12 @@ def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
     return _claims(Stance.HOLDS, checks, why, when)
 
 
-def may_break(*checks: str, why: str, when: When | None = None) -> Claims:
+def may_break(*checks: str | Check, why: str, when: When | None = None) -> Claims:
     """Claim that these checks may break, lawfully: shown, and passed either way."""
     return _claims(Stance.MAY_BREAK, checks, why, when)
 
 
-def breaks(*checks: str, why: str, when: When | None = None) -> Claims:
+def breaks(*checks: str | Check, why: str, when: When | None = None) -> Claims:
     """Claim that these checks break under pressure: passed with a witness, inconclusive without."""
     return _claims(Stance.BREAKS, checks, why, when)
 
@@ -78,7 +80,12 @@ def resolve_claims(
     `default` names the checks that hold where nothing is claimed of them; None: as the checks themselves have it.
     """
     default = held_by_default() if default is None else default
-    resolved = {check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK) for check in CHECKS}
+    claimed = tuple(claimed)
+    named = {check: described(own_check(check)) for claims in claimed for check in claims.checks}
+    resolved = {
+        check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK, own=named.get(check))
+        for check in in_order([*CHECKS, *named])
+    }
     chosen: dict[str, Claims] = {}
     for claims in claimed:
         for check in claims.checks if claims.applies(target) else ():
@@ -87,5 +94,5 @@ def resolve_claims(
                 raise ScenarioError(f"two equally specific claims about {check} apply to {target.dialect}")
             if rival is None or rival.specificity < claims.specificity:
                 chosen[check] = claims
-                resolved[check] = Claim(claims.stance, claims.why, named=True)
+                resolved[check] = Claim(claims.stance, claims.why, named=True, own=named[check])
     return resolved
