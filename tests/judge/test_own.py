@@ -11,6 +11,7 @@ import pytest
 
 from histories import storm, told
 from idstorm.findings import checks
+from idstorm.findings.checks import in_words
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Result, Stance, Status
 from idstorm.findings.verdict import Verdict
@@ -18,6 +19,7 @@ from idstorm.judge.evidence import WITNESSES
 from idstorm.judge.judge import judge_storm
 from idstorm.record.plan import Claim
 from idstorm.record.stored import StoredStorm
+from idstorm.report.words import witness_words
 from idstorm.scenario import check
 from idstorm.scenario.own import described
 
@@ -49,6 +51,10 @@ def judged(claim: Claim) -> Verdict:
         (lambda _: True, "small has to return a Finding, and returned True"),
         (lambda _: Finding(Status.HELD, {"little": 1}), "small has found a figure 'little'"),
         (lambda _: Finding(Status.BROKEN), "small is broken without a witness"),
+        (lambda _: Finding(Status.BROKEN, witnesses=(7,)), "each witness of small has to be a dict"),  # type: ignore[arg-type]
+        (lambda _: Finding(Status.HELD, {"large": "many"}), "the figure 'large' of small has to be a number"),
+        (lambda _: Finding(Status.HELD, {"large": {"id": 1}}), "the figure 'large' of small has to be a number"),
+        (lambda _: Finding(Status.HELD, {"large": float("nan")}), "the figure 'large' of small has to be a number"),
     ],
 )
 def test_one_that_does_not_do_what_a_check_does_is_unknown_whatever_the_claim(
@@ -72,6 +78,7 @@ def test_without_its_code_or_with_that_of_another_it_is_unknown() -> None:
     claim = claim_of(lambda _: Finding(Status.HELD))
     assert judged(claim).status is Status.HELD
     assert claim.own is not None
+    assert judged(replace(claim, own=replace(claim.own, meaning="", origin="elsewhere:small"))).meaning
     verdict = judged(replace(claim, own=replace(claim.own, origin="elsewhere:small")))
     assert (verdict.status, verdict.meaning) == (Status.UNKNOWN, "every id is small")
     assert "its code is not here" in str(verdict.reason)
@@ -81,3 +88,18 @@ def test_a_check_that_only_a_newer_idstorm_has_is_not_left_out() -> None:
     verdict = judged(Claim(Stance.HOLDS, named=True))
     assert (verdict.status, verdict.result) == (Status.UNKNOWN, Result.INCONCLUSIVE)
     assert "this idstorm knows no such check" in str(verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("witness", "words"),
+    [
+        ({}, "2 large"),
+        ({"token": 9, "id": 7}, "2 large (id 7)"),
+        ({"from": "here"}, "2 large (from here)"),
+        ({"rows": [{"id": 1}]}, "2 large (rows [{'id': 1}])"),
+    ],
+)
+def test_whatever_a_witness_says_has_words(witness: dict[str, Any], words: str) -> None:
+    verdict = judged(claim_of(lambda _: Finding(Status.BROKEN, {"large": 2}, (witness,))))
+    assert in_words(verdict.figures, verdict.witnesses[0]) == words
+    assert isinstance(witness_words(verdict.witnesses[0]), str)

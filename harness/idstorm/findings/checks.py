@@ -34,13 +34,14 @@ class Figure:
 
 
 def in_words(figures: Figures, first: Figures) -> str:
-    """Return what broke as figures that are not zero, and the first thing that the first witness says."""
+    """Return what broke as figures that are not zero, and the id of the first witness, or what it says first."""
     counts = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in figures.items()
         if isinstance(value, int | float) and value
     )
-    return f"{counts} ({' '.join(map(str, next(iter(first.items()))))})".lstrip()
+    said = "id" if "id" in first else next(iter(first), None)
+    return (counts if said is None else f"{counts} ({said} {first[said]})").strip()
 
 
 @dataclass(frozen=True)

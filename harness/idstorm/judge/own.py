@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ def _other(name: str, claim: Claim) -> Check:
         return replace(here, judge=partial(_sound, here))
     reason = f"its code is not here: {claim.own.file} was not found at or below the current directory"
     absent = Finding(Status.UNKNOWN, reason=reason)
-    return Check(name, claim.own.meaning, lambda _: absent, origin=claim.own.origin)
+    meaning = claim.own.meaning or "a check of a user's own"  # in a damaged plan, it may be empty
+    return Check(name, meaning, lambda _: absent, origin=claim.own.origin)
 
 
 def _sound(check: Check, evidence: Evidence) -> Finding:
@@ -46,12 +48,16 @@ def _sound(check: Check, evidence: Evidence) -> Finding:
     found = check.judge(evidence)
     if not isinstance(found, Finding):
         raise ScenarioError(f"{check.name} has to return a Finding, and returned {found!r}")
-    for name in found.figures:
+    figures = {name: _plain(value) for name, value in found.figures.items()}
+    for name, value in figures.items():
         if name not in check.figures:
             raise ScenarioError(f"{check.name} has found a figure {name!r}: declare it with its unit, after figures=")
+        if not isinstance(value, int | float) or not isfinite(value):
+            raise ScenarioError(f"the figure {name!r} of {check.name} has to be a number, not {value!r}")
+    if not all(isinstance(witness, Mapping) for witness in found.witnesses):
+        raise ScenarioError(f"each witness of {check.name} has to be a dict, such as evidence.describe(row) returns")
     if found.status is Status.BROKEN and not found.witnesses:
         raise ScenarioError(f"{check.name} is broken without a witness: add a row that shows it")
-    figures = {name: _plain(value) for name, value in found.figures.items()}
     witnesses = tuple(_plain(witness) for witness in found.witnesses[:WITNESSES])
     return Finding(Status(found.status), figures, witnesses, None if found.reason is None else str(found.reason))
 

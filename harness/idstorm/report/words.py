@@ -65,7 +65,7 @@ def witness_words(witness: Mapping[str, Any]) -> str:
     """Return a witness in a line."""
     parts = []
     for key, value in witness.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if isinstance(value, list) and value and all(map(_names_a_row, value)):
             origins = [row.get("from") for row in value]
             rows = (_row(row, alone=origins.count(row.get("from")) == 1) for row in value[:_ROWS_SHOWN])
             parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
@@ -141,6 +141,10 @@ def visible(text: str) -> str:
     What is left are the characters that XML allows, tabs and newlines among them.
     """
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def _names_a_row(value: object) -> bool:
+    return isinstance(value, Mapping) and {"client", "operation"} <= value.keys()
 
 
 def _row(row: Mapping[str, Any], *, alone: bool) -> str:
