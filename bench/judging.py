@@ -15,11 +15,12 @@ from time import perf_counter
 from bench.figures import peak
 from bench.plans import plan_of
 from bench.synthetic import storm_of
-from idstorm.judge import judge
+from idstorm.findings.checks import CHECKS, Check
+from idstorm.findings.finding import Finding
+from idstorm.judge import judge, own
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Pool
-from idstorm.record.verdict import Finding
 
 CLIENTS = 64
 
@@ -31,8 +32,7 @@ def main(kind: str, operations: int) -> None:
     plan = plan_of(fleet, Pool(CLIENTS // 2), codec=codec, generator=Generator() if codec.words == 1 else None)
     plan = replace(plan, reader=codec.words == 1)
     seconds: dict[str, float] = {}
-    for name, check in list(judge.REGISTRY.items()):
-        judge.REGISTRY[name] = _timed(name, check, seconds)
+    vars(own)["CHECKS"] = {name: _timed(check, seconds) for name, check in CHECKS.items()}
     baseline = peak()
     storm = storm_of(plan, operations, faults=True)
     columns = peak() - baseline
@@ -48,14 +48,14 @@ def main(kind: str, operations: int) -> None:
     print(json.dumps({"seconds": whole, "checks": seconds, "bytes": memory, "found": found}))
 
 
-def _timed(name: str, check: judge.Check, seconds: dict[str, float]) -> judge.Check:
+def _timed(check: Check, seconds: dict[str, float]) -> Check:
     def timed(evidence: Evidence) -> Finding:
         begun = perf_counter()
         finding = check(evidence)
-        seconds[name] = perf_counter() - begun
+        seconds[check.name] = perf_counter() - begun
         return finding
 
-    return timed
+    return replace(check, judge=timed)
 
 
 if __name__ == "__main__":

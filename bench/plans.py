@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.results import Stance
 from idstorm.record.keys import Codec
-from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
-from idstorm.record.verdict import CHECKS
 
 
 def plan_of(fleet: Fleet, pool: Pool, *, codec: Codec, generator: Generator | None) -> Plan:

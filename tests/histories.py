@@ -16,18 +16,19 @@ from typing import Any, Literal
 
 import numpy as np
 
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.results import Stance
 from idstorm.judge.evidence import Evidence
 from idstorm.record.census import Census
 from idstorm.record.code import Code
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.history import History
 from idstorm.record.keys import Burned, Codec, Existing
-from idstorm.record.outcome import Outcome, Stance
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.reading import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
-from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
 
 DEFAULT = -1
 """A moment that is not given."""
@@ -223,7 +224,7 @@ def plan(
     claims: dict[str, Claim] | None = None,
 ) -> Plan:
     """Return a plan; of `claims` those that are left out are the defaults."""
-    default = {name: Claim(Stance.HOLDS if name in DEFAULT_HOLDS else Stance.MAY_BREAK) for name in CHECKS}
+    default = {name: Claim(Stance.HOLDS if check.holds else Stance.MAY_BREAK) for name, check in CHECKS.items()}
     return Plan(
         run="20260101-000000-abcd",
         storm="thing-sqlite",

@@ -8,14 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.results import Stance
+from idstorm.findings.verdict import Report
 from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Flush, Told
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.code import Code
-from idstorm.record.outcome import Outcome, Stance
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import CHECKS, Report
 
 TARGET = {"name": "sqlite", "dialect": "sqlite", "driver": "pysqlite", "server": "3", "url": "", "capabilities": []}
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status, exit_code, settle, worst
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status, exit_code, settle, worst
+from idstorm.findings.verdict import Report, StormReport, Verdict
 
 WITNESSES = ({"told": 105, "stored": 104, "client": 0}, {"told": 107, "stored": 106, "client": 3})
 

@@ -98,7 +98,7 @@ class Argument:
 
 def function_of(name: str) -> str:
     """Return `module.function`, or `module.Class.method`, of mutmut's name for a mutant."""
-    function = name.removeprefix("idstorm.judge.").partition("__mutmut_")[0]
+    function = name.removeprefix("idstorm.judge.").removeprefix("checks.").partition("__mutmut_")[0]
     return function.replace(".x_", ".").replace(".xǁ", ".").replace("ǁ", ".")
 
 
@@ -116,7 +116,8 @@ def prepare(folder: Path, modules: Sequence[str]) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
     shutil.copy(ROOT / "README.md", folder)
     (folder / "conftest.py").write_text(CONFTEST)
-    chosen = ", ".join(f'"src/idstorm/judge/{module}.py"' for module in modules or ["*"])
+    places = product(("", "checks/"), modules or ["*"])
+    chosen = ", ".join(f'"src/idstorm/judge/{place}{module}.py"' for place, module in places)
     (folder / "pyproject.toml").write_text(CONFIGURATION.format(modules=chosen))
 
 

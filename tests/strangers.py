@@ -16,7 +16,7 @@ from rich.console import Console
 
 from idstorm.commands.check import check
 from idstorm.errors import UnreadableRun
-from idstorm.record.verdict import Report
+from idstorm.findings.verdict import Report
 from idstorm.report import terminal
 from idstorm.report.github import workflow_commands
 from idstorm.report.junit import junit

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from idstorm.cli.run import run
 from idstorm.errors import UsageError
+from idstorm.findings.gate import parse_gate
 from idstorm.options import OPTIONS, Option, StormOptions, check_bounds, options_of, words_of
-from idstorm.record.gate import parse_gate
 
 WORDS = st.text("abcdefgh_ '\"=%", min_size=1, max_size=8)
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -7,7 +7,7 @@
     └── EnvironmentFault      the surroundings do not allow it: out of reach, read-only, full
         └── UnreadableRun     a stored run that is truncated, foreign or newer than this idstorm
 
-Each message is one sentence for the person who typed the command. `idstorm.record.outcome` has their exit codes.
+Each message is one sentence for the person who typed the command. `idstorm.findings.results` has their exit codes.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from idstorm.errors import UsageError
 from idstorm.quantities import parse_duration, parse_range, parse_rate
 
 if TYPE_CHECKING:
-    from idstorm.record.gate import Gate
+    from idstorm.findings.gate import Gate
 
 DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of inserts
 
@@ -110,7 +110,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _gate(text: str) -> Gate:
-    from idstorm.record.gate import parse_gate
+    from idstorm.findings.gate import parse_gate
 
     return parse_gate(text)
 

@@ -12,7 +12,7 @@ from junitparser import JUnitXml
 
 from idstorm.commands.check import Checked, check_all
 from idstorm.errors import UnreadableRun
-from idstorm.record.verdict import Report
+from idstorm.findings.verdict import Report
 from judged import BROKEN, HELD, UNKNOWN, report, storm
 from running import STRANGERS_IDS, Idstorm
 

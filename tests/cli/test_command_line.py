@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from idstorm import __version__
-from idstorm.record.outcome import EXIT_CODES
-from idstorm.record.verdict import CHECKS
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.results import EXIT_CODES
 from running import STRANGERS_IDS, Idstorm
 
 

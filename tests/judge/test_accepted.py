@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from histories import LOCKED, NOTHING, REFUSED, failed, not_deleted, storm, told
-from idstorm.judge.accepted import accepted
+from idstorm.findings.results import Status
+from idstorm.judge.checks.accepted import accepted
 from idstorm.record.code import Code
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import StormReport, Verdict
 from idstorm.judge.compare import compare
-from idstorm.record.outcome import Result, Stance, Status
-from idstorm.record.verdict import StormReport, Verdict
 
 OPERATIONS: dict[str, Any] = {
     "per_second": 10.0,

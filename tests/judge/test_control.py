@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Control, StormReport, Verdict
 from idstorm.judge import judge as judging
 from idstorm.judge.control import control
 from idstorm.record import store
 from idstorm.record import stored as readback
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Control, StormReport, Verdict
 from idstorm.report.junit import junit
 from idstorm.report.markdown import markdown
 from idstorm.report.terminal import complaints

@@ -18,10 +18,10 @@ from histories import (
     unknown,
     unused,
 )
-from idstorm.judge.durable import durable
+from idstorm.findings.results import Status
+from idstorm.judge.checks.durable import durable
 from idstorm.judge.evidence import Evidence
 from idstorm.record.keys import Existing
-from idstorm.record.outcome import Status
 from idstorm.record.store import Ending
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from histories import NOTHING, UUIDS, failed, storm, told, unknown
+from idstorm.findings.results import Status
+from idstorm.judge.checks.explained import explained
+from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.explained import explained
-from idstorm.judge.gapless import gapless
 from idstorm.record.capacity import Capacity
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Fleet, Generator, Pool, Target
 from idstorm.record.store import Ending
 

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from histories import INTEGER, NOTHING, STRANGER, TEXT, UUIDS, WIDE, deleted, failed, storm, told, unknown, unused
+from idstorm.findings.results import Status
+from idstorm.judge.checks.faithful import faithful
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.faithful import faithful
 from idstorm.record.keys import Codec, Existing
-from idstorm.record.outcome import Status
 from idstorm.record.store import Ending
 
 

@@ -21,10 +21,10 @@ from histories import (
     unknown,
     unused,
 )
+from idstorm.findings.results import Status
+from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.gapless import gapless
 from idstorm.record.keys import Burned, Codec, Existing
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
 

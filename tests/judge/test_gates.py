@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from histories import Poll, failed, storm, told
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.gate import figures, parse_gate
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import StormReport
 from idstorm.judge.claims import judge_claim
-from idstorm.judge.judge import REGISTRY, judge_storm
+from idstorm.judge.judge import judge_storm
 from idstorm.record.capacity import Capacity
-from idstorm.record.gate import NAMES, parse_gate
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim
 from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
-from idstorm.record.verdict import CHECKS, StormReport
 
 INDIFFERENT = {check: Claim(Stance.MAY_BREAK) for check in CHECKS}
 
@@ -98,7 +99,7 @@ def test_every_number_of_a_report_can_be_a_gate() -> None:
     for check, verdict in report.verdicts.items():
         found |= paths(verdict.figures, check)
     many = storm(*map(told, range(1, 60)))
-    found |= paths(judge_claim(Claim(Stance.HOLDS), REGISTRY["starts_at"](many)).figures, "starts_at")
-    assert found <= set(NAMES)
-    unseen = {name for name in NAMES if name not in found and ".ledger." not in name and name != "errors.total"}
+    found |= paths(judge_claim(Claim(Stance.HOLDS), CHECKS["starts_at"](many)).figures, "starts_at")
+    assert found <= set(figures())
+    unseen = {name for name in figures() if name not in found and ".ledger." not in name and name != "errors.total"}
     assert unseen == set()

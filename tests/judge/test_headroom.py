@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from histories import UUIDS, failed, storm, told
+from idstorm.findings.results import Status
+from idstorm.judge.checks.headroom import headroom
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.headroom import headroom
 from idstorm.record.capacity import Capacity, Reference
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
 

@@ -9,18 +9,20 @@ import pytest
 
 from histories import LOCKED, NOTHING, UUIDS, failed, storm, told, unknown
 from idstorm.errors import UnreadableRun
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.finding import Finding
+from idstorm.findings.gate import parse_gate
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import UntilBroken
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.judge import REGISTRY, judge_run, judge_storm
+from idstorm.judge.judge import judge_run, judge_storm
 from idstorm.record import store
 from idstorm.record import stored as readback
-from idstorm.record.gate import parse_gate
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Target
 from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
-from idstorm.record.verdict import CHECKS, Finding, UntilBroken
 
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
 INDIFFERENT = dict.fromkeys(CHECKS, MAY_BREAK)
@@ -81,7 +83,7 @@ def test_a_check_that_crashes_is_inconclusive_whatever_the_claim(
     def crash(_: Evidence) -> Finding:
         raise ZeroDivisionError("a bug of the check")
 
-    monkeypatch.setitem(REGISTRY, "gapless", crash)
+    monkeypatch.setattr("idstorm.judge.own.CHECKS", {**CHECKS, "gapless": replace(CHECKS["gapless"], judge=crash)})
     report = judge_storm(stored(storm(told(1), claims={**INDIFFERENT, "gapless": Claim(stance)})))
     verdict = report.verdicts["gapless"]
     assert (verdict.status, verdict.result) == (Status.UNKNOWN, Result.INCONCLUSIVE)

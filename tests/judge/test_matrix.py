@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from histories import REFUSED, Poll, failed, storm, told
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.matrix import Cell
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import StormReport, Verdict
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.judge import REGISTRY
 from idstorm.judge.matrix import matrix
 from idstorm.record.capacity import Capacity
-from idstorm.record.matrix import Cell
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim, Generator
 from idstorm.record.store import Ending
-from idstorm.record.verdict import CHECKS, StormReport, Verdict
 
 
 def verdict(status: Status, claim: Stance, result: Result, *, named: bool = True, reason: str | None = None) -> Verdict:
@@ -118,7 +118,7 @@ ALSO_BROKEN = [
 
 @pytest.mark.parametrize(("check", "evidence", "words"), ALSO_BROKEN)
 def test_all_that_broke_is_told_and_nothing_that_is_not_known(check: str, evidence: Evidence, words: str) -> None:
-    judged = judge_claim(Claim(Stance.BREAKS, named=True), REGISTRY[check](evidence))
+    judged = judge_claim(Claim(Stance.BREAKS, named=True), CHECKS[check](evidence))
     (line,) = matrix([report("sqlite", "one", None, **{check: judged})]).lines
     assert line.cells[0].seen == words
 
@@ -126,12 +126,12 @@ def test_all_that_broke_is_told_and_nothing_that_is_not_known(check: str, eviden
 @pytest.mark.parametrize("check", BROKEN)
 def test_what_broke_is_told_with_its_count_and_a_witness(check: str) -> None:
     evidence, words = BROKEN[check]
-    judged = judge_claim(Claim(Stance.BREAKS, named=True), REGISTRY[check](evidence))
+    judged = judge_claim(Claim(Stance.BREAKS, named=True), CHECKS[check](evidence))
     (line,) = matrix([report("sqlite", "one", None, **{check: judged})]).lines
     assert line.cells == (Cell(Stance.BREAKS, Status.BROKEN, Result.PASSED, words),)
 
 
 def test_an_id_of_a_foreign_row_is_a_witness_as_well() -> None:
-    judged = judge_claim(Claim(Stance.HOLDS, named=True), REGISTRY["unique"](storm(told(5), before=[5])))
+    judged = judge_claim(Claim(Stance.HOLDS, named=True), CHECKS["unique"](storm(told(5), before=[5])))
     (line,) = matrix([report("sqlite", "one", unique=judged)]).lines
     assert line.cells[0].seen == "1 ids twice or more (5, a foreign row's)"

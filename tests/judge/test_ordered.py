@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from histories import NOTHING, TEXT, UUIDS, WIDE, Operation, failed, storm, told, unknown
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge import timeline
-from idstorm.judge.ordered import ordered
+from idstorm.judge.checks.ordered import ordered
 from idstorm.record.keys import Codec, codec_for
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
-from idstorm.record.verdict import Finding
 
 
 def figures(*operations: Operation, **more: Any) -> tuple[int, int, int]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from histories import NOTHING, REFUSED, Operation, deleted, failed, storm, told, unknown
+from idstorm.findings.results import Status
 from idstorm.judge import timeline
-from idstorm.judge.pressure import overlap, pressure
+from idstorm.judge.checks.pressure import overlap, pressure
 from idstorm.record.code import Code
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Fleet
 from idstorm.record.store import Ending
 from idstorm.record.tape import Flag

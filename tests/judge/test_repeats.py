@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.finding import Finding
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import StormReport, UntilBroken
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.repeats import merge, repeats, until_broken
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import Finding, StormReport, UntilBroken
 
 HELD, BROKEN, UNKNOWN, NA = Status.HELD, Status.BROKEN, Status.UNKNOWN, Status.NA
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)

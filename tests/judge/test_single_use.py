@@ -3,9 +3,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
-from idstorm.judge.single_use import single_use
+from idstorm.findings.results import Status
+from idstorm.judge.checks.single_use import single_use
 from idstorm.record.keys import Existing
-from idstorm.record.outcome import Status
 from idstorm.record.store import Ending
 
 GONE = (told(77, client=1), deleted(0))

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from histories import spelled_out
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge import groups
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.judge import REGISTRY
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 from judge import naive
 from judge.worlds import FAULTS, OF_NUMBERS, Fault, World, clean_worlds, intrude, large_world
 
@@ -35,7 +35,7 @@ def _small_pieces() -> Iterator[None]:
 
 def found(evidence: Evidence) -> dict[str, Finding]:
     """Return what each check finds."""
-    return {name: check(evidence) for name, check in REGISTRY.items()}
+    return {name: check(evidence) for name, check in CHECKS.items()}
 
 
 def expected(world: World) -> dict[str, dict[str, Any]]:

@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 
 from histories import COUNTER, NOTHING, UUIDS, Operation, failed, storm, told, unknown
-from idstorm.judge.starts_at import starts_at
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
+from idstorm.judge.checks.starts_at import starts_at
 from idstorm.record.capacity import Capacity
 from idstorm.record.keys import Burned
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
-from idstorm.record.verdict import Finding
 
 
 def judged(ids: Iterable[int], *more: Operation, start: int = 100, increment: int = 1, **also: Any) -> Finding:

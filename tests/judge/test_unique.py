@@ -21,9 +21,9 @@ from histories import (
     unknown,
     unused,
 )
-from idstorm.judge.unique import unique
+from idstorm.findings.results import Status
+from idstorm.judge.checks.unique import unique
 from idstorm.record.keys import Burned, Codec, Existing
-from idstorm.record.outcome import Status
 
 
 def test_different_ids_hold() -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from histories import Poll, storm, told
+from idstorm.findings.results import Status
+from idstorm.judge.checks.explained import explained
+from idstorm.judge.checks.gapless import gapless
+from idstorm.judge.checks.headroom import headroom
+from idstorm.judge.checks.ordered import ordered
+from idstorm.judge.checks.starts_at import starts_at
+from idstorm.judge.checks.unique import unique
+from idstorm.judge.checks.visible import visible
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.explained import explained
-from idstorm.judge.gapless import gapless
-from idstorm.judge.headroom import headroom
-from idstorm.judge.ordered import ordered
-from idstorm.judge.starts_at import starts_at
-from idstorm.judge.unique import unique
-from idstorm.judge.visible import visible
 from idstorm.record.capacity import Capacity
 from idstorm.record.keys import Codec
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from histories import COUNTER, NOTHING, STRANGER, TEXT, WIDE, Operation, Poll, deleted, failed, storm, told, unknown
-from idstorm.judge.visible import visible
-from idstorm.record.outcome import Status
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
+from idstorm.judge.checks.visible import visible
 from idstorm.record.plan import Generator
 from idstorm.record.store import Ending
-from idstorm.record.verdict import Finding
 
 INSERTS = [told(id_, client=id_ % 2) for id_ in range(1, 13)]  # row r has the id r + 1, and ends at 10 r + 16
 COMMON = {"token", "id", "client", "operation", "outcome"}  # what every row is described by

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
-from idstorm.judge.durable import durable
+from idstorm.findings.results import Status
+from idstorm.judge.checks.durable import durable
+from idstorm.judge.checks.faithful import faithful
+from idstorm.judge.checks.unique import unique
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.faithful import faithful
-from idstorm.judge.unique import unique
-from idstorm.record.outcome import Status
 
 
 def faults(evidence: Evidence) -> dict[str, int]:

@@ -10,9 +10,9 @@ import pytest
 from mutants import ROOT, Argument, Survivor, arguments, unargued
 
 STEP = Survivor(
-    "idstorm.judge.headroom.x__burned__mutmut_7",
-    "--- src/idstorm/judge/headroom.py\n"
-    "+++ src/idstorm/judge/headroom.py\n"
+    "idstorm.judge.checks.headroom.x__burned__mutmut_7",
+    "--- src/idstorm/judge/checks/headroom.py\n"
+    "+++ src/idstorm/judge/checks/headroom.py\n"
     "@@ -1,2 +1,2 @@\n"
     "     kept = 1\n"
     "-    return low if step > 0 else high if step > 0 else 0\n"
@@ -23,7 +23,7 @@ ZERO = Argument("headroom._burned", "step > 0", "step >= 0")
 
 def test_a_survivor_is_known_by_its_function_and_its_change() -> None:
     assert ZERO.fits(STEP)
-    assert ZERO.fits(replace(STEP, name="idstorm.judge.headroom.x__burned__mutmut_8"))
+    assert ZERO.fits(replace(STEP, name="idstorm.judge.checks.headroom.x__burned__mutmut_8"))
     assert replace(ZERO, where="headroom.*").fits(STEP)
 
 
@@ -50,7 +50,7 @@ def test_the_function_of_a_mutant_may_be_a_method() -> None:
 
 def test_what_is_argued_away_is_still_in_the_code() -> None:
     judge = ROOT / "harness" / "idstorm" / "judge"
-    sources = {path.stem: path.read_text() for path in judge.glob("*.py")}
+    sources = {path.stem: path.read_text() for path in judge.rglob("*.py")}
     for argument in arguments():
         places = [source for name, source in sources.items() if fnmatchcase(name, argument.where.partition(".")[0])]
         assert any(argument.was in source for source in places), argument

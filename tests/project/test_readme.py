@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from idstorm.extensions import DIALECTS
-from idstorm.record.outcome import EXIT_CODES
-from idstorm.record.verdict import CHECKS
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.results import EXIT_CODES
 from running import Idstorm
 from servers import SERVERS, database
 

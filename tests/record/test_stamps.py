@@ -15,6 +15,7 @@ import pytest
 
 from histories import plan
 from idstorm.errors import UnreadableRun
+from idstorm.findings.results import Result
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.census import Census
@@ -22,7 +23,7 @@ from idstorm.record.code import Code
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome, Result
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Tokens
 from idstorm.record.reading import Log, pack_reading
 from idstorm.record.stamp import OLDER

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from idstorm.record.verdict import StormReport
+from idstorm.findings.verdict import StormReport
 from idstorm.report import terminal
 from idstorm.report.junit import junit
 from idstorm.report.markdown import markdown

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Report
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Report
 from idstorm.report.github import cut, workflow_commands
 from idstorm.report.markdown import pieces
 from judged import BROKEN, HELD, NA, UNKNOWN, report, storm, verdict

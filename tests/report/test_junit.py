@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status
-from idstorm.record.verdict import Report, Verdict
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import Report, Verdict
 from idstorm.report.junit import junit
 from judged import BROKEN, HELD, NA, UNKNOWN, report, storm, verdict
 from report.worlds import REPORTS

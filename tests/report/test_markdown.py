@@ -7,10 +7,10 @@ from hypothesis import given
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.matrix import Cell, Line, Matrix
-from idstorm.record.outcome import Result, Stance, Status
-from idstorm.record.verdict import Report
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.matrix import Cell, Line, Matrix
+from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.verdict import Report
 from idstorm.report.markdown import markdown
 from idstorm.report.matrix import matrix_markdown
 from idstorm.report.words import target_words, visible

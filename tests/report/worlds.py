@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status
-from idstorm.record.verdict import CHECKS
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status
 from judged import report, storm, verdict
 
 TEXTS = st.text(

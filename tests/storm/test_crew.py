@@ -12,10 +12,10 @@ import pytest
 from idstorm import catalogue
 from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
+from idstorm.findings.verdict import StormReport
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions
 from idstorm.record import store
-from idstorm.record.verdict import StormReport
 from idstorm.storm.fleet import Order, storm
 from idstorm.storm.launch import Crew
 from running import eventually

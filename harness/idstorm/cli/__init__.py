@@ -21,7 +21,7 @@ class _Exits(click.Group):
     """A group whose help ends with the exit codes."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from idstorm.record.outcome import EXIT_CODES
+        from idstorm.findings.results import EXIT_CODES
 
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), meaning) for code, meaning in EXIT_CODES.items()])
@@ -145,7 +145,7 @@ def _unheard(error: StdoutLost) -> NoReturn:
 
 
 def _end(error: BaseException, message: str) -> NoReturn:
-    from idstorm.record.outcome import exit_code_of_error
+    from idstorm.findings.results import exit_code_of_error
 
     say(message, err=True)
     sys.exit(int(exit_code_of_error(error)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from idstorm.commands.check import Checked
-    from idstorm.record.verdict import Report
+    from idstorm.findings.verdict import Report
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _telling() -> Iterator[list[str]]:
 
 def _end(code: int, untold: Sequence[str], *, written: bool = True) -> NoReturn:
     """Say what could not be written, and end. The code outlives every writer: a failure stays one."""
-    from idstorm.record.outcome import exit_code_untold
+    from idstorm.findings.results import exit_code_untold
 
     for reason in untold:
         say(f"Error: {reason}", err=True)

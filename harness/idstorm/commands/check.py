@@ -1,4 +1,7 @@
-"""`check`: judge stored runs again. Needs no database and none of the user's code, so nothing here imports either."""
+"""`check`: judge stored runs again. Needs no database, and of the user's code nothing but checks of his own.
+
+Nothing here imports either, unless a run was judged by such a check.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from idstorm.commands.own_checks import bring_own_checks
 from idstorm.errors import UnreadableRun
+from idstorm.findings.results import ExitCode, Result, exit_code, worst
+from idstorm.findings.verdict import REPORT_FORMAT, Report
 from idstorm.judge.judge import judge_run
-from idstorm.record.outcome import ExitCode, Result, exit_code, worst
 from idstorm.record.stored import open_run
-from idstorm.record.verdict import REPORT_FORMAT, Report
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class Checked:
 
 def check(folder: Path) -> Report:
     """Return the report of a stored run. Raises UnreadableRun."""
-    return judge_run(open_run(folder))
+    run = open_run(folder)
+    bring_own_checks(run)
+    return judge_run(run)
 
 
 def check_all(paths: Sequence[Path]) -> Checked:

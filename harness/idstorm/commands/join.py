@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from idstorm.errors import EnvironmentFault
+from idstorm.findings.results import Stance
+from idstorm.findings.verdict import Report
 from idstorm.join.as_storm import store_table
 from idstorm.join.collect import Told, read_journals
 from idstorm.join.keyring import Keyring
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
-from idstorm.record.outcome import Stance
-from idstorm.record.verdict import Report
 
 
 def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) -> Report | None:

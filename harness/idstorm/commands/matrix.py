@@ -19,11 +19,11 @@ from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
+from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
-from idstorm.record.verdict import Report
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
 from idstorm.storm.launch import Crew

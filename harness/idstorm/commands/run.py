@@ -20,12 +20,13 @@ from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
+from idstorm.findings.gate import check_gates
+from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.store import Ending
-from idstorm.record.verdict import Report, StormReport
 from idstorm.storm import fleet as storming
 from idstorm.storm.fleet import Order
 from idstorm.storm.launch import Crew
@@ -145,6 +146,7 @@ def orders_of(request: Request) -> list[Order]:
     found = [
         one for asked in request.scenarios for one in ([asked] if isinstance(asked, Found) else catalogue.find(asked))
     ]
+    check_gates(request.options.fail_if)  # on figures of a user's own checks, too, which the scenarios have brought
     addresses = [one if isinstance(one, Address) else targets.resolve(one) for one in request.on]
     if not found:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")

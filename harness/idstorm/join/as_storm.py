@@ -21,8 +21,9 @@ from idstorm.record.census import Census
 from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome, Stance
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
+from idstorm.record.shapes import read_as
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Tape
 
@@ -128,9 +129,7 @@ def _plan(
             sortable=about["sortable"],
         ),
         tokens=Tokens(1),
-        claims={
-            check: Claim(**{**claim, "stance": Stance(claim["stance"])}) for check, claim in about["claims"].items()
-        },
+        claims={check: read_as(Claim, claim) for check, claim in about["claims"].items()},
         joined=True,
         not_judged=not_judged,
         notes=tuple(notes),

@@ -17,12 +17,12 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import database_at, database_of, with_threads
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
+from idstorm.findings.checks import held_by_default
 from idstorm.join.keyring import remember
 from idstorm.record.code import Code
-from idstorm.record.plan import Target
-from idstorm.record.verdict import DEFAULT_HOLDS
+from idstorm.record.plan import Claim, Target
 from idstorm.scenario import Scenario
-from idstorm.scenario.claims import accepted, resolve_claims
+from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.rows import qualified
 from idstorm.storm.work import constraints_of, generator_of, id_columns
 
@@ -31,8 +31,6 @@ Name = tuple[type, tuple[str, ...]]
 
 _PRIVATE, _OPENED = "idstorm-private", "idstorm-opened"
 _SHARED_MEMORY = re.compile("^file:.*(memory.*cache=shared|cache=shared.*memory|vfs=memdb)")
-_HOLDS = tuple(check for check in DEFAULT_HOLDS if check != accepted)
-"""What is claimed of sessions of which nothing else is: suites assert refusals."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +147,7 @@ class Asked:
             "constraints": list(self.names),
             "generator": None if generator is None else asdict(generator),
             "sortable": self.scenario.sortable,
-            "claims": {
-                check: asdict(claim) for check, claim in resolve_claims(self.scenario.claims, target, _HOLDS).items()
-            },
+            "claims": {check: asdict(claim) for check, claim in _claims(self.scenario, target).items()},
         }
 
     def code(self, connection: sa.Connection, error: BaseException) -> Code:
@@ -160,6 +156,12 @@ class Asked:
         if isinstance(error, sa.exc.DBAPIError) and not isinstance(error.orig, connection.dialect.loaded_dbapi.Error):
             return Code(found.name)  # of another database, which the session has, too
         return Code(found.name, refused=found.refused, raced=found.raced, recognised=found.recognised)
+
+
+def _claims(scenario: Scenario, target: Target) -> dict[str, Claim]:
+    """Return the claims of a scenario of which a suite's own sessions are the clients: suites assert refusals."""
+    holds = [check for check in held_by_default() if check != "accepted"]
+    return resolve_claims(scenario.claims, target, holds)
 
 
 def unseen() -> Place:

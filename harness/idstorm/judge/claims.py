@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Stance, Status, settle, worst
+from idstorm.findings.finding import Finding
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Stance, Status, settle, worst
+from idstorm.findings.verdict import Verdict
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import Finding, Verdict
 
 _CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")
 
 
-def judge_claim(claim: Claim, finding: Finding) -> Verdict:
-    """Return what a finding means for a claim."""
+def judge_claim(claim: Claim, finding: Finding, meaning: str = "") -> Verdict:
+    """Return what a finding means for a claim; `meaning` is that of a check which is not idstorm's own."""
     return Verdict(
         status=finding.status,
         claim=claim.stance,
@@ -24,6 +25,7 @@ def judge_claim(claim: Claim, finding: Finding) -> Verdict:
         witnesses=finding.witnesses,
         named=claim.named,
         crashed=finding.crashed,
+        meaning=meaning,
     )
 
 

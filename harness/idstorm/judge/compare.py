@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import CHECKS, Comparison, StormReport
+from idstorm.findings.checks import CHECKS, in_order
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import Comparison, StormReport
 
 
 def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:
@@ -19,7 +20,7 @@ def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:
 def _side_by_side(storms: Sequence[StormReport]) -> Comparison:
     verdicts = {
         check: tuple(storm.verdicts[check].status if check in storm.verdicts else None for storm in storms)
-        for check in CHECKS
+        for check in in_order([*CHECKS, *(check for storm in storms for check in storm.verdicts)])
     }
     return Comparison(
         scenario=storms[0].scenario,

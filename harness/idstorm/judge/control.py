@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 from idstorm.errors import UnreadableRun
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Control, StormReport
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Control, StormReport
 
 
 def control(storm: StormReport) -> Control:

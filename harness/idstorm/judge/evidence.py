@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
@@ -20,12 +22,11 @@ from idstorm.record.columns import Bools, Ints
 from idstorm.record.habits import Habits
 from idstorm.record.history import Bytes, History
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.reading import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
-from idstorm.record.verdict import Finding
 
 WITNESSES = 24
 """How many witnesses a finding keeps."""
@@ -35,7 +36,20 @@ FOREIGN, UNEXPECTED = -1, -2
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the checks of one storm look at. Without a census, it could not be read."""
+    """All that the checks of one storm look at. Without a census, it could not be read.
+
+    What a check of a user's own can rely on: a *row* is a number from 0 on, for each row that was attempted.
+
+    - `committed`, `owned`, `found`, `lost`: for each row whether it is certainly committed with an id, was told an id
+      of its own, is in the census, or is missing there although it was acknowledged. numpy arrays of booleans;
+    - `row_outcome`: for each row what became of its insert, an `idstorm.record.outcome.Outcome`;
+    - `ids(rows)`: the ids that these rows were told, as Python has them;
+    - `describe(row)` and `describe_all(rows)`: what names rows for a reader, for the witnesses of a finding;
+    - `facts`: what is known of the target, its settings for instance, by name;
+    - `census`: what the table held afterwards (`len`, `show_id(entry)`), or None; `before`: what it held before.
+
+    Arrays are shared by all checks: none of them may be written to. Everything else may change with each version.
+    """
 
     plan: Plan
     history: History
@@ -269,6 +283,10 @@ class Evidence:
         gaps = [self.span.low - int(below.max())] if len(below) else []
         gaps += [int(above.min()) - self.span.high] if len(above) else []
         return sum(gap - 1 for gap in gaps)
+
+    def ids(self, rows: Iterable[int]) -> list[Any]:
+        """Return the ids that these rows were told, each as Python has it: a number, a text."""
+        return [self.history.keys.show(int(row)) for row in rows]
 
     def describe(self, row: int) -> dict[str, Any]:
         """Return what names one row for a reader: enough to find it in the table and on its tape."""

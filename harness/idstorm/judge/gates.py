@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idstorm.record.gate import Gate, GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Verdict
+from idstorm.findings.gate import Gate, GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Verdict
 
 
 def judge_gates(

@@ -3,60 +3,28 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from idstorm.errors import UnreadableRun
-from idstorm.judge.accepted import accepted
+from idstorm.errors import UnreadableRun, show_users_error
+from idstorm.findings.checks import Check
+from idstorm.findings.finding import Finding
+from idstorm.findings.gate import Gate
+from idstorm.findings.results import Result, Status, exit_code, worst
+from idstorm.findings.verdict import Report, StormReport, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
 from idstorm.judge.control import control
-from idstorm.judge.durable import durable
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.explained import explained
-from idstorm.judge.faithful import faithful
-from idstorm.judge.gapless import gapless
 from idstorm.judge.gates import judge_gates
-from idstorm.judge.headroom import headroom
 from idstorm.judge.matrix import matrix
-from idstorm.judge.ordered import ordered
-from idstorm.judge.pressure import pressure
+from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
-from idstorm.judge.single_use import single_use
-from idstorm.judge.starts_at import starts_at
 from idstorm.judge.summary import operations
-from idstorm.judge.unique import unique
-from idstorm.judge.visible import visible
 from idstorm.record import store, stored
-from idstorm.record.gate import Gate
-from idstorm.record.outcome import Result, Status, exit_code, worst
-from idstorm.record.verdict import CHECKS, Finding, Report, StormReport, Verdict
-
-Check = Callable[[Evidence], Finding]
 
 _UNREADABLE = "unreadable"
 """The state of a storm whose folder was damaged since it was written."""
-
-REGISTRY: dict[str, Check] = {
-    check.__name__: check
-    for check in (
-        pressure,
-        unique,
-        single_use,
-        accepted,
-        durable,
-        faithful,
-        starts_at,
-        gapless,
-        explained,
-        ordered,
-        visible,
-        headroom,
-    )
-}
-"""A check is added by a file of its own, a line here, and its name in `idstorm.record.verdict`."""
-
-assert list(REGISTRY) == list(CHECKS)
 
 
 def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
@@ -129,9 +97,10 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
         evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending, storm.origins)
         figures = operations(evidence)
         verdicts = {
-            name: judge_claim(plan.claims[name], _find(name, check, evidence))
-            for name, check in REGISTRY.items()
-            if name in plan.claims  # an older plan does not know of newer checks, and is judged as it was
+            check.name: judge_claim(
+                plan.claims[check.name], _find(check, evidence), check.meaning if check.origin else ""
+            )
+            for check in checks_of(plan.claims)
         }
     stopped = judge_gates(gates, figures, verdicts) if verdicts else ()
     return StormReport(
@@ -149,14 +118,15 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
     )
 
 
-def _find(name: str, check: Check, evidence: Evidence) -> Finding:
+def _find(check: Check, evidence: Evidence) -> Finding:
     """Run a check. One that raises an error has found nothing, and says so: it must not take the others with it."""
-    if name in evidence.plan.not_judged:
-        return Finding(Status.NA, reason=evidence.plan.not_judged[name])
+    if check.name in evidence.plan.not_judged:
+        return Finding(Status.NA, reason=evidence.plan.not_judged[check.name])
     try:
         return check(evidence)
-    except Exception:
-        return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{traceback.format_exc()}", crashed=True)
+    except Exception as error:
+        shown = show_users_error(error) if check.origin else traceback.format_exc()
+        return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{shown}", crashed=True)
 
 
 def _target(storm: stored.StoredStorm) -> dict[str, Any]:

@@ -43,6 +43,12 @@ from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Flag, Told
 
+CAUSES = (
+    *("rolled_back", "given_up", "unknown", "deleted", "foreign", "application", "off_grid", "stride", "at_random"),
+    *("bulk", "cached", "refused", "upserted", "crash", "unexplained"),
+)
+"""What a missing id may be charged to."""
+
 _LARGEST = (1 << 63) - 1
 
 

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from idstorm.record.matrix import Cell, Line, Matrix
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, StormReport, Verdict
-
-Figures = Mapping[str, Any]
-
-_DURABLE = ("lost", "doubled", "undeleted", "revived", "unexpected")
-_BROKE: dict[str, Callable[[Figures, Figures], str]] = {
-    "unique": lambda figures, first: f"{figures['duplicated']:,} ids twice or more ({_times(first)})",
-    "single_use": lambda figures, first: f"{figures['reissued']:,} ids again ({_times(first)})",
-    "accepted": lambda figures, first: f"{figures['collisions']:,} refused ({first['error']})",
-    "durable": lambda figures, first: f"{_counts(figures)} (id {first['id']} {first['fault']})",
-    "faithful": lambda figures, first: f"{figures['misattributed']:,} strangers' ids ({_mistaken(first)})",
-    "starts_at": lambda figures, first: f"first {first['first']:,}, step {first['step']}",
-    "gapless": lambda figures, first: f"{figures['missing']:,} missing ({_between(first['largest_gap_between'])})",
-    "explained": lambda figures, first: (
-        f"{figures['unexplained']:,} missing ({_between(first['unexplained_between'])})"
-    ),
-    "ordered": lambda figures, first: (
-        f"{figures['inversions']:,} overtaken ({first['id']} after {first['overtaken_by']})"
-    ),
-    "visible": lambda figures, first: f"{figures['skipped']:,} skipped ({_passed_by(first)})",
-    "headroom": lambda figures, first: f"{figures['used']:.0%} used ({first['position']:,} of {first['limit']:,})",
-}
+from idstorm.findings.checks import CHECKS, in_order, in_words
+from idstorm.findings.matrix import Cell, Line, Matrix
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import StormReport, Verdict
 
 
 def matrix(storms: Sequence[StormReport]) -> Matrix:
@@ -49,7 +29,7 @@ def _checks(storms: Any) -> list[str | None]:
     """Return the checks that the scenario itself claims something of anywhere, or that did not pass."""
     verdicts = [(check, verdict) for storm in storms for check, verdict in storm.verdicts.items()]
     shown = {check for check, verdict in verdicts if verdict.named or verdict.result not in (Result.PASSED, Result.NA)}
-    return [check for check in CHECKS if check in shown] or [None]
+    return [*in_order(shown)] or [None]
 
 
 def _label(storms: Sequence[StormReport], target: str) -> str:
@@ -70,29 +50,8 @@ def _cell(storm: StormReport | None, check: str | None) -> Cell:
 def _seen(check: str, verdict: Verdict) -> str:
     match verdict.status:
         case Status.BROKEN:
-            return _BROKE[check](verdict.figures, verdict.witnesses[0])
+            return (CHECKS[check].broke if check in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
         case Status.HELD:
             return "held"
         case _:
             return (verdict.reason or str(verdict.status)).partition("\n")[0]
-
-
-def _times(witness: Figures) -> str:
-    return f"{witness['id']}, {witness['times']} times" if "times" in witness else f"{witness['id']}, a foreign row's"
-
-
-def _mistaken(witness: Figures) -> str:
-    return f"told {witness['told']}, stored {witness['stored']}"
-
-
-def _counts(figures: Figures) -> str:
-    return ", ".join(f"{figures[fault]:,} {fault}" for fault in _DURABLE if figures.get(fault))
-
-
-def _between(ids: Sequence[int]) -> str:
-    low, high = ids
-    return f"between {low:,} and {high:,}"
-
-
-def _passed_by(witness: Figures) -> str:
-    return f"{witness['id']}" + (f", {witness['had_seen']} was seen before" if witness.get("had_seen") else "")

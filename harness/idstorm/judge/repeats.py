@@ -12,12 +12,13 @@ from itertools import zip_longest
 from typing import Any
 
 from idstorm.errors import UnreadableRun
+from idstorm.findings.finding import Finding
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status, worst
+from idstorm.findings.verdict import Repeats, StormReport, UntilBroken, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.evidence import WITNESSES
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status, worst
 from idstorm.record.plan import Claim
-from idstorm.record.verdict import Finding, Repeats, StormReport, UntilBroken, Verdict
 
 _STRONGEST = (Status.BROKEN, Status.UNKNOWN, Status.HELD, Status.NA)
 _COUNTS = ("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted")
@@ -72,6 +73,7 @@ def repeats(storms: Sequence[StormReport]) -> Repeats:
         check: judge_claim(
             Claim(verdict.claim, verdict.why, verdict.named),
             merge({number: _finding(storm.verdicts[check]) for number, storm in judged.items()}),
+            verdict.meaning,
         )
         for check, verdict in first.verdicts.items()
     }

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from idstorm.record.verdict import Report, Verdict
+    from idstorm.findings.verdict import Report, Verdict
 
 RESULTS = pytest.StashKey[list["StormResult"]]()
 """What the storms of a test came to, for the report of the test."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from idstorm.findings.results import Stance
 from idstorm.record.keys import Codec
-from idstorm.record.outcome import Stance
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
 
@@ -134,12 +134,23 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class OwnCheck:
+    """What is known of a check of a user's own, wherever its code may be."""
+
+    meaning: str
+    origin: str  #: module and name of its function
+    file: str  #: where that is written
+    figures: dict[str, str]  #: with their units
+
+
+@dataclass(frozen=True)
 class Claim:
     """A scenario's claim about one check, resolved for a target."""
 
     stance: Stance
     why: str = ""
     named: bool = False  #: the scenario made it; False: the default
+    own: OwnCheck | None = None  #: the check is one of a user's own
 
 
 @dataclass(frozen=True)
@@ -176,8 +187,12 @@ class Plan:
         return Stamp(self.run, self.storm, self.tokens.base)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON's own types."""
-        return asdict(self)
+        """Return the plan as JSON's own types: what older versions cannot read is there only where it is needed."""
+        plan = asdict(self)
+        for claim in plan["claims"].values():
+            if claim["own"] is None:
+                del claim["own"]
+        return plan
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:

@@ -31,15 +31,15 @@ from pathlib import Path
 from typing import Any
 
 from idstorm.errors import EnvironmentFault
+from idstorm.findings.gate import Gate
+from idstorm.findings.results import ExitCode
+from idstorm.findings.verdict import Report
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.files import dumps
-from idstorm.record.gate import Gate
 from idstorm.record.origins import Origins
-from idstorm.record.outcome import ExitCode
 from idstorm.record.plan import Plan
 from idstorm.record.stamp import Stamp
-from idstorm.record.verdict import Report
 
 FORMAT = 1
 

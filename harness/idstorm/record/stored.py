@@ -11,11 +11,11 @@ from typing import Any
 from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
+from idstorm.findings.gate import parse_gate
 from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
 from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
-from idstorm.record.gate import parse_gate
 from idstorm.record.history import History
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
@@ -126,6 +126,14 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     return StoredStorm(
         storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading, origins
     )
+
+
+def read_plan(run: Run, storm: Mapping[str, str]) -> Plan | None:
+    """Return the plan of one storm; None where it never came to one. Raises UnreadableRun, OSError."""
+    folder = run.folder / storm["name"]
+    if os.path.lexists(folder):
+        refuse_strange(folder)
+    return _plan(folder / "plan.json", run, storm["name"])
 
 
 def _was_stormed(folder: Path, ending: Ending) -> bool:

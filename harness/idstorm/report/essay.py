@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from idstorm.record.verdict import DEFAULT_HOLDS
+from idstorm.findings.checks import held_by_default
 
 
 class Claims(Protocol):
@@ -30,7 +30,7 @@ def essay(scenarios: Iterable[tuple[str, str, Sequence[Claims]]]) -> str:
             seen.add(text)
         lines += [f"claims of {name}", *(f"  {_claim(claim)}" for claim in claims)]
         named = {check for claim in claims for check in claim.checks}
-        rest = [check for check in DEFAULT_HOLDS if check not in named]
+        rest = [check for check in held_by_default() if check not in named]
         lines += [f"  holds      {', '.join(rest)} (by default)", ""] if rest else [""]
     return "\n".join(lines).rstrip()
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idstorm.record.outcome import Result
-from idstorm.record.verdict import Report, StormReport
+from idstorm.findings.results import Result
+from idstorm.findings.verdict import Report, StormReport
 from idstorm.report.points import Point, points_of
 from idstorm.report.words import target_words, visible
 

@@ -12,8 +12,8 @@ from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from idstorm.record.outcome import Result
-from idstorm.record.verdict import Report, StormReport
+from idstorm.findings.results import Result
+from idstorm.findings.verdict import Report, StormReport
 from idstorm.report.points import Point, points_of
 from idstorm.report.words import failing_words, target_words, visible
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result
-from idstorm.record.verdict import CHECKS, Report, StormReport, Verdict
+from idstorm.findings.checks import in_order
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result
+from idstorm.findings.verdict import Report, StormReport, Verdict
 from idstorm.report import gfm
 from idstorm.report.matrix import matrix_lines
 from idstorm.report.points import Point, points_of
@@ -43,7 +44,7 @@ def pieces(report: Report) -> Iterator[str]:
 
 
 def _statuses(storms: Sequence[StormReport]) -> Iterator[str]:
-    checks = [check for check in CHECKS if any(check in storm.verdicts for storm in storms)]
+    checks = in_order(check for storm in storms for check in storm.verdicts)
     gates = list(dict.fromkeys(gate.gate for storm in storms for gate in storm.gates))
     head = ["scenario", "target", "result", *checks, *map(gfm.code, gates)]
     return gfm.table(head, (_row(storm, checks, gates) for storm in storms))

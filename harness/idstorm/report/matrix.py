@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.record.matrix import Cell, Matrix
-from idstorm.record.outcome import Result, Status
+from idstorm.findings.matrix import Cell, Matrix
+from idstorm.findings.results import Result, Status
 from idstorm.report import gfm
 from idstorm.report.words import LEGEND, MARKS, STYLES
 

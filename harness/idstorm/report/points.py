@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, Control, Report, StormReport, Verdict
-from idstorm.report.words import figure_words, gate_words, number_words, stopped, witness_words
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Control, Report, StormReport, Verdict
+from idstorm.report.words import figure_words, gate_words, meaning_words, number_words, stopped, witness_words
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def points_of(report: Report) -> Iterator[tuple[StormReport, list[Point]]]:
 
 
 def _check(name: str, verdict: Verdict) -> Point:
-    meaning, figures = CHECKS[name], figure_words(name, verdict)
+    meaning, figures = meaning_words(name, verdict), figure_words(name, verdict)
     reason = (verdict.reason or "").partition("\n")[0]
     found = figures or reason if verdict.status is Status.BROKEN else reason or figures
     plain = verdict.status is Status.HELD and verdict.result is Result.PASSED

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Comparison
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Comparison
 
 _STYLES = {
     Status.HELD: "green",

@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix import matrix_table
 from idstorm.report.side_by_side import side_by_side

@@ -6,19 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.outcome import Result, Status
-from idstorm.record.verdict import CHECKS, NOTABLE_FAILURES, Control, Report, StormReport, Verdict
+from idstorm.findings.checks import CHECKS, Figure
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.results import Result, Status
+from idstorm.findings.verdict import NOTABLE_FAILURES, Control, Report, StormReport, Verdict
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
 LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there."
 
-_FIGURES_WHERE_HELD = (
-    *("acknowledged", "overlap_mean", "overlap_peak", "recovered", "foreign", "first", "step"),
-    *("polls", "rows_left", "until"),
-)
-_EVEN_IF_ZERO = ("acknowledged", "first")
 _ROWS_SHOWN = 3
 _SAID = {
     "which_was_acknowledged_ms_before": "which had been acknowledged {} ms before",
@@ -46,20 +42,30 @@ def figure_words(name: str, verdict: Verdict) -> str:
     if "repetitions" in verdict.figures:
         times = verdict.figures["repetitions"]
         return f"in {times[verdict.status]:,} of {sum(times.values()):,}"
-    shown = _FIGURES_WHERE_HELD if verdict.status is Status.HELD else verdict.figures
+    held, known = verdict.status is Status.HELD, {} if verdict.meaning else CHECKS[name].figures
+    unknown = Figure("", where_held=bool(verdict.meaning))
     figures = ", ".join(
         f"{key.replace('_', ' ')} {number_words(value)}"
         for key, value in verdict.figures.items()
-        if key in shown and not isinstance(value, Mapping) and (value or key in _EVEN_IF_ZERO)
+        if not isinstance(value, Mapping) and _is_shown(known.get(key, unknown), value, held=held)
     )
-    return figures or (CHECKS[name] if verdict.status is Status.HELD else "")
+    return figures or (meaning_words(name, verdict) if held else "")
+
+
+def meaning_words(name: str, verdict: Verdict) -> str:
+    """Return what is so where a check holds, in a sentence."""
+    return verdict.meaning or CHECKS[name].meaning
+
+
+def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:
+    return (figure.where_held or not held) and bool(value or figure.even_if_zero)
 
 
 def witness_words(witness: Mapping[str, Any]) -> str:
     """Return a witness in a line."""
     parts = []
     for key, value in witness.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if isinstance(value, list) and value and all(map(_names_a_row, value)):
             origins = [row.get("from") for row in value]
             rows = (_row(row, alone=origins.count(row.get("from")) == 1) for row in value[:_ROWS_SHOWN])
             parts.append(f"told {', '.join(rows)}" + (" …" if len(value) > _ROWS_SHOWN else ""))
@@ -135,6 +141,10 @@ def visible(text: str) -> str:
     What is left are the characters that XML allows, tabs and newlines among them.
     """
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def _names_a_row(value: object) -> bool:
+    return isinstance(value, Mapping) and {"client", "operation"} <= value.keys()
 
 
 def _row(row: Mapping[str, Any], *, alone: bool) -> str:

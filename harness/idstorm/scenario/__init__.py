@@ -8,27 +8,14 @@ its essay: `idstorm list` and `idstorm show` print it.
 
 from __future__ import annotations
 
+from idstorm.findings.checks import CHECKS
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.record.keys import Burned, Existing
-from idstorm.scenario.claims import (
-    Claims,
-    accepted,
-    breaks,
-    durable,
-    explained,
-    faithful,
-    gapless,
-    headroom,
-    holds,
-    may_break,
-    ordered,
-    pressure,
-    single_use,
-    starts_at,
-    unique,
-    visible,
-)
+from idstorm.scenario.claims import Claims, breaks, holds, may_break
 from idstorm.scenario.clients import NotYet, Place, Refused
 from idstorm.scenario.conditions import Failing
+from idstorm.scenario.own import check
 from idstorm.scenario.row import Row
 from idstorm.scenario.scenario import Scenario
 
@@ -37,24 +24,22 @@ __all__ = [
     "Claims",
     "Existing",
     "Failing",
+    "Finding",
     "NotYet",
     "Place",
     "Refused",
     "Row",
     "Scenario",
-    "accepted",
+    "Status",
     "breaks",
-    "durable",
-    "explained",
-    "faithful",
-    "gapless",
-    "headroom",
+    "check",
     "holds",
     "may_break",
-    "ordered",
-    "pressure",
-    "single_use",
-    "starts_at",
-    "unique",
-    "visible",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return the name of a check, for claims: whatever `idstorm.findings.checks` has can be imported from here."""
+    if name in CHECKS:
+        return name
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,14 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from idstorm.errors import ScenarioError
-from idstorm.record.outcome import Stance
+from idstorm.findings.checks import CHECKS, Check, held_by_default, in_order, is_known, known, own_check
+from idstorm.findings.results import Stance
 from idstorm.record.plan import Claim, Target
-from idstorm.record.verdict import CHECKS, DEFAULT_HOLDS
 from idstorm.scenario.conditions import Condition, When, applies, condition, specificity
-
-pressure, unique, single_use, accepted = "pressure", "unique", "single_use", "accepted"
-durable, faithful, starts_at, gapless = "durable", "faithful", "starts_at", "gapless"
-explained, ordered, visible, headroom = "explained", "ordered", "visible", "headroom"
+from idstorm.scenario.own import described
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Claims:
     """What is claimed of some checks, and where. Made by `holds`, `may_break` and `breaks`."""
 
     stance: Stance
-    checks: tuple[str, ...]
+    checks: tuple[str, ...]  #: their names
     why: str
     when: Condition
 
@@ -29,11 +26,10 @@ class Claims:
         if not self.checks:
             raise ScenarioError(f"{self.stance}() names no check")
         for check in self.checks:
-            if check not in CHECKS:
-                raise ScenarioError(
-                    f"{self.stance}() names {check!r}, which is no check; there are {', '.join(CHECKS)}"
-                )
-        if pressure in self.checks and self.stance is not Stance.HOLDS:
+            if not is_known(check):
+                there = ", ".join(one.name for one in known())
+                raise ScenarioError(f"{self.stance}() names {check!r}, which is no check; there are {there}")
+        if "pressure" in self.checks and self.stance is not Stance.HOLDS:
             raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
 
     @property
@@ -46,11 +42,12 @@ class Claims:
         return applies(self.when, target)
 
 
-def _claims(stance: Stance, checks: tuple[str, ...], why: str, when: When | None) -> Claims:
-    return Claims(stance, checks, why, condition(when))
+def _claims(stance: Stance, checks: tuple[str | Check, ...], why: str, when: When | None) -> Claims:
+    names = tuple(check.name if isinstance(check, Check) else check for check in checks)
+    return Claims(stance, names, why, condition(when))
 
 
-def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
+def holds(*checks: str | Check, why: str = "", when: When | None = None) -> Claims:
     """Claim that these checks hold: where one is broken, the storm fails.
 
     `when` limits a claim to targets with any of these capabilities or dialects, or whose facts satisfy a predicate.
@@ -58,12 +55,12 @@ def holds(*checks: str, why: str = "", when: When | None = None) -> Claims:
     return _claims(Stance.HOLDS, checks, why, when)
 
 
-def may_break(*checks: str, why: str, when: When | None = None) -> Claims:
+def may_break(*checks: str | Check, why: str, when: When | None = None) -> Claims:
     """Claim that these checks may break, lawfully: shown, and passed either way."""
     return _claims(Stance.MAY_BREAK, checks, why, when)
 
 
-def breaks(*checks: str, why: str, when: When | None = None) -> Claims:
+def breaks(*checks: str | Check, why: str, when: When | None = None) -> Claims:
     """Claim that these checks break under pressure: passed with a witness, inconclusive without."""
     return _claims(Stance.BREAKS, checks, why, when)
 
@@ -76,13 +73,19 @@ def overlap(one: Claims, other: Claims) -> bool:
 
 
 def resolve_claims(
-    claimed: Iterable[Claims], target: Target, default: Collection[str] = DEFAULT_HOLDS
+    claimed: Iterable[Claims], target: Target, default: Collection[str] | None = None
 ) -> dict[str, Claim]:
     """Return the claim about each check that counts on this target. Raises ScenarioError where two would.
 
-    `default` names the checks that hold where nothing is claimed of them.
+    `default` names the checks that hold where nothing is claimed of them; None: as the checks themselves have it.
     """
-    resolved = {check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK) for check in CHECKS}
+    default = held_by_default() if default is None else default
+    claimed = tuple(claimed)
+    named = {check: described(own_check(check)) for claims in claimed for check in claims.checks}
+    resolved = {
+        check: Claim(Stance.HOLDS if check in default else Stance.MAY_BREAK, own=named.get(check))
+        for check in in_order([*CHECKS, *named])
+    }
     chosen: dict[str, Claims] = {}
     for claims in claimed:
         for check in claims.checks if claims.applies(target) else ():
@@ -91,5 +94,5 @@ def resolve_claims(
                 raise ScenarioError(f"two equally specific claims about {check} apply to {target.dialect}")
             if rival is None or rival.specificity < claims.specificity:
                 chosen[check] = claims
-                resolved[check] = Claim(claims.stance, claims.why, named=True)
+                resolved[check] = Claim(claims.stance, claims.why, named=True, own=named[check])
     return resolved

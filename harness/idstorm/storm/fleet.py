@@ -17,9 +17,9 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
+from idstorm.findings.results import Stance
 from idstorm.options import StormOptions, check_bounds
 from idstorm.record import store
-from idstorm.record.outcome import Stance
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
 from idstorm.record.stamp import Stamp
 from idstorm.record.store import Ending

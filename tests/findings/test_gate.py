@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idstorm.errors import UsageError
-from idstorm.record.gate import parse_gate
+from idstorm.findings.gate import check_gates, parse_gate
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,14 @@ def test_a_limit_that_lets_everything_pass_is_none(limit: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("gapless.rato", "gapless.ratio"), ("visible.skiped", "visible.skipped"), ("latency.p99", "latency_ms.p99")],
+    [("gapless.rato", "gapless.ratio"), ("visible.skiped", "visible.skipped"), ("errors.totl", "errors.total")],
 )
 def test_a_misspelt_figure_is_told_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(UsageError, match=nearest):
         parse_gate(f"{name} > 0")
+
+
+def test_a_check_that_is_not_known_yet_may_come_with_a_scenario_and_has_to() -> None:
+    gate = parse_gate("latency.p99 > 0")
+    with pytest.raises(UsageError, match=r"no report has a figure latency\.p99; did you mean .*latency_ms\.p99"):
+        check_gates([parse_gate("gapless.missing > 0"), gate])

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.record.code import Code
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
-from idstorm.record.verdict import Finding
 
 
 def accepted(evidence: Evidence) -> Finding:
@@ -74,3 +76,14 @@ def _witness(evidence: Evidence, operation: int) -> dict[str, object]:
         "operation": operation - int(history.op_offsets[client]),
         "error": history.codes[int(history.code[operation]) - 1].name,
     }
+
+
+CHECK = Check(
+    "accepted",
+    "no insert was refused by the id's own constraint",
+    accepted,
+    figures={"collisions": Figure("inserts"), "unrecognised": Figure("inserts"), "retried": Figure("inserts")},
+    holds=True,
+    broke=lambda figures, first: f"{figures['collisions']:,} refused ({first['error']})",
+    place=30,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from idstorm.record.outcome import Result, Stance, Status
+from idstorm.findings.results import Result, Stance, Status
 
 
 @dataclass(frozen=True)

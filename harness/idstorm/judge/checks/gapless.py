@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.ledger import ledger
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
+from idstorm.judge.ledger import CAUSES, ledger
 
 
 def gapless(evidence: Evidence) -> Finding:
@@ -34,3 +38,24 @@ def gapless(evidence: Evidence) -> Finding:
     witness = {"largest_gap_between": [int(side) + evidence.offset for side in sides]}
     held = span.missing == causes.get("off_grid")
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    low, high = first["largest_gap_between"]
+    return f"{figures['missing']:,} missing (between {low:,} and {high:,})"
+
+
+CHECK = Check(
+    "gapless",
+    "every id in the range is in use",
+    gapless,
+    figures={
+        "missing": Figure("ids"),
+        "gaps": Figure("gaps"),
+        "largest": Figure("ids"),
+        "ratio": Figure("a share of the range"),
+        **{f"ledger.{cause}": Figure("ids") for cause in CAUSES},
+    },
+    broke=_in_words,
+    place=70,
+)

@@ -7,15 +7,16 @@ generator has come, not how many rows are there: an id that a rollback or an ups
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.record.capacity import Capacity
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 
 
 @dataclass(frozen=True)
@@ -148,3 +149,29 @@ def _until(at: str | None, seconds: float) -> str:
         return (datetime.fromisoformat(str(at)) + timedelta(seconds=seconds)).date().isoformat()
     except (OverflowError, ValueError):
         return "after the year 9999"
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    return f"{figures['used']:.0%} used ({first['position']:,} of {first['limit']:,})"
+
+
+CHECK = Check(
+    "headroom",
+    "ids will last",
+    headroom,
+    figures={
+        "used": Figure("a share of the range"),
+        "position": Figure("an id"),
+        "limit": Figure("an id"),
+        "of": Figure("what is used up first", number=False),
+        "column": Figure("a type", number=False),
+        "column_limit": Figure("an id"),
+        "generator": Figure("what makes the ids", number=False),
+        "generator_limit": Figure("an id"),
+        "burned_per_row": Figure("ids a row"),
+        "rows_left": Figure("rows", where_held=True),
+        "until": Figure("a date", number=False, where_held=True),
+    },
+    broke=_in_words,
+    place=110,
+)

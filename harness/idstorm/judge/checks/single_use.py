@@ -5,10 +5,12 @@ Stricter than `unique`. Whatever keeps ids elsewhere (a log, a URL, another serv
 
 from __future__ import annotations
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import repeated, starts_of_groups
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 _UNTRIED = "nothing could have brought an id back: no row was deleted, and the server was left alone; use --deletes"
 
@@ -47,3 +49,13 @@ def _could_come_back(evidence: Evidence) -> bool:
     else:
         gone &= evidence.deleted(Outcome.OK)
     return bool(gone.any())
+
+
+CHECK = Check(
+    "single_use",
+    "no id came back after its row was deleted",
+    single_use,
+    figures={"reissued": Figure("ids")},
+    broke=lambda figures, first: f"{figures['reissued']:,} ids again ({first['id']}, {first['times']} times)",
+    place=20,
+)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.existing import strangers
 from idstorm.record.columns import Ints
 from idstorm.record.keys import Shown
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 
 def faithful(evidence: Evidence) -> Finding:
@@ -55,3 +58,18 @@ def _witness(evidence: Evidence, entry: int) -> dict[str, Any]:
 def _existing(evidence: Evidence, row: int, stored: Shown | None) -> dict[str, Any]:
     described = evidence.describe(row)
     return {"told": described.pop("id"), "stored": stored, "existing": True, **described}
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    return f"{figures['misattributed']:,} strangers' ids (told {first['told']}, stored {first['stored']})"
+
+
+CHECK = Check(
+    "faithful",
+    "the id told is the id of that row",
+    faithful,
+    figures={"misattributed": Figure("rows"), "of_existing": Figure("rows")},
+    holds=True,
+    broke=_in_words,
+    place=50,
+)

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import lookup, repeated, starts_of_groups
 from idstorm.record.columns import Bools, Ints, Keys, join_keys
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 _NONE = np.zeros(0, np.int64)
 
@@ -170,3 +172,19 @@ def _once_each(witnesses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
         shown = witness["stored"] if witness.get("foreign") and "stored" in witness else witness["id"]
         first.setdefault(repr(shown), witness)
     return list(first.values())
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    times = f"{first['times']} times" if "times" in first else "a foreign row's"
+    return f"{figures['duplicated']:,} ids twice or more ({first['id']}, {times})"
+
+
+CHECK = Check(
+    "unique",
+    "no id was told to two rows",
+    unique,
+    figures={"duplicated": Figure("ids")},
+    holds=True,
+    broke=_in_words,
+    place=10,
+)

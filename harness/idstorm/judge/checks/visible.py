@@ -7,17 +7,20 @@ that was handed out again is not mistaken for the row that had it before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Ids
 from idstorm.record.reading import Reading
-from idstorm.record.verdict import Finding
 
 MIN_ADVANCED = 10
 """Polls that have to find something new before a reader that missed nothing proves anything."""
@@ -153,3 +156,26 @@ def _witness(evidence: Evidence, reading: Reading, row: Any) -> dict[str, Any]:
     poll = int(np.searchsorted(high, ids, side="left"))
     had_seen = int(reading.high[poll]) + evidence.offset if poll < len(reading) else None
     return {"id": row["id"], "had_seen": had_seen, **row}
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    passed = f", {first['had_seen']} was seen before" if first.get("had_seen") else ""
+    return f"{figures['skipped']:,} skipped ({first['id']}{passed})"
+
+
+CHECK = Check(
+    "visible",
+    "a reader that polls for newer ids misses no row",
+    visible,
+    figures={
+        "skipped": Figure("rows"),
+        "polls": Figure("polls", where_held=True),
+        "advanced": Figure("polls"),
+        "overtake": Figure("ids"),
+        "safe_lag_ids": Figure("ids"),
+        "safe_lag_ms": Figure("ms"),
+        **{f"lag_ms.{quantile}": Figure("ms") for quantile in _QUANTILES},
+    },
+    broke=_in_words,
+    place=100,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idstorm.errors import EnvironmentFault, ScenarioError, UnreadableRun, UsageError
-from idstorm.record.outcome import ExitCode, Result, Stance, Status, exit_code, exit_code_of_error, settle, worst
+from idstorm.findings.results import ExitCode, Result, Stance, Status, exit_code, exit_code_of_error, settle, worst
 
 PASSED, FAILED, INCONCLUSIVE, NA = Result.PASSED, Result.FAILED, Result.INCONCLUSIVE, Result.NA
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import UNEXPECTED, Evidence
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Told
-from idstorm.record.verdict import Finding
+
+_FAULTS = ("lost", "doubled", "undeleted", "revived", "unexpected")
 
 
 def durable(evidence: Evidence) -> Finding:
@@ -70,3 +74,23 @@ def _doubled(evidence: Evidence, rows: Ints) -> Ints:
     if evidence.kinds_of_entries[0] == np.count_nonzero(evidence.found):
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.bincount(rows[rows >= 0]) > 1)
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{figures[fault]:,} {fault}" for fault in _FAULTS if figures.get(fault))
+    return f"{counts} (id {first['id']} {first['fault']})"
+
+
+CHECK = Check(
+    "durable",
+    "every acknowledged row is there, once",
+    durable,
+    figures={
+        **{fault: Figure("rows") for fault in _FAULTS},
+        "recovered": Figure("rows", where_held=True),
+        "foreign": Figure("rows", where_held=True),
+    },
+    holds=True,
+    broke=_in_words,
+    place=40,
+)

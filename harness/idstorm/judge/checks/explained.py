@@ -6,10 +6,14 @@ application that nobody knew of, a generator that skips.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.ledger import ledger
-from idstorm.record.outcome import Status
-from idstorm.record.verdict import Finding
 
 
 def explained(evidence: Evidence) -> Finding:
@@ -24,3 +28,18 @@ def explained(evidence: Evidence) -> Finding:
         return Finding(Status.HELD, {"unexplained": 0})
     witness = {"unexplained_between": list(found.widest)}
     return Finding(Status.BROKEN, {"unexplained": found.unexplained}, (witness,))
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    low, high = first["unexplained_between"]
+    return f"{figures['unexplained']:,} missing (between {low:,} and {high:,})"
+
+
+CHECK = Check(
+    "explained",
+    "every gap has a known cause",
+    explained,
+    figures={"unexplained": Figure("ids")},
+    broke=_in_words,
+    place=80,
+)

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
-from idstorm.record.outcome import Status
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
-from idstorm.record.verdict import Finding
 
 _ENOUGH = 30
 """Different ids from which the greatest common divisor of their distances is surely the increment."""
@@ -88,3 +89,18 @@ def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str 
     if step == asked.increment and off == 0 and 0 < skipped <= unseen * cache:
         return f"{unseen} inserts never saw their id: the first may be theirs"
     return None
+
+
+CHECK = Check(
+    "starts_at",
+    "ids start and advance as asked",
+    starts_at,
+    figures={
+        "first": Figure("an id", where_held=True, even_if_zero=True),
+        "step": Figure("ids", where_held=True),
+        "asked_first": Figure("an id"),
+        "asked_step": Figure("ids"),
+    },
+    broke=lambda _, first: f"first {first['first']:,}, step {first['step']}",
+    place=60,
+)

@@ -10,14 +10,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
+from idstorm.findings.verdict import NOTABLE_FAILURES
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import Failures
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import History
-from idstorm.record.outcome import Outcome, Status
+from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag, Told
-from idstorm.record.verdict import NOTABLE_FAILURES, Finding
 
 MIN_ACKNOWLEDGED = 200
 MIN_OVERLAP = 1.5
@@ -166,3 +169,20 @@ def overlap(begin: Ints, end: Ints, offsets: Ints) -> tuple[float, int]:
         last = int(ends[-1]) if len(ends) else last
     busy = last - first - idle
     return (total / busy if busy > 0 else 0.0), peak
+
+
+CHECK = Check(
+    "pressure",
+    "the run could have found a fault",
+    pressure,
+    figures={
+        "attempted": Figure("rows"),
+        "acknowledged": Figure("rows", where_held=True, even_if_zero=True),
+        "failed": Figure("rows"),
+        "unknown": Figure("rows"),
+        "overlap_mean": Figure("operations at once", where_held=True),
+        "overlap_peak": Figure("operations at once", where_held=True),
+    },
+    holds=True,
+    place=0,
+)

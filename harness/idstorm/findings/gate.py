@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 
 from idstorm.errors import UsageError
-from idstorm.record.outcome import Result
+from idstorm.findings.checks import CHECKS, known
+from idstorm.findings.results import Result
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -28,37 +29,24 @@ _GATE = re.compile(
     rf"\s*([\w.]+)\s*({'|'.join(_COMPARE)})\s*(-?\d+(?:_\d+)*(?:\.\d+)?(?:e[-+]?\d+)?)\s*", re.IGNORECASE
 )
 _QUANTILES = ("p50", "p95", "p99", "max")
-_CAUSES = (
-    *("rolled_back", "given_up", "unknown", "deleted", "foreign", "application", "off_grid", "stride", "at_random"),
-    *("bulk", "cached", "refused", "upserted", "crash", "unexplained"),
-)
 
-FIGURES: dict[str, tuple[str, ...]] = {
+_OF_EVERY_STORM: dict[str, tuple[str, ...]] = {
     "operations": (
         *("attempted", "acknowledged", "failed", "unknown", "rolled_back", "deleted", "seconds", "per_second"),
         *(f"latency_ms.{quantile}" for quantile in _QUANTILES),
         *("failing.share", "failing.share_raced", "failing.expected", "errors.total"),
     ),
     "errors": ("total",),
-    "pressure": ("attempted", "acknowledged", "failed", "unknown", "overlap_mean", "overlap_peak"),
-    "unique": ("duplicated",),
-    "single_use": ("reissued",),
-    "accepted": ("collisions", "unrecognised", "retried"),
-    "durable": ("lost", "doubled", "undeleted", "revived", "unexpected", "recovered", "foreign"),
-    "faithful": ("misattributed", "of_existing"),
-    "starts_at": ("first", "step", "asked_first", "asked_step"),
-    "gapless": ("missing", "gaps", "largest", "ratio", *(f"ledger.{cause}" for cause in _CAUSES)),
-    "explained": ("unexplained",),
-    "ordered": ("inversions", "within_a_client", "largest_overtake"),
-    "visible": (
-        *("skipped", "polls", "advanced", "overtake", "safe_lag_ids", "safe_lag_ms"),
-        *(f"lag_ms.{quantile}" for quantile in _QUANTILES),
-    ),
-    "headroom": (*("used", "position", "limit", "column_limit", "generator_limit", "burned_per_row", "rows_left"),),
 }
-"""The figures of a report that are numbers, by where they are."""
+"""The figures of a storm's operations that are numbers, by where they are."""
 
-NAMES = tuple(f"{where}.{name}" for where, names in FIGURES.items() for name in names)
+
+def figures() -> list[str]:
+    """Return the paths of all figures that are numbers: those of every storm, and those of the checks."""
+    return [
+        *(f"{where}.{name}" for where, names in _OF_EVERY_STORM.items() for name in names),
+        *(f"{check.name}.{name}" for check in known() for name, figure in check.figures.items() if figure.number),
+    ]
 
 
 @dataclass(frozen=True)
@@ -88,16 +76,32 @@ class GateVerdict:
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one."""
+    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one.
+
+    A figure of a check that is not known yet may be one of a user's own, whose scenario is still to be imported:
+    `check_gates` is for afterwards.
+    """
     match = _GATE.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
     figure, compare, limit = match.groups()
-    if figure not in NAMES:
-        near = get_close_matches(figure, NAMES, n=2, cutoff=0.3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"no report has a figure {figure}{hint}")
+    check, _, rest = figure.partition(".")
+    if check in _OF_EVERY_STORM or check in CHECKS or not (rest and check.isidentifier()):
+        _require(figure)
     number = float(limit)
     if not isfinite(number):
         raise UsageError(f"{text!r} has a limit that no figure comes to: it would pass whatever happens")
     return Gate(figure, compare, number)
+
+
+def check_gates(gates: Iterable[Gate]) -> None:
+    """Raise UsageError for a gate on a figure that no report will have, now that all scenarios are imported."""
+    for gate in gates:
+        _require(gate.figure)
+
+
+def _require(figure: str) -> None:
+    if figure not in (paths := figures()):
+        near = get_close_matches(figure, paths, n=2, cutoff=0.3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"no report has a figure {figure}{hint}")

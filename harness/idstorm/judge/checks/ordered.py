@@ -6,19 +6,21 @@ any order. An insert counts once, however many later ids had been acknowledged b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from idstorm.findings.checks import Check, Figure
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.timeline import Track, stretches, tracks
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import components
-from idstorm.record.outcome import Outcome, Status
-from idstorm.record.verdict import Finding
+from idstorm.record.outcome import Outcome
 
 _KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal}
 
@@ -165,3 +167,17 @@ def _witness(evidence: Evidence, later: int, earlier: int) -> dict[str, Any]:
         "which_was_acknowledged_ms_before": round(float(begin - ended) / 1e6, 3),
         "rows": [one, other],
     }
+
+
+def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    return f"{figures['inversions']:,} overtaken ({first['id']} after {first['overtaken_by']})"
+
+
+CHECK = Check(
+    "ordered",
+    "ids are in the order of the inserts",
+    ordered,
+    figures={"inversions": Figure("inserts"), "within_a_client": Figure("inserts"), "largest_overtake": Figure("ids")},
+    broke=_in_words,
+    place=90,
+)

@@ -1,49 +1,19 @@
-"""What the judge says: the checks' names, findings, verdicts, and the report that holds them."""
+"""What the judge says: verdicts, and the report that holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from idstorm.record.gate import GateVerdict
-from idstorm.record.matrix import Matrix
-from idstorm.record.outcome import Result, Stance, Status
+from idstorm.findings.gate import GateVerdict
+from idstorm.findings.matrix import Matrix
+from idstorm.findings.results import Result, Stance, Status
 
 REPORT_FORMAT = 1
 
-CHECKS = {
-    "pressure": "the run could have found a fault",
-    "unique": "no id was told to two rows",
-    "single_use": "no id came back after its row was deleted",
-    "accepted": "no insert was refused by the id's own constraint",
-    "durable": "every acknowledged row is there, once",
-    "faithful": "the id told is the id of that row",
-    "starts_at": "ids start and advance as asked",
-    "gapless": "every id in the range is in use",
-    "explained": "every gap has a known cause",
-    "ordered": "ids are in the order of the inserts",
-    "visible": "a reader that polls for newer ids misses no row",
-    "headroom": "ids will last",
-}
-"""The checks, in the order of every report, each with what it means where it holds."""
-
-DEFAULT_HOLDS = ("pressure", "unique", "accepted", "durable", "faithful")
-"""The checks that must hold unless the scenario says otherwise; the others may break."""
-
 NOTABLE_FAILURES = 0.1
 """The share of failed operations from which on a report leads with it, and advises on that and not on more inserts."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found in one storm."""
-
-    status: Status
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    witnesses: tuple[Mapping[str, Any], ...] = ()
-    reason: str | None = None
-    crashed: bool = False  #: the check itself raised an error
 
 
 @dataclass(frozen=True)
@@ -59,6 +29,7 @@ class Verdict:
     witnesses: tuple[Mapping[str, Any], ...]
     named: bool = False  #: the scenario itself made the claim; False: it is the default
     crashed: bool = False  #: the check itself raised an error
+    meaning: str = ""  #: what is so where it holds, of a check that is not idstorm's own
 
     @property
     def is_witness(self) -> bool:
@@ -154,4 +125,8 @@ class Report:
         """Return the report as JSON's own types: the same for the same run, wherever its folder lies."""
         report = asdict(self)
         del report["folder"], report["unwritten"]
+        for storm in (*report["storms"], *report["repeats"], *report["controls"]):
+            for verdict in storm["verdicts"].values():
+                if not verdict["meaning"]:
+                    del verdict["meaning"]
         return {"format": REPORT_FORMAT, **report}

@@ -1,0 +1,140 @@
+"""What is known of each check: its name, what it means, its figures, its words, and the function that judges.
+
+The checks of idstorm are the files of `idstorm.judge.checks`: they are found there by name, so that whoever names a
+check, counts its figures or shows what it found has it from its own file, and imports nothing of the judge's until a
+check is looked at. Checks of a user's own are registered by `idstorm.scenario.check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any
+
+from idstorm.errors import ScenarioError
+from idstorm.findings.finding import Finding
+
+_WHERE = "idstorm.judge.checks"
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing that a check counts or measures."""
+
+    unit: str  #: what it is a number of: ids, rows, ms
+    number: bool = True  #: False: a text, on which there can be no gate
+    where_held: bool = False  #: worth a word even where the check held
+    even_if_zero: bool = False
+
+
+def in_words(figures: Figures, first: Figures) -> str:
+    """Return what broke as figures that are not zero, and the id of the first witness, or what it says first."""
+    counts = ", ".join(
+        f"{value:,} {name.replace('_', ' ')}"
+        for name, value in figures.items()
+        if isinstance(value, int | float) and value
+    )
+    said = "id" if "id" in first else next(iter(first), None)
+    return (counts if said is None else f"{counts} ({said} {first[said]})").strip()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question that is asked of every storm, and all that there is to know of it."""
+
+    name: str
+    meaning: str  #: what is so where it holds, in one sentence
+    judge: Callable[[Any], Finding]
+    """A pure function of the storm's evidence (`idstorm.judge.evidence.Evidence`)."""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """By name, or path (`ledger.deleted`), whatever its findings may hold."""
+    holds: bool = False  #: it must hold where the scenario claims nothing of it; False: it may break
+    broke: Callable[[Figures, Figures], str] = in_words
+    """What broke, in a few words: of the figures and the first witness of a finding that is broken."""
+    place: int = 1_000  #: where it stands in every report: those with a lower number come first
+    origin: str = ""  #: what tells a user's own check from others of its name; empty for those of idstorm
+    file: str = ""  #: where a user's own check is written
+
+    def __call__(self, evidence: Any) -> Finding:
+        """Return what it finds in a storm."""
+        return self.judge(evidence)
+
+
+_own: dict[str, Check] = {}
+"""The checks that scenario files brought, in the order in which they did. Files are imported by one thread."""
+
+
+class _Checks(Mapping[str, Check]):
+    """The checks of idstorm by name, in the order of every report. Their names are known without importing any."""
+
+    def __getitem__(self, name: str) -> Check:
+        return _found()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_found())
+
+    def __len__(self) -> int:
+        return len(_names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in _names()
+
+
+CHECKS: Mapping[str, Check] = _Checks()
+
+
+@cache
+def _names() -> frozenset[str]:
+    package = find_spec(_WHERE)
+    assert package is not None
+    return frozenset(module.name for module in iter_modules(package.submodule_search_locations))
+
+
+@cache
+def _found() -> dict[str, Check]:
+    checks: list[Check] = [import_module(f"{_WHERE}.{name}").CHECK for name in sorted(_names())]
+    return {check.name: check for check in sorted(checks, key=lambda check: check.place)}
+
+
+def held_by_default() -> tuple[str, ...]:
+    """Return the checks that must hold unless the scenario says otherwise; the others may break."""
+    return tuple(check.name for check in CHECKS.values() if check.holds)
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a check of this name, idstorm's or a user's own."""
+    return name in CHECKS or name in _own
+
+
+def known() -> list[Check]:
+    """Return all checks: those of idstorm, then those of scenario files, in the order in which they came."""
+    return [*CHECKS.values(), *_own.values()]
+
+
+def own_check(name: str) -> Check | None:
+    """Return the user's own check of this name, if a scenario file that was imported has one."""
+    return _own.get(name)
+
+
+def register(check: Check) -> None:
+    """Add a user's own check. A file that is imported again replaces its own. Raises ScenarioError for a taken name."""
+    taken = _own.get(check.name)
+    if check.name in CHECKS or (taken is not None and _written(taken) != _written(check)):
+        raise ScenarioError(f"there is a check {check.name!r} already: give yours another name")
+    _own[check.name] = check
+
+
+def _written(check: Check) -> tuple[str, Any]:
+    return check.origin, getattr(check.judge, "__code__", None)  # which knows its line
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return these names of checks, each once, as every report has them: those of idstorm first."""
+    named = dict.fromkeys(names)
+    return [*(name for name in CHECKS if name in named), *(name for name in named if name not in CHECKS)]
