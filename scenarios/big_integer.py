@@ -1,4 +1,4 @@
-"""A BigInteger key has room for ever, but on SQLite it is no key that numbers rows.
+"""A BigInteger key has room for ever, but on SQLite it is not a key that numbers rows.
 
 Nine quintillion ids are enough; the storm crosses their end all the same, to see that nothing wraps round there either.
 SQLite numbers rows only where the column is called exactly INTEGER. A BIGINT key is another column, which nobody fills:

@@ -256,7 +256,7 @@ def _named(module: ModuleType, origin: str, name: str) -> Found:
     ]
     near = get_close_matches(name, candidates, cutoff=0.3) or candidates
     hint = f"; there is {', '.join(near)}" if near else "; it has neither"
-    what = "is no scenario and no mapped class" if hasattr(module, name) else "is not there"
+    what = "is neither a scenario nor a mapped class" if hasattr(module, name) else "is not there"
     raise UsageError(f"{name} in {origin} {what}{hint}")
 
 

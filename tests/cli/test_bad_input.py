@@ -37,11 +37,11 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["nowhere.py"], "there is no file nowhere.py"),
         (["nowhere.models:Invoice"], "there is no module nowhere"),
         (["autoincrement:autoincrementt"], "there is autoincrement"),
-        (["json:JSONDecoder"], "is no scenario and no mapped class"),
-        (["autoincrement", "--on", "oracle"], "oracle is no target; it is sqlite"),
-        (["autoincrement", "--on", "me:pw@host/db"], "that is no target"),
+        (["json:JSONDecoder"], "is neither a scenario nor a mapped class"),
+        (["autoincrement", "--on", "oracle"], "oracle is not a target; a target is sqlite"),
+        (["autoincrement", "--on", "me:pw@host/db"], "that is not a target"),
         (["autoincrement", "--on", "sqlite://user:pw@:port/x"], "malformed"),
-        (["autoincrement", "--on", "nosuch://host/x"], "no dialect that SQLAlchemy knows"),
+        (["autoincrement", "--on", "nosuch://host/x"], "not a dialect that SQLAlchemy knows"),
         (["autoincrement", "--on", "sqlite:///:memory:"], "in-memory"),
         (["autoincrement", "--on", "sqlite+aiosqlite:///x.db"], "aiosqlite"),
         (["autoincrement", "--processes", "0"], "has to be from 1 to"),
@@ -94,7 +94,7 @@ def test_what_cannot_be_asked_for(idstorm: Idstorm, words: list[str], sentence: 
         ("x = 1", "no scenario and no mapped classes"),
         (GOOD + "\nmine = Scenario(int)", "has to be a mapped class"),
         (GOOD + "\nmine = Scenario(Thing, id='number')", "has no column number; there are id, token"),
-        (GOOD + "\nmine = Scenario(Thing, needs={'wings'})", "no dialect or capability"),
+        (GOOD + "\nmine = Scenario(Thing, needs={'wings'})", "neither a dialect nor a capability"),
         (GOOD + "\nmine = Scenario(Thing, deletes=2)", "fractions"),
         (
             GOOD + "\nfrom idstorm.scenario import may_break\n"
@@ -103,7 +103,7 @@ def test_what_cannot_be_asked_for(idstorm: Idstorm, words: list[str], sentence: 
         ),
         (
             GOOD + "\nfrom idstorm.scenario import holds\nmine = Scenario(Thing, claims=[holds('uniqe')])",
-            "which is no check; there are pressure, unique",
+            "which is not a check; there are pressure, unique",
         ),
         (
             GOOD + "\nfrom idstorm.scenario import holds, breaks\n"

@@ -217,7 +217,7 @@ def test_every_option_can_come_from_a_variable_of_its_own(idstorm: Idstorm) -> N
 def test_a_variable_that_is_wrong_is_named(idstorm: Idstorm) -> None:
     said(idstorm("run", "uuid4", IDSTORM_CLIENTS="many"), "Invalid value for IDSTORM_CLIENTS: 'many'")
     said(idstorm("run", "uuid4", "--clients", "many", IDSTORM_CLIENTS="4"), "Invalid value for '-c' / '--clients'")
-    said(idstorm("run", "uuid4", IDSTORM_FAIL_IF="nonsense"), "IDSTORM_FAIL_IF", "is no gate")
+    said(idstorm("run", "uuid4", IDSTORM_FAIL_IF="nonsense"), "IDSTORM_FAIL_IF", "is not a gate")
     said(idstorm("run", "uuid4", IDSTORM_ON="oracle"), "oracle is no target", "(on from IDSTORM_ON)")
     said(idstorm("run", "uuid4", IDSTORM_ON=","), "name a target with --on", "(on from IDSTORM_ON)")
 

@@ -212,7 +212,7 @@ def test_where_nobody_says_how_far_it_goes_it_means_nothing() -> None:
     reasons = {
         "the database does not say how far the column can go": after(None),
         "it was not recorded": storm(told(1), told(2)),
-        "the ids are no numbers": storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS),
+        "the ids are not numbers": storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS),
     }
     for reason, evidence in reasons.items():
         assert (headroom(evidence).status, headroom(evidence).reason) == (Status.NA, reason)

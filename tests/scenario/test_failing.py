@@ -37,5 +37,5 @@ def test_a_number_means_everywhere_and_by_default_none_may_fail() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ScenarioError, match="fraction"):
         Scenario(Thing, failing=Failing(1.5))
-    with pytest.raises(ScenarioError, match="no dialect or capability"):
+    with pytest.raises(ScenarioError, match="neither a dialect nor a capability"):
         Failing(0.5, when={"oracle"})

@@ -25,7 +25,7 @@ def add(session, tokens):
 FAULTS = {
     "too few ids": ("return add(session, tokens)[1:]", "given 1 tokens and returned 0 ids"),
     "no list at all": ("return add(session, tokens)[0]", "a list with an id for each token; it returned int"),
-    "what is no id": ("add(session, tokens); return [object()]", "which is no id of thing.id"),
+    "what is not an id": ("add(session, tokens); return [object()]", "which is not an id of thing.id"),
     "another column of each row": ("add(session, tokens); return list(tokens)", "insert returned thing.token of each"),
     "no row at all": ("return [1]", "told the id 1, but thing holds no row of it"),
     "no id of no row": ("return [None]", "returned no id, and thing holds no row of it"),
@@ -176,7 +176,7 @@ def test_work_that_goes_wrong_only_later_ends_the_storm_with_the_reason(idstorm:
     )
     ran = idstorm("run", name, "-T", "60s")
     assert ran.code == 2
-    assert "insert returned what is no id of thing.id" in ran.err
+    assert "insert returned something that is not an id of thing.id" in ran.err
 
 
 def test_an_id_that_no_column_of_the_kind_can_hold_ends_the_storm_with_the_reason(idstorm: Idstorm) -> None:

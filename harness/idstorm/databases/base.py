@@ -193,7 +193,7 @@ class Database(Namespaces):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Return how far a column, and what fills it, can go; None where the column is no integer.
+        """Return how far a column, and what fills it, can go; None where the column is not an integer.
 
         `sequence` is the one that the model names, `down` tells that the ids descend.
         """

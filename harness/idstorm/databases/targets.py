@@ -53,7 +53,7 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
             raise UsageError(f"--on: {fault}")
     if "://" not in text:
         shown = text if text.isidentifier() else "that"  # it may be a URL gone wrong, with its password
-        raise UsageError(f"--on: {shown} is no target; it is {', '.join(DATABASES)}, or a SQLAlchemy URL")
+        raise UsageError(f"--on: {shown} is not a target; a target is {', '.join(DATABASES)}, or a SQLAlchemy URL")
     database, url = _understood(text, "the URL after --on")
     if secrets_of(url):
         shown = mask(url)
@@ -214,7 +214,7 @@ def database_at(url: sa.URL) -> Database:
     try:
         url.get_dialect()
     except sa.exc.NoSuchModuleError:
-        raise UsageError(f"{url.drivername}:// is no dialect that SQLAlchemy knows") from None
+        raise UsageError(f"{url.drivername}:// is not a dialect that SQLAlchemy knows") from None
     database = DATABASES.known_by(url.get_backend_name())
     if database is None:
         raise UsageError(f"{url.get_backend_name()} cannot be stormed; {', '.join(DATABASES)} can")
@@ -227,7 +227,7 @@ def _check(database: Database, url: sa.URL) -> None:
     try:
         driver = url.get_dialect()
     except sa.exc.NoSuchModuleError:
-        raise UsageError(f"{scheme} is no dialect that SQLAlchemy knows") from None
+        raise UsageError(f"{scheme} is not a dialect that SQLAlchemy knows") from None
     if driver.is_async:
         raise UsageError(f"{scheme} is an asyncio driver; name one that works with threads: {best}")
     if driver.driver in database.unfit:

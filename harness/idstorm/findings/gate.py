@@ -83,7 +83,7 @@ def parse_gate(text: str) -> Gate:
     """
     match = _GATE.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is no gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
+        raise UsageError(f"{text!r} is not a gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
     figure, compare, limit = match.groups()
     check, _, rest = figure.partition(".")
     if check in _OF_EVERY_STORM or check in CHECKS or not (rest and check.isidentifier()):

@@ -67,7 +67,7 @@ class Asked:
         scenario = asked if isinstance(asked, Scenario) else Scenario(asked)
         mapper: Mapper[Any] | None = sa.inspect(scenario.model, raiseerr=False)
         if mapper is None:
-            raise ScenarioError(f"{asked!r} is no mapped class and no Scenario of one")
+            raise ScenarioError(f"{asked!r} is neither a mapped class nor a Scenario of one")
         ids = id_columns(scenario, mapper)
         return cls(
             model=scenario.model,

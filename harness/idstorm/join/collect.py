@@ -163,7 +163,7 @@ class _Reading:
                     became = Outcome(outcome)
                     self._add(table, replace(one, commit=sent, ended=ended, outcome=became, code=_code(code)))
             case _:
-                raise ValueError(f"{entry} is no entry")
+                raise ValueError(f"{entry} is not an entry")
 
     def finish(self) -> None:
         """Take in the flushes of which no end was heard."""

@@ -15,7 +15,7 @@ def control(storm: StormReport) -> Control:
     Raises UnreadableRun where it was not judged for what a control is there for.
     """
     if storm.verdicts and not {"unique", "pressure"} <= storm.verdicts.keys():
-        raise UnreadableRun(f"{storm.storm} is no control: its plan claims nothing of unique, or of pressure")
+        raise UnreadableRun(f"{storm.storm} is not a control: its plan claims nothing of unique, or of pressure")
     unique = storm.verdicts.get("unique")
     seen = unique is not None and unique.status is Status.BROKEN
     kept = {field.name: getattr(storm, field.name) for field in fields(StormReport)}

@@ -250,7 +250,7 @@ class Evidence:
     def no_span(self) -> Finding | None:
         """Why the ids of the table span nothing, where that is so."""
         if not self.plan.ids.numeric:
-            return Finding(Status.NA, reason="the ids are no numbers")
+            return Finding(Status.NA, reason="the ids are not numbers")
         if self.census is None or not self.ending.quiet:
             return Finding(Status.UNKNOWN, reason=self.ending.census or "there is no census of a quiet table")
         if not self.own_entries.any():

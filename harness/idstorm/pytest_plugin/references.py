@@ -24,7 +24,9 @@ def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
     if isinstance(asked, str):
         return catalogue.find(asked)
     if not isinstance(asked, Scenario) and not hasattr(asked, "__mapper__"):
-        raise UsageError(f"{asked!r} is no mapped class, no Scenario and no reference such as 'package.module:Name'")
+        raise UsageError(
+            f"{asked!r} is neither a mapped class, nor a Scenario, nor a reference such as 'package.module:Name'"
+        )
     shown = "the scenario" if isinstance(asked, Scenario) else asked.__name__
     for module in _modules(asked, test):
         name = next((name for name, value in vars(module).items() if value is asked), None)

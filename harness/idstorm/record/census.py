@@ -24,8 +24,8 @@ _KEPT = 1_000  # odd ids, as text
 class Census:
     """The (id, token) pairs of a table, in no particular order. NULL ids and tokens are kept as such.
 
-    What a table stores as an id, and what is none (its type fails to read it back, or it is no number where the others
-    are), has no key, as NULL has none; the first of them are kept as text.
+    What a table stores as an id, and what is none (its type fails to read it back, or it is not a number where the
+    others are), has no key, as NULL has none; the first of them are kept as text.
     """
 
     ids: Keys
@@ -103,7 +103,7 @@ def _read_odd(text: str, entries: int, path: Path) -> dict[int, str]:
 
 
 def _without_odd(codec: Codec, ids: Sequence[object]) -> tuple[list[object], dict[int, str]]:
-    """Return the ids with None for what is no id of this codec, and the first of these as text."""
+    """Return the ids with None for what is not an id of this codec, and the first of these as text."""
     kept, odd = list(ids), dict[int, str]()
     for place, id_ in enumerate(ids):
         try:

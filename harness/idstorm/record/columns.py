@@ -23,7 +23,7 @@ class Keys:
 
     @classmethod
     def encode(cls, codec: Codec, values: Iterable[object]) -> Keys:
-        """Return the keys of these ids; None, which is no id, becomes a key of zeros."""
+        """Return the keys of these ids; None, which is not an id, becomes a key of zeros."""
         nothing = (0,) * codec.words
         rows = [nothing if value is None else codec.encode(value) for value in values]
         return cls.of_words(codec, np.array(rows, np.int64))

@@ -89,9 +89,9 @@ class Codec:
 
     def __post_init__(self) -> None:
         if self.form.partition(" ")[0] not in FORMS:
-            raise ValueError(f"{self.form!r} is no form of text")
+            raise ValueError(f"{self.form!r} is not a form of text")
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
-            raise ValueError(f"{self.kind!r} is no kind of key")
+            raise ValueError(f"{self.kind!r} is not a kind of key")
         if not 0 <= self.text <= 1_024 or self.text % 8:
             raise ValueError(f"{self.text!r} bytes of text are no codec's")
 
@@ -226,7 +226,7 @@ def _text(value: object, form: str | Sequence[str] = "text") -> str:
         case bytes(raw):
             return raw.hex()
         case None | Odd():
-            raise TypeError(f"{value!r} is no id")
+            raise TypeError(f"{value!r} is not an id")
         case Decimal() | float() as number if _is_finite(
             number
         ):  # 4.00 of a column with two digits is the 4 it is told

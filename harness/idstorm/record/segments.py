@@ -19,8 +19,8 @@ _MUCH, _SPARSEST = 1 << 28, 64  # bytes of tapes; and how many of them there are
 def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) -> Ints:
     """Return the records of one segment that were begun, shape (operations, words), mapped and not copied.
 
-    Raises UnreadableRun for what is no segment of such a layout, or is one of another storm. A segment that was never
-    begun has no records.
+    Raises UnreadableRun for what is not a segment of such a layout, or is one of another storm. A segment that was
+    never begun has no records.
     """
     size = path.stat().st_size // 8
     if size < tape.HEADER_WORDS:
@@ -29,7 +29,7 @@ def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) ->
     if words[0] == 0:
         return np.zeros((0, layout.words), np.int64)
     if words[0] != tape.MAGIC:
-        raise UnreadableRun(f"{path} is no tape")
+        raise UnreadableRun(f"{path} is not a tape")
     if words[1] > tape.VERSION:
         raise UnreadableRun(f"{path} was written by a newer idstorm (tape format {words[1]}): upgrade to read it")
     if (int(words[4]), int(words[5])) != (layout.rows, layout.key_words):

@@ -54,7 +54,7 @@ def open_run(folder: Path) -> Run:
         there = False
     data = _read_json(_plain(folder / "run.json")) if there else {}
     if data.get("what") != MARK:
-        raise UnreadableRun(f"{folder} is no run of idstorm: it has no run.json of one")
+        raise UnreadableRun(f"{folder} is not a run of idstorm: it has no run.json of one")
     made_as = data.get("run")
     _check_report(folder / "report.json", made_as)
     try:

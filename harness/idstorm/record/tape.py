@@ -167,7 +167,7 @@ class Tape:
         self._words[self._at + BEGIN] = now
 
     def hand(self, ids: Sequence[object], now: int) -> None:
-        """The ids of an insert are known. Raises TypeError or ValueError, with nothing told, for what is no id."""
+        """The ids of an insert are known. Raises TypeError or ValueError, with nothing told, for what is not an id."""
         words, states, at = self._words, self._bytes, self._at
         told = (at + TOLD) * 8
         key = at + self._keys

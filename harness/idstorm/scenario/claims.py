@@ -28,7 +28,7 @@ class Claims:
         for check in self.checks:
             if not is_known(check):
                 there = ", ".join(one.name for one in known())
-                raise ScenarioError(f"{self.stance}() names {check!r}, which is no check; there are {there}")
+                raise ScenarioError(f"{self.stance}() names {check!r}, which is not a check; there are {there}")
         if "pressure" in self.checks and self.stance is not Stance.HOLDS:
             raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
 

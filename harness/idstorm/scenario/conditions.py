@@ -54,7 +54,9 @@ def known_traits(words: Collection[str], where: str) -> None:
     for word in words:
         if word not in CAPABILITIES and word not in dialects():
             known = ", ".join((*dialects(), *CAPABILITIES))
-            raise ScenarioError(f"{where} names {word!r}, which is no dialect or capability; there are {known}")
+            raise ScenarioError(
+                f"{where} names {word!r}, which is neither a dialect nor a capability; there are {known}"
+            )
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Scenario:
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
     sortable: bool = False
-    """The ids are no numbers, but are meant to sort in the order in which they are made, for `ordered`."""
+    """The ids are not numbers, but are meant to sort in the order in which they are made, for `ordered`."""
     generated: bool = True
     """The ids come from the database's generator alone. False: the work chooses some of them itself."""
     token: Column | None = None
@@ -152,4 +152,6 @@ class Scenario:
             )
         for dialect in self.server:
             if dialect not in dialects():
-                raise ScenarioError(f"server names {dialect!r}, which is no dialect; there are {', '.join(dialects())}")
+                raise ScenarioError(
+                    f"server names {dialect!r}, which is not a dialect; there are {', '.join(dialects())}"
+                )

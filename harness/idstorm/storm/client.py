@@ -202,7 +202,9 @@ class Client:
         try:
             self._tape.hand(ids, monotonic_ns())
         except (TypeError, ValueError) as error:
-            raise ScenarioError(f"insert returned what is no id of {', '.join(self._ids.columns)}: {error}") from error
+            raise ScenarioError(
+                f"insert returned something that is not an id of {', '.join(self._ids.columns)}: {error}"
+            ) from error
 
     def _commit(self, session: Session) -> int:
         self._committing = True

@@ -191,7 +191,7 @@ def _prove(codec: Codec, told: Any, work: Work) -> None:
         codec.encode(plain)
     except (TypeError, ValueError) as error:
         names = ", ".join(work.id_names)
-        raise ScenarioError(f"insert returned {plain!r}, which is no id of {names}: {error}") from error
+        raise ScenarioError(f"insert returned {plain!r}, which is not an id of {names}: {error}") from error
 
 
 def _sentence(codec: Codec, told: Any, stored: Sequence[Any]) -> str | None:

@@ -19,7 +19,7 @@ def packed_census(
 ) -> Census | None:
     """Let SQLite pack thousands of rows into one, paging by the rowid, which unlike an id never repeats.
 
-    A column may hold anything in SQLite: what is no integer is left to the slower way, as are tables without rowid.
+    A column may hold anything in SQLite: what is not an integer is left to the slower way, as are tables without rowid.
     """
     quote = connection.dialect.identifier_preparer.quote
     one, other = quote(str(id_.name)), quote(str(token.name))

@@ -1,6 +1,6 @@
 """`accepted`: was no insert refused by the id's own constraint?
 
-A refusal is no fault of the table, which stays unique; it is one of the code that chose the id. How operations ended is
+A refusal is not a fault of the table, which stays unique, but of the code that chose the id. How operations ended is
 judged: a refusal that the work caught, and got over, is lawful.
 """
 

@@ -49,7 +49,7 @@ def headroom(evidence: Evidence) -> Finding:
     """
     plan, ending = evidence.plan, evidence.ending
     if not plan.ids.numeric:
-        return Finding(Status.NA, reason="the ids are no numbers")
+        return Finding(Status.NA, reason="the ids are not numbers")
     if ending.capacity_unread is not None:
         return Finding(Status.UNKNOWN, reason=ending.capacity_unread)
     if ending.capacity is None:

@@ -99,7 +99,7 @@ def _add(
 
 
 def _in_direction(evidence: Evidence) -> Ints | None:
-    """Return for each row a number that grows as its generator goes on: its id, or the rank of what is no number.
+    """Return for each row a number that grows as its generator goes on: its id, or the rank of what is not a number.
 
     None where the order of some ids is not known.
     """
