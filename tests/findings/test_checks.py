@@ -46,6 +46,7 @@ def even_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Add a file with a check to those of idstorm, and nothing else."""
     (tmp_path / "even_ids.py").write_text(dedent(EVEN))
     idstorm.judge.checks.__path__.append(str(tmp_path))
+    monkeypatch.setattr(checks, "_FOLDERS", [*checks._FOLDERS, tmp_path])
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     forget()
     yield "even_ids"
