@@ -55,7 +55,7 @@ def even_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def forget() -> None:
-    checks._names.cache_clear()
+    checks.names.cache_clear()
     checks._found.cache_clear()
 
 
@@ -82,7 +82,7 @@ def _judged(claims: dict[str, Claim]) -> StormReport:
 
 
 def test_every_check_is_the_file_that_is_called_like_it() -> None:
-    assert {name: CHECKS[name].name for name in checks._names()} == {name: name for name in CHECKS}
+    assert {name: CHECKS[name].name for name in checks.names()} == {name: name for name in CHECKS}
     assert all(check.judge.__name__ == name for name, check in CHECKS.items())
     assert len({check.place for check in CHECKS.values()}) == len(CHECKS)
 

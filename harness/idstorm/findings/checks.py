@@ -81,23 +81,24 @@ class _Checks(Mapping[str, Check]):
         return iter(_found())
 
     def __len__(self) -> int:
-        return len(_names())
+        return len(names())
 
     def __contains__(self, name: object) -> bool:
-        return name in _names()
+        return name in names()
 
 
 CHECKS: Mapping[str, Check] = _Checks()
 
 
 @cache
-def _names() -> frozenset[str]:
+def names() -> frozenset[str]:
+    """Return the names of idstorm's checks, without importing them."""
     return frozenset(module.name for module in iter_modules(map(str, _FOLDERS)))
 
 
 @cache
 def _found() -> dict[str, Check]:
-    checks: list[Check] = [import_module(f"{_WHERE}.{name}").CHECK for name in sorted(_names())]
+    checks: list[Check] = [import_module(f"{_WHERE}.{name}").CHECK for name in sorted(names())]
     return {check.name: check for check in sorted(checks, key=lambda check: check.place)}
 
 
