@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +79,16 @@ def test_python_code_may_give_values_or_words() -> None:
         ({"clients": "many"}, "'many' is not a whole number"),
         ({"clients": 2.5}, "clients cannot be 2.5"),
         ({"clients": True}, "clients cannot be True"),
+        ({"think": (-1, 0.001)}, "think cannot be "),
+        ({"think": (0.005, 0)}, "think cannot be "),
+        ({"think": ()}, "think cannot be "),
+        ({"think": ("a", "b")}, "think cannot be "),
+        ({"time": 0}, "time cannot be 0"),
+        ({"patience": float("nan")}, "patience cannot be nan"),
+        ({"settings": [("a",)]}, "set cannot be "),
+        ({"settings": {"begin": ""}}, "'begin=' is not a setting"),
+        ({"fail_if": 5}, "fail-if cannot be 5"),
+        ({"isolation": 1}, "isolation cannot be 1"),
         ({"keep": "maybe"}, "'maybe' is neither true nor false"),
         ({"rollback": 1.0}, "rollback has to be at least 0 and less than 1, and 1.0 is not"),
         ({"think": "9..1ms"}, "begins with the larger time"),
@@ -87,6 +98,11 @@ def test_python_code_may_give_values_or_words() -> None:
 def test_what_makes_no_sense_is_refused_in_a_sentence(given_: dict[str, object], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence.replace("?", r"\?")):
         options_of(given_)
+
+
+def test_numbers_of_other_libraries_are_numbers() -> None:
+    taken = options_of({"rollback": np.float64(0.1), "clients": np.int32(4), "think": [0, np.float32(0.5)]})
+    assert words_of(taken) == "--processes 2 --clients 4 --rollback 0.1 --think 0..0.5s"
 
 
 def test_a_time_and_a_number_of_inserts_exclude_each_other() -> None:

@@ -169,6 +169,11 @@ def _has_name(reference: str) -> bool:
     return ":" in reference and "/" not in tail and "\\" not in tail
 
 
+def load(where: str) -> ModuleType:
+    """Return a module by its file or its name. Raises UsageError, and ScenarioError where it cannot be imported."""
+    return _load(where, f"{where}:")[0]
+
+
 def _load(where: str, reference: str) -> tuple[ModuleType, str]:
     """Return a module and what finds it again: a name of the catalogue, an absolute path or a module's name."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # write nothing beside the user's files

@@ -5,13 +5,15 @@ An option is added by a field of `StormOptions`, and by the code that uses it.
 
 from __future__ import annotations
 
+import operator
 import secrets
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from idstorm.errors import UsageError
 from idstorm.quantities import parse_duration, parse_range, parse_rate
@@ -24,11 +26,11 @@ DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of ins
 
 @dataclass(frozen=True)
 class Kind:
-    """How the value of an option is read from a word, and written as one."""
+    """How the value of an option is read from a word, taken from Python code, and written as a word."""
 
     read: Callable[[str], Any]  #: raises UsageError
+    accept: Callable[[Any], Any]  #: raises TypeError or ValueError for what is not such a value
     write: Callable[[Any], str] = str
-    types: tuple[type, ...] = ()  #: of a value that has been read, or that Python code gives
     metavar: str | None = None
 
 
@@ -63,14 +65,19 @@ class Option:
 
     def take(self, value: object) -> Any:
         """Return a value that a person wrote as a word, or that Python code gave. Raises UsageError."""
-        taken = self.kind.read(value) if isinstance(value, str) else value
-        if not isinstance(taken, self.kind.types) or (isinstance(taken, bool) and bool not in self.kind.types):
-            raise UsageError(f"{self.key} cannot be {value!r}: write it as `idstorm run --help` says")
+        if isinstance(value, str):
+            taken = self.kind.read(value)
+        else:
+            try:
+                taken = self.kind.accept(value)
+            except (TypeError, ValueError):
+                words = f"{self.key} cannot be {value!r}: write it as `idstorm run --help` says"
+                raise UsageError(words) from None
         if self.bounds is not None:
             self._check(*self.bounds, taken[-1] if isinstance(taken, tuple) else taken)
         return taken
 
-    def _check(self, least: float, most: float, value: Any) -> None:
+    def _check(self, least: float, most: float, value: float) -> None:
         if self.kind is FRACTION and not least <= value < most:  # which no NaN is
             raise UsageError(f"{self.key} has to be at least 0 and less than 1, and {value} is not")
         if not least <= value <= most:
@@ -124,16 +131,65 @@ def _flag(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-WHOLE = Kind(_whole, types=(int,), metavar="N")
-NUMBER = Kind(_number, _plain, (int, float), "SECONDS")
-FRACTION = Kind(_number, _plain, (int, float), "FRACTION")
-DURATION = Kind(parse_duration, lambda seconds: f"{_plain(seconds)}s", (int, float), "DURATION")
-SPAN = Kind(parse_range, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", (tuple,), "0..5ms")
-RATE = Kind(parse_rate, lambda rate: f"{_plain(rate)}/s", (int, float), "50/s")
-LEVEL = Kind(str.upper, types=(str,), metavar="LEVEL")
-SETTING = Kind(_setting, "=".join, (tuple,), "NAME=VALUE")
-GATE = Kind(_gate, types=(object,), metavar="'FIGURE > N'")
-FLAG = Kind(_flag, lambda value: "yes" if value else "no", (bool,))
+def _index(value: object) -> int:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return operator.index(value)  # type: ignore[arg-type]  # which raises TypeError
+
+
+def _real(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(value)
+    return float(value)
+
+
+def _length(value: object) -> float:
+    seconds = _real(value)
+    if not seconds > 0:
+        raise ValueError(value)
+    return seconds
+
+
+def _span(value: Any) -> tuple[float, float]:
+    least, most = map(_real, value)
+    if not 0 <= least <= most:
+        raise ValueError(value)
+    return least, most
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    name, setting = value
+    return _setting(f"{name}={setting}")
+
+
+def _a_gate(value: object) -> Gate:
+    from idstorm.findings.gate import Gate
+
+    if not isinstance(value, Gate):
+        raise TypeError(value)
+    return value
+
+
+def _bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _no_other(value: object) -> NoReturn:
+    raise TypeError(value)
+
+
+WHOLE = Kind(_whole, _index, metavar="N")
+NUMBER = Kind(_number, _real, _plain, "SECONDS")
+FRACTION = Kind(_number, _real, _plain, "FRACTION")
+DURATION = Kind(parse_duration, _length, lambda seconds: f"{_plain(seconds)}s", "DURATION")
+SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", "0..5ms")
+RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
+LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
+SETTING = Kind(_setting, _pair, "=".join, "NAME=VALUE")
+GATE = Kind(_gate, _a_gate, metavar="'FIGURE > N'")
+FLAG = Kind(_flag, _bool, lambda value: "yes" if value else "no")
 
 
 def _option(
@@ -338,7 +394,7 @@ def check_bounds(**values: object) -> None:
 
 def _several(value: object) -> Iterator[object]:
     if isinstance(value, Mapping):
-        yield from ((name, str(one)) for name, one in value.items())
+        yield from value.items()
     elif isinstance(value, Collection) and not isinstance(value, str):
         yield from value
     else:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from shutil import copy
 
+import pytest
 from junitparser import Failure, JUnitXml
 
 from running import Idstorm
@@ -45,7 +46,8 @@ def test_the_example_passes_and_finds_what_it_is_for(idstorm: Idstorm) -> None:
     assert parcels["status"] == "broken"
     assert parcels["figures"]["too_large"] > 350
     assert all(witness["id"] > 2**53 for witness in parcels["witnesses"])
-    assert idstorm("check", str(idstorm.run_folder), "--json", "-").report == ran.report
+    checked = idstorm("check", str(idstorm.run_folder), "--checks", "own_check.py", "--json", "-")
+    assert checked.report == ran.report
 
 
 def test_what_it_finds_fails_the_run_and_is_in_every_report(idstorm: Idstorm) -> None:
@@ -76,7 +78,37 @@ def test_its_figures_are_gates(idstorm: Idstorm) -> None:
     ran = idstorm.storm("own.py", *gates)
     assert (ran.code, ran.report["storms"][0]["verdicts"]["small"]["result"]) == (1, "passed")
     assert [gate["result"] for gate in ran.report["storms"][0]["gates"]] == ["failed", "passed", "inconclusive"]
-    assert idstorm("check", str(idstorm.run_folder)).code == 1
+    assert idstorm("check", str(idstorm.run_folder), "--checks", "own.py").code == 1
+
+
+def test_a_gate_on_it_says_nothing_of_scenarios_that_do_not_claim_it(idstorm: Idstorm) -> None:
+    write(idstorm, 'return Finding(Status.HELD, {"large": 0})')
+    ran = idstorm.storm("own.py", "autoincrement", "--fail-if", "small.large > 0")
+    assert (ran.code, [storm["gates"][0]["result"] for storm in ran.report["storms"]]) == (0, ["passed", "n/a"])
+
+
+def test_a_gate_on_what_no_scenario_claims_lets_nothing_pass(idstorm: Idstorm) -> None:
+    idstorm.write(
+        "own.py", CHECK.format(body="...", claim="holds", why="").replace("(Thing, claims=[holds(small)])", "(Thing)")
+    )
+    ran = idstorm.storm("own.py", "--fail-if", "small.large > 0")
+    assert (ran.code, ran.report["result"]) == (3, "inconclusive")
+
+
+@pytest.mark.parametrize("act", ["sys.exit(0)", "raise KeyError(1)", "pytest.skip('no')"])
+def test_one_that_ends_or_raises_takes_nothing_with_it(idstorm: Idstorm, act: str) -> None:
+    write(idstorm, f"import sys, pytest; {act}")
+    ran = idstorm.storm("own.py", "--fail-if", "operations.acknowledged > 1")
+    assert ran.code == 1
+    verdict = ran.report["storms"][0]["verdicts"]["small"]
+    assert (verdict["status"], verdict["crashed"]) == ("unknown", True)
+
+
+def test_one_file_may_be_imported_by_its_path_and_as_a_module(idstorm: Idstorm) -> None:
+    write(idstorm, 'return Finding(Status.HELD, {"large": 0})')
+    other = "from own import Thing, small\nfrom idstorm.scenario import Scenario, holds\n"
+    idstorm.write("other.py", other + "mine = Scenario(Thing, claims=[holds(small)])\n")
+    assert idstorm("run", "own.py:things", "other.py:mine", *WORDS).code == 0
 
 
 def test_a_figure_that_it_does_not_declare_is_no_gate(idstorm: Idstorm) -> None:
@@ -111,13 +143,27 @@ def test_without_its_code_it_is_unknown_and_everything_else_is_judged(idstorm: I
     assert "its code is not here" in idstorm("check", str(idstorm.run_folder)).out
 
 
-def test_code_from_elsewhere_is_not_run_because_a_stored_run_names_it(idstorm: Idstorm) -> None:
+def test_no_code_is_run_because_a_stored_run_names_it(idstorm: Idstorm) -> None:
     write(idstorm, 'return Finding(Status.HELD, {"large": 0})')
     idstorm.storm("own.py")
-    (idstorm.folder / "elsewhere").mkdir()
-    there = Idstorm(idstorm.folder / "elsewhere")
-    ran = there("check", str(idstorm.run_folder), "--json", "-")
-    assert (ran.code, ran.report["storms"][0]["verdicts"]["small"]["status"]) == (3, "unknown")
+    with (idstorm.folder / "own.py").open("a") as file:
+        file.write("\nopen('executed', 'w')\n")
+    ran = idstorm("check", str(idstorm.run_folder), "--json", "-")
+    verdict = ran.report["storms"][0]["verdicts"]["small"]
+    assert (ran.code, verdict["status"]) == (3, "unknown")
+    assert verdict["reason"] == "its code is not here: name its file, own.py, with `idstorm check --checks`"
+    assert not (idstorm.folder / "executed").exists()
+    assert idstorm("check", str(idstorm.run_folder), "--checks", "own.py").code == 0
+    assert (idstorm.folder / "executed").exists()
+
+
+def test_another_files_check_of_the_same_name_is_not_taken_for_it(idstorm: Idstorm) -> None:
+    write(idstorm, 'return Finding(Status.HELD, {"large": 0})')
+    idstorm.storm("own.py")
+    (idstorm.folder / "own.py").rename(idstorm.folder / "other.py")
+    assert idstorm("check", str(idstorm.run_folder), "--checks", "other.py").code == 3
+    ran = idstorm("check", str(idstorm.run_folder), "--checks", "nowhere.py")
+    assert (ran.code, ran.err) == (2, "Error: there is no file nowhere.py\n")
 
 
 def test_a_plan_has_its_description_and_that_of_no_other_check(idstorm: Idstorm) -> None:

@@ -41,6 +41,12 @@ def test_its_figures_are_names_with_units(figures: Any) -> None:
         check("mine", meaning="it is so", figures=figures)
 
 
+@pytest.mark.parametrize("figure", ["repetitions", "ledger"])
+def test_its_figures_are_not_called_like_those_of_reports(figure: str) -> None:
+    with pytest.raises(ScenarioError, match="reports use that name themselves"):
+        check("mine", meaning="it is so", figures={figure: "ids"})
+
+
 def test_it_has_a_meaning_and_is_a_function() -> None:
     with pytest.raises(ScenarioError, match="needs a meaning"):
         check("mine", meaning=" ")

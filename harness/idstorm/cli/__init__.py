@@ -43,8 +43,14 @@ cli.add_command(matrix)
 
 @cli.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--checks",
+    multiple=True,
+    metavar="FILE",
+    help="A file, or a module, with checks of your own by which the runs were judged.",
+)
 @report_options
-def check(runs: tuple[Path, ...], outputs: Outputs) -> None:
+def check(runs: tuple[Path, ...], checks: tuple[str, ...], outputs: Outputs) -> None:
     """Judge stored runs again: no database, none of your code, the same report and exit code.
 
     Of several, the exit code is that of the worst; one that cannot be read is inconclusive, and the others are judged.
@@ -54,8 +60,8 @@ def check(runs: tuple[Path, ...], outputs: Outputs) -> None:
     from idstorm.commands import check as command
 
     if len(runs) == 1:
-        finish(command.check(runs[0]), outputs)
-    finish_all(command.check_all(runs), outputs)
+        finish(command.check(runs[0], checks), outputs)
+    finish_all(command.check_all(runs, checks), outputs)
 
 
 @cli.command("list")

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -115,7 +115,7 @@ def finish(report: Report, outputs: Outputs) -> NoReturn:
     """Show a report, write what is asked for, and end with the report's exit code."""
     with _telling() as untold:
         _write(report.to_json(), [report], {}, outputs, untold)
-        _show(report, outputs)
+        _show(report, outputs, untold)
     _end(report.exit_code, untold, written=report.unwritten is None)
 
 
@@ -124,7 +124,7 @@ def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
     with _telling() as untold:
         _write(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
         for report in checked.reports:
-            _show(report, outputs)
+            _show(report, outputs, untold)
         for path in checked.skipped:
             say(f"{path} is skipped: it is a file, not the folder of a run", err=True)
         for reason in checked.unreadable.values():
@@ -140,9 +140,16 @@ def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
 def _telling() -> Iterator[list[str]]:
     """Yield what takes up why something could not be written, stdout included."""
     untold = list[str]()
-    try:
+    with _losing_stdout(untold):
         yield untold
         sys.stdout.flush()
+
+
+@contextmanager
+def _losing_stdout(untold: list[str]) -> Iterator[None]:
+    """Take up that stdout was lost, and let what is printed from then on go nowhere."""
+    try:
+        yield
     except StdoutLost as error:
         lose_stdout()
         untold.append(f"cannot write to stdout: {error}")
@@ -157,12 +164,13 @@ def _end(code: int, untold: Sequence[str], *, written: bool = True) -> NoReturn:
     sys.exit(code if written and not untold else exit_code_untold(code))
 
 
-def _show(report: Report, outputs: Outputs) -> None:
+def _show(report: Report, outputs: Outputs, untold: list[str]) -> None:
     from idstorm.report import terminal
 
     out = console(stderr=outputs.take_stdout)
-    with suppress(SystemExit):  # rich's answer to a reader that has gone: the result stays what it is
+    with _losing_stdout(untold):  # what else is told of the report does not need it
         terminal.show(out, report, verbose=outputs.verbose, quiet=outputs.quiet)
+        sys.stdout.flush()
     if outputs.quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
         for line in terminal.complaints(report):
             say(line, err=True)

@@ -1,7 +1,4 @@
-"""`check`: judge stored runs again. Needs no database, and of the user's code nothing but checks of his own.
-
-Nothing here imports either, unless a run was judged by such a check.
-"""
+"""`check`: judge stored runs again. Needs no database, and none of the user's code but checks that the user names."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idstorm.commands.own_checks import bring_own_checks
+from idstorm.commands.own_checks import load_checks
 from idstorm.errors import UnreadableRun
 from idstorm.findings.results import ExitCode, Result, exit_code, worst
 from idstorm.findings.verdict import REPORT_FORMAT, Report
@@ -48,18 +45,23 @@ class Checked:
         }
 
 
-def check(folder: Path) -> Report:
-    """Return the report of a stored run. Raises UnreadableRun."""
-    run = open_run(folder)
-    bring_own_checks(run)
-    return judge_run(run)
+def check(folder: Path, checks: Sequence[str] = ()) -> Report:
+    """Return the report of a stored run. Raises UnreadableRun.
+
+    `checks` are the files or modules with the user's own. Raises UsageError and ScenarioError where one cannot be had.
+    """
+    if checks:
+        load_checks(checks)
+    return judge_run(open_run(folder))
 
 
-def check_all(paths: Sequence[Path]) -> Checked:
+def check_all(paths: Sequence[Path], checks: Sequence[str] = ()) -> Checked:
     """Judge every run among these, as a shell makes them of `results/*`, which holds files as well.
 
-    Raises UnreadableRun where none of them is a folder.
+    Raises UnreadableRun where none of them is a folder, and what `check` raises for `checks`.
     """
+    if checks:
+        load_checks(checks)
     folders = [path for path in dict.fromkeys(paths) if not path.is_file()]
     if not folders:
         raise UnreadableRun(f"none of these is a run of idstorm: {', '.join(map(str, paths))}")

@@ -7,6 +7,7 @@ check is looked at. Checks of a user's own are registered by `idstorm.scenario.c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -125,13 +126,14 @@ def own_check(name: str) -> Check | None:
 def register(check: Check) -> None:
     """Add a user's own check. A file that is imported again replaces its own. Raises ScenarioError for a taken name."""
     taken = _own.get(check.name)
-    if check.name in CHECKS or (taken is not None and _written(taken) != _written(check)):
+    if check.name in names() or (taken is not None and _written(taken) != _written(check)):
         raise ScenarioError(f"there is a check {check.name!r} already: give yours another name")
     _own[check.name] = check
 
 
-def _written(check: Check) -> tuple[str, Any]:
-    return check.origin, getattr(check.judge, "__code__", None)  # which knows its line
+def _written(check: Check) -> tuple[str, str, Any]:
+    """Return what tells a check from others, by whatever name its module was imported. Its code knows its line."""
+    return os.path.realpath(check.file), check.origin.rpartition(":")[2], getattr(check.judge, "__code__", None)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

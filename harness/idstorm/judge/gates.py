@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from idstorm.findings.checks import CHECKS
 from idstorm.findings.gate import Gate, GateVerdict
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Verdict
@@ -13,12 +14,18 @@ from idstorm.findings.verdict import Verdict
 def judge_gates(
     gates: Sequence[Gate], operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]
 ) -> tuple[GateVerdict, ...]:
-    """Return what becomes of each gate: failed where it is tripped, inconclusive where its figure was not measured."""
+    """Return what becomes of each gate: failed where it is tripped, inconclusive where its figure was not measured.
+
+    On a user's own check, of which this storm's scenario claims nothing, it is n/a.
+    """
     return tuple(_judge(gate, operations, verdicts) for gate in gates)
 
 
 def _judge(gate: Gate, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> GateVerdict:
     value = _value(gate.figure, operations, verdicts)
+    where = gate.figure.partition(".")[0]
+    if where not in (*verdicts, *CHECKS, "operations", "errors"):
+        return GateVerdict(str(gate), None, Result.NA)
     if value is None:
         return GateVerdict(str(gate), None, Result.INCONCLUSIVE)
     return GateVerdict(str(gate), value, Result.FAILED if gate.tripped(value) else Result.PASSED)
@@ -37,7 +44,7 @@ def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Ve
         found = verdict.figures
     for name in path:
         if not isinstance(found, Mapping) or name not in found:
-            return 0 if path[0] == "ledger" else None  # which names the causes that it found
+            return 0 if (where, path[0]) == ("gapless", "ledger") else None  # which names the causes that it found
         found = found[name]
     measured: float = found
     return measured

@@ -38,7 +38,8 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
         if "repeats" in entry:
             series.setdefault(entry["repeats"], []).append(storm)
     merged = tuple(repeats(one) for one in series.values())
-    result = worst([worst(storm.result for storm in merged or storms), *(one.result for one in controls)])
+    unmeasured = [Result.INCONCLUSIVE] if _gates_on_nothing(storms) else []
+    result = worst([worst(storm.result for storm in merged or storms), *(one.result for one in controls), *unmeasured])
     states = {storm.state for storm in (*controls, *storms)}
     wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(merged or storms)}
     return Report(
@@ -53,6 +54,12 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
         until_broken=until_broken(list(series.values()), run.seconds) if run.until_broken else None,
         controls=controls,
     )
+
+
+def _gates_on_nothing(storms: Sequence[StormReport]) -> bool:
+    """Whether a gate is on a figure that no storm has: it has let nothing pass that was measured."""
+    gates = zip(*(storm.gates for storm in storms if storm.gates), strict=True)
+    return any(all(gate.result is Result.NA for gate in one) for one in gates)
 
 
 def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
@@ -123,7 +130,9 @@ def _find(check: Check, evidence: Evidence) -> Finding:
         return Finding(Status.NA, reason=evidence.plan.not_judged[check.name])
     try:
         return check(evidence)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's own may call sys.exit, or pytest.skip
         shown = show_users_error(error) if check.origin else traceback.format_exc()
         return Finding(Status.UNKNOWN, reason=f"the check crashed:\n{shown}", crashed=True)
 

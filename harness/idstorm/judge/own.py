@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.record.plan import Claim
+
+_LARGEST = 10**80  # no id is larger, and Python writes no number of thousands of digits
 
 
 def checks_of(claims: Mapping[str, Claim]) -> list[Check]:
@@ -35,12 +38,17 @@ def _other(name: str, claim: Claim) -> Check:
         reason = "this idstorm knows no such check: upgrade to judge it"
         return Check(name, "a check of another idstorm", lambda _: Finding(Status.UNKNOWN, reason=reason), origin=name)
     here = own_check(name)
-    if here is not None and here.origin == claim.own.origin:
+    if here is not None and _place(here.origin, here.file) == _place(claim.own.origin, claim.own.file):
         return replace(here, judge=partial(_sound, here))
-    reason = f"its code is not here: {claim.own.file} was not found at or below the current directory"
+    reason = f"its code is not here: name its file, {Path(claim.own.file).name}, with `idstorm check --checks`"
     absent = Finding(Status.UNKNOWN, reason=reason)
     meaning = claim.own.meaning or "a check of a user's own"  # in a damaged plan, it may be empty
     return Check(name, meaning, lambda _: absent, origin=claim.own.origin)
+
+
+def _place(origin: str, file: str) -> tuple[str, str]:
+    """Return what tells a check from another of its name, wherever its file lies: the names of file and function."""
+    return Path(file).name, origin.rpartition(":")[2]
 
 
 def _sound(check: Check, evidence: Evidence) -> Finding:
@@ -73,6 +81,8 @@ def _plain(value: Any) -> Any:
             return {str(key): _plain(one) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_plain(one) for one in value]
+        case int() if abs(value) > _LARGEST:
+            return f"a number of {value.bit_length()} bits"
         case None | bool() | int() | float() | str():
             return value
     return str(value)

@@ -7,7 +7,7 @@ which it could not be judged leaves the whole *unknown*, unless it broke elsewhe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -116,10 +116,15 @@ def _finding(verdict: Verdict) -> Finding:
     return Finding(verdict.status, witnesses=verdict.witnesses, reason=verdict.reason, crashed=verdict.crashed)
 
 
+def _worst_of(results: Iterable[Result]) -> Result:
+    found = set(results)
+    return Result.NA if found == {Result.NA} else worst(found)
+
+
 def _gates(repetitions: Sequence[Sequence[GateVerdict]]) -> tuple[GateVerdict, ...]:
     """Return for each gate what became of it in the repetition where it came to the worst."""
     gates = zip(*repetitions, strict=True)
-    worsts = ((one_gate, worst(verdict.result for verdict in one_gate)) for one_gate in gates)
+    worsts = ((one_gate, _worst_of(verdict.result for verdict in one_gate)) for one_gate in gates)
     return tuple(next(verdict for verdict in one if verdict.result is result) for one, result in worsts)
 
 

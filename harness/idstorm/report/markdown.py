@@ -75,7 +75,7 @@ def _status(verdict: Verdict | None) -> str:
 
 
 def _limit(gate: GateVerdict | None) -> str:
-    if gate is None:
+    if gate is None or gate.result is Result.NA:
         return ""
     return f"{MARKS[gate.result]} {'not measured' if gate.value is None else number_words(gate.value)}"
 

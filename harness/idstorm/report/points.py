@@ -65,7 +65,13 @@ def _check(name: str, verdict: Verdict) -> Point:
 
 
 def _gate(gate: GateVerdict) -> Point:
-    found = "not measured" if gate.value is None else f"it is {number_words(gate.value)}"
+    found = (
+        "not claimed here"
+        if gate.result is Result.NA
+        else "not measured"
+        if gate.value is None
+        else f"it is {number_words(gate.value)}"
+    )
     return Point("gate", gate.gate, "a limit that the run keeps to", gate.result, found, (gate_words(gate),))
 
 

@@ -113,6 +113,8 @@ def _control(control: Control, report: Report) -> str:
 
 def gate_words(gate: GateVerdict) -> str:
     """Return what became of a gate, and the figure it stands on."""
+    if gate.result is Result.NA:
+        return f"{gate.gate} does not apply: the scenario claims nothing of this check"
     value = "was not measured" if gate.value is None else f"is {number_words(gate.value)}"
     words = {Result.FAILED: "fails the run", Result.PASSED: "is passed", Result.INCONCLUSIVE: "lets nothing pass"}
     return f"{gate.gate} {words[gate.result]}: it {value}"

@@ -31,7 +31,7 @@ def specificity(when: Condition) -> int:
         case None:
             return 0
         case frozenset() as traits:
-            return 2 if traits & set(dialects()) else 1
+            return 2 if traits & (set(dialects()) - set(CAPABILITIES)) else 1
     return 3
 
 

@@ -39,6 +39,8 @@ def check(
         raise ScenarioError(f"check({name!r}) needs a meaning: one sentence on what is so where it holds")
     if not isinstance(figures, Mapping) or not all(_is_name(key) and isinstance(figures[key], str) for key in figures):
         raise ScenarioError(f"figures of check({name!r}) are names with their units, such as figures={{'odd': 'ids'}}")
+    if taken := {"repetitions", "ledger"} & set(figures):
+        raise ScenarioError(f"check({name!r}) cannot call a figure {taken.pop()}: reports use that name themselves")
     declared = {key: Figure(unit, where_held=True) for key, unit in figures.items()}
 
     def registered(judge: Callable[[Any], Finding]) -> Check:

@@ -17,10 +17,9 @@ def bystanders_of(connection: sa.Connection) -> Bystanders:
     """
     ask, connections = Questions(connection), "how many connections the server has left"
     groups, log = "whether the server is one of a cluster", "whether anybody reads the binary log"
-    limits = {
-        MAX: ask.number("SELECT @@global.max_connections", connections)
-        - ask.number("SHOW GLOBAL STATUS WHERE Variable_name = 'Threads_connected'", connections)
-    }
+    limits = dict[str, int]()
+    if most := ask.number("SELECT @@global.max_connections", connections):
+        limits[MAX] = most - ask.number("SHOW GLOBAL STATUS WHERE Variable_name = 'Threads_connected'", connections)
     mine = ask.number("SELECT @@session.max_user_connections", connections)
     if mine > 0:
         used = ask.number(
@@ -50,7 +49,6 @@ def bystanders_of(connection: sa.Connection) -> Bystanders:
     may_see = "SELECT count(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS'"
     if ask.number("SELECT @@log_bin", log) and not ask.number(may_see, log):
         ask.unseen.append(f"{log}: that takes GRANT PROCESS ON *.*")
-    limit = min(limits, key=lambda one: limits[one])
-    return Bystanders(
-        free=max(0, limits[limit]), limit=limit, followers=tuple(followers), unseen=tuple(dict.fromkeys(ask.unseen))
-    )
+    limit = min(limits, key=lambda one: limits[one], default=MAX)
+    free = max(0, limits[limit]) if limits else None
+    return Bystanders(free, limit, tuple(followers), unseen=tuple(dict.fromkeys(ask.unseen)))
