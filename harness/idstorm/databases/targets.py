@@ -57,7 +57,7 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
     database, url = _understood(text, "the URL after --on")
     if secrets_of(url):
         shown = mask(url)
-        if database.name not in database.backends:  # what SQLAlchemy calls it is another database's name
+        if database.name not in database.backends:  # SQLAlchemy's name for it is another database's
             shown = shown.replace(database.backends[0], database.name, 1)
         return Address(shown, f'"${variable_of(database.name)}"', database, url)
     return Address(text, text, database, url)

@@ -35,7 +35,7 @@ from idstorm.record.tape import allocate
 
 _SEGMENT = 1 << 16  # bytes
 _RESERVE = 1 << 10  # bytes of each segment that are reserved for the line that says why no more follow
-_LONGEST_REASON = 150  # characters, of which JSON makes six bytes each at most
+_LONGEST_REASON = 150  # characters, each at most six bytes of JSON
 
 
 class Journal:

@@ -157,7 +157,7 @@ class Worker:
 
 
 class Crew:
-    """Worker processes, for one storm or for `many`. A context manager, which leaves no idle one behind."""
+    """Worker processes, for one storm or for `many`. A context manager: at its end, none is left."""
 
     def __init__(self, *, many: bool = False) -> None:
         self._many = many

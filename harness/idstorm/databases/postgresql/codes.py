@@ -51,7 +51,7 @@ _KNOWN = {
 
 Left out, since it cannot be known what was refused: errors from the application's functions and triggers (P0, 38, 39,
 45), from foreign data (HV), and internal errors (XX)."""
-_AFTERMATH = {"25P02": "the transaction had failed before, of which the first error tells"}
+_AFTERMATH = {"25P02": "the transaction had failed before, as the first error says"}
 _RACED = ("40001", "40P01", "55P03")  # serialization, deadlock, a lock that was not available in time
 _PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
 """States after which COMMIT has certainly not taken effect: integrity, serialization, deadlock, a failed transaction.

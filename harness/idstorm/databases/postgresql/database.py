@@ -189,7 +189,7 @@ class PostgreSQL(Database):
         return None if value is None else str(value)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """A table's life is its oid and that of its file, which TRUNCATE changes; a database is known by its oid.
+        """A table's life is its oid and its filenode, which TRUNCATE changes; a database is known by its oid.
 
         The oids are those of one server, identified by the microsecond in which it was started: copies of a data
         directory share a system identifier.
