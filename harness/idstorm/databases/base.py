@@ -327,7 +327,7 @@ class Database(Namespaces):
                 rows = read_rows(connection, columns)
         except CensusUnreadable:
             raise
-        except Exception as error:  # SQLAlchemy's, or the driver's own
+        except Exception as error:  # from SQLAlchemy or the driver
             words = redact(_words_of(error), secrets_of(url))
             raise CensusUnreadable(f"the table could not be read: {words}") from error
         return [row[0] for row in rows] if len(columns) == 1 else rows

@@ -42,6 +42,6 @@ class Questions:
         return [str(row[0]) for row in self.rows(query, about)]
 
     def number(self, query: str, about: str) -> int:
-        """Return the last column of the only row of an answer; 0 where there is none."""
+        """Return the last column of a query's only row; 0 where there is no row."""
         found = self.rows(query, about)
         return int(str(found[0][-1])) if found and found[0][-1] is not None else 0

@@ -205,7 +205,7 @@ def with_threads(url: sa.URL) -> sa.URL:
 def _installed(database: Database, driver: str) -> bool:
     try:
         return find_spec(database.modules.get(driver, driver)) is not None
-    except ModuleNotFoundError:  # of the package that holds it
+    except ModuleNotFoundError:  # the package that would hold it is missing
         return False
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_EXCLUSION = "exclude_constraint"  # of PostgreSQL's dialect, which need not be loaded for it
+_EXCLUSION = "exclude_constraint"  # the name in PostgreSQL's dialect, which is not imported just for this
 _PART = r'("(?:[^"]|"")*"|\w+)'
 _WRITTEN = re.compile(rf"(~?){_PART}\.{_PART}\((.*)\)( with triggers)?")
 

@@ -131,7 +131,7 @@ def _by_process(folder: Path) -> Iterator[tuple[str, list[list[Any]]]]:
 
 
 class _Reading:
-    """The reading of one journal."""
+    """Reads one journal."""
 
     def __init__(self, process: str, tables: dict[tuple[Any, ...], Told]) -> None:
         self._process, self._tables = process, tables

@@ -51,7 +51,7 @@ class Journal:
         self._lock = threading.Lock()
         self._map: mmap.mmap | None = None
         self._segment = self._at = self._size = 0
-        self.process = os.getpid()  #: whose journal this is
+        self.process = os.getpid()  #: the process whose journal this is
         self._file = f"{self._name}-{self.process}t{monotonic_ns()}"  # the system reuses pids
 
     def number(self) -> int:

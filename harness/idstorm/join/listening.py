@@ -210,7 +210,7 @@ class Listener:
 
     def _after_rollback(self, session: Session) -> None:
         state: State | None = session.info.get(KEY)
-        if state is not None and state.failures:  # now the database answers again
+        if state is not None and state.failures:  # the database answers again now
             self._place_failures(state, finally_=False)
 
     def _after_soft_rollback(self, session: Session, ended: SessionTransaction) -> None:

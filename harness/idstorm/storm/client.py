@@ -60,7 +60,7 @@ class Client:
         self._rows: deque[tuple[int, Any]] = deque(maxlen=_REMEMBERED)
         self._pause = _SHORTEST_PAUSE
         self.full: OSError | None = None  #: why the tape could not go on
-        # Of the operation under way:
+        # The current operation's:
         self._kind, self._count = _INSERT, 0
         self._before = 0  # the clock before the work was called
         self._committing = False  # the harness itself has reached its COMMIT
@@ -111,7 +111,7 @@ class Client:
         return None if deadline is None else deadline + monotonic_ns() - since
 
     def _connected(self) -> None:
-        """The operation holds its first connection: it has begun."""
+        """Record that the operation has begun: it holds its first connection."""
         if not self._late:
             self._tape.begin(self._kind, self._count, monotonic_ns())
 

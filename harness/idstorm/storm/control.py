@@ -13,7 +13,7 @@ class Control:
     def __init__(self) -> None:
         self.started, self.resumed = threading.Event(), threading.Event()
         self.start = 0  # nanoseconds of the monotonic clock
-        self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
+        self.stopping = False  # read before each operation, so a plain attribute, which costs almost nothing
         self.clients = 0
         self.on_still: Callable[[], None] = lambda: None  #: called once all clients stand still, or have ended
         self.on_entered: Callable[[], None] = lambda: None  #: called once all clients can work

@@ -143,7 +143,7 @@ def _without(hidden: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
 
 
 _TROUBLE = (sa.exc.SQLAlchemyError, UsageError, EnvironmentFault, OSError)
-"""What may go wrong with a storm, short of a bug."""
+"""The errors that a storm may raise without a bug."""
 
 
 def _after(error: Exception, order: Order, folder: Path) -> Ending:

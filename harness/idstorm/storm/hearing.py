@@ -69,7 +69,7 @@ def opened() -> int:
 
 @contextmanager
 def listening(ear: Ear | None = None) -> Iterator[None]:
-    """Listen to pools for a while; the ear, if there is one, in this thread."""
+    """Listen to pools for a while, with the ear, if there is one, in this thread."""
     listen()
     hear(ear)
     try:

@@ -246,7 +246,7 @@ class Workers:
         return any(worker.entered and not worker.left for worker in talking)
 
     def listen(self, seconds: float) -> None:
-        """Wait for answers, at most this long."""
+        """Wait for answers, for at most this many seconds."""
         heard = {key.fd for key, _ in self._selector.select(seconds)}
         for key in list(self._selector.get_map().values()):
             worker: Worker = key.data

@@ -78,7 +78,7 @@ def why_none(scenario: Scenario, ids: Ids) -> str | None:
 
 
 class Reader:
-    """The reader of one storm. A context manager: at its end it rests."""
+    """The reader of one storm. A context manager, which rests the reader on exit."""
 
     def __init__(
         self, scenario: Scenario, work: Work, database: Database, url: sa.URL, plan: Plan, folder: Path

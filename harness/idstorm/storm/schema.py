@@ -42,6 +42,6 @@ def _referred_to(table: sa.Table) -> list[sa.Table]:
     for key in table.foreign_keys:
         try:
             tables.append(key.column.table)
-        except sa.exc.NoReferenceError:  # nothing of that name is mapped: making the table will say so
+        except sa.exc.NoReferenceError:  # no table of that name is mapped: making this one will say so
             continue
     return [one for one in tables if isinstance(one, sa.Table)]

@@ -125,7 +125,7 @@ def right(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[Any]:
 
 
 def still_there(codec: Codec, ids: Sequence[Any], pairs: Pairs) -> list[Any]:
-    """Return which of these ids a row has."""
+    """Return those of these ids that a row still has."""
     return [one for one in ids if any(_equal(codec, one, id_) for id_, _ in pairs)]
 
 

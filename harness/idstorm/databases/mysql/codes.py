@@ -18,7 +18,7 @@ from idstorm.databases.uniques import owned, uniques
 DRIVERS = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")  #: the packages that raise these errors
 PRIVILEGE = {1044, 1142, 1227}
 _DUPLICATE = {1062, 1586, 1859}  # they name the key
-_DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # they do not, or may be another table's, through a cascade
+_DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # no key named, or that of another table, by a cascade
 _GONE = ("OperationalError", "InterfaceError")  # PEP 249's names for errors that are not the statement's fault
 _LOST = {1053, 1927, 2006, 2013, 2055, 4031}
 _AUTOINC_AT_ITS_END = 167  # the storage engine's number, which MariaDB passes on; MySQL's is 1467

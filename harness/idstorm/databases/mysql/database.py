@@ -300,7 +300,7 @@ class MySQL(Database):
         return Capacity(type_, last, "the application", last)
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read the server's own number and, of a refusal, the key."""
+        """Read the server's own number and, in a refusal, the key."""
         return codes.read(found, self.name, ids, names, names_tables=self.names_tables)
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Namespaces(ABC):
 
     @abstractmethod
     def name_in(self, url: sa.URL) -> str | None:
-        """Return the namespace that a storm's URL leads into; None for a URL that is not one of a storm's."""
+        """Return the namespace that a storm's URL leads into; None for a URL that is not a storm's."""
 
     @abstractmethod
     def namespaces(self, url: sa.URL) -> list[Namespace]:

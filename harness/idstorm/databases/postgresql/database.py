@@ -184,7 +184,7 @@ class PostgreSQL(Database):
         return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(who)}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
-        """Ask for it as SHOW does."""
+        """Ask for what SHOW shows."""
         value = connection.execute(sa.select(sa.func.current_setting(name, True))).scalar_one()
         return None if value is None else str(value)
 
@@ -295,7 +295,7 @@ class PostgreSQL(Database):
         return None if bits is None else -(1 << bits) if down else (1 << bits) - 1
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read SQLSTATE and, of a refusal, the constraint."""
+        """Read the SQLSTATE and, in a refusal, the constraint."""
         return codes.read(found, ids, names)
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:

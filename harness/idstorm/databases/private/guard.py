@@ -47,7 +47,7 @@ class Guard:
         )
 
     def make_folder(self, name: str) -> Path:
-        """Make a folder for the processes alone, in which idstorm itself writes nothing."""
+        """Make a folder for the processes only, in which idstorm itself writes nothing."""
         path = self._folder / name
         path.mkdir(mode=0o700)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -58,7 +58,7 @@ class Guard:
         return path
 
     def make_secret(self, name: str, text: str) -> Path:
-        """Make a file that the processes alone can read."""
+        """Make a file that only the processes can read."""
         path = self._folder / name
         with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
             file.write(text)

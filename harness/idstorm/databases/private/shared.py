@@ -1,4 +1,4 @@
-"""One private server of a kind for all processes of a session, such as the workers of a parallel test run.
+"""One private server of each dialect for all processes of a session, such as the workers of a parallel test run.
 
 The first process that needs a server starts a keeper, a separate process, so that the server outlives the process that
 asked for it. The session is a locked file. The kernel releases the lock when the process that holds it ends, however it
@@ -42,7 +42,7 @@ def shared_server(dialect: str, folder: Path) -> str:
 
 
 def _have_it_started(dialect: str, folder: Path) -> None:
-    """Start a keeper and wait until it has said how it went."""
+    """Start a keeper and wait until it has reported a URL or a fault."""
     with (folder / f"{dialect}.log").open("w") as log:
         keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "idstorm.databases.private.shared", dialect, str(folder)],

@@ -101,7 +101,7 @@ def _known(path: Path, name: str, *, kept: bool) -> Namespace | None:
     """Return what is known of a file or folder, by its owner, permissions and lock. None: it is gone."""
     try:
         there = path.lstat()
-    except FileNotFoundError:  # its storm has ended just now
+    except FileNotFoundError:  # its storm has just ended
         return None
     why = None
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)):
