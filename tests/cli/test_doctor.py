@@ -139,7 +139,7 @@ def test_a_strangers_folder_is_shown_and_not_touched(idstorm: Idstorm, short_roo
     ran = idstorm("doctor", "--clean", "sqlite", "--drop", TMPDIR=str(short_room))
     assert ran.out.splitlines() == [
         f"{short_room}/idstorm-sqlite-link not touched: it is neither a file nor a folder",
-        f"{short_room}/idstorm-sqlite-open not touched: everybody may write to it",
+        f"{short_room}/idstorm-sqlite-open not touched: any user may write to it",
     ]
     assert (short_room / "precious" / "file").exists()
     assert (short_room / "idstorm-sqlite-open").exists()

@@ -282,7 +282,7 @@ def clean(engine):
     verdicts = only(result)["verdicts"]
     assert verdicts["unique"]["status"] == "held"
     assert verdicts["durable"]["status"] == "n/a"
-    assert ("made anew, or emptied, 5 times" in verdicts["ordered"]["reason"]) == (how != "delete")
+    assert ("recreated, or emptied, 5 times" in verdicts["ordered"]["reason"]) == (how != "delete")
     assert {verdict["status"] for verdict in verdicts.values()} <= {"held", "unknown", "n/a"}
 
 

@@ -28,7 +28,7 @@ MINE = """
 @pytest.mark.parametrize(
     ("asked", "attempted", "notes"),
     [
-        ("250", 400, ["400 inserts were attempted instead of 250: what is claimed needs as many to show"]),
+        ("250", 400, ["400 inserts were attempted instead of 250: the claims need that many to show"]),
         ("450", 450, []),
     ],
 )

@@ -1,1 +1,1 @@
-"""Everything that knows one database from another. One file a database; `targets` turns a word or a URL into one."""
+"""Everything that differs between databases, one package for each. `targets` turns a word or a URL into one."""

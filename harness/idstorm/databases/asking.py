@@ -1,4 +1,4 @@
-"""Questions to a driver's own connection."""
+"""Queries on a driver's own connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def ask(connection: Any, query: str) -> Any:
-    """Return the one value that a query answers on a driver's connection, leaving no transaction open."""
+    """Return the single value of a query on a driver's connection, leaving no transaction open."""
     cursor = connection.cursor()
     cursor.execute(query)
     (value,) = cursor.fetchone()
@@ -16,7 +16,7 @@ def ask(connection: Any, query: str) -> Any:
 
 
 def look(connection: Any, query: str) -> tuple[Any, ...] | None:
-    """Return the one row that a query has on a driver's connection, within the transaction that is under way."""
+    """Return the only row of a query on a driver's connection, or None, within the current transaction."""
     cursor = connection.cursor()
     try:
         cursor.execute(query)
@@ -27,5 +27,5 @@ def look(connection: Any, query: str) -> tuple[Any, ...] | None:
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL has it between quotes."""
+    """Return a text as a quoted SQL literal."""
     return "'" + text.replace("'", "''") + "'"

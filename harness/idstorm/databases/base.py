@@ -1,4 +1,4 @@
-"""What a database is to a storm. Each has a file of its own that fills this in."""
+"""What a storm needs from a database. Each database implements this in its own file."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from idstorm.redaction import redact
 class ErrorCode:
     """What a driver's error means for the operation that it ended."""
 
-    name: str  #: the same for all errors of the same cause
-    refused: bool = False  #: a row was refused by the id's own constraint
-    rolled_back: bool = False  #: proof that the transaction did not commit, even where COMMIT had been sent
-    raced: bool = False  #: the database itself ended the operation, because of others at the same time
-    recognised: bool = True  #: False: whether the id's own constraint refused the row is not known
-    wrapped: bool = False  #: the driver's error was found in the chain of another: more may have been done in between
-    works_own: bool = False  #: the work raised it, or what the work calls: there is no driver's error in its chain
+    name: str  #: the same for all errors with the same cause
+    refused: bool = False  #: the id's own constraint refused a row
+    rolled_back: bool = False  #: proof that the transaction did not commit, even if COMMIT had been sent
+    raced: bool = False  #: the database itself ended the operation, because of concurrent ones
+    recognised: bool = True  #: False: it is not known whether the id's own constraint refused the row
+    wrapped: bool = False  #: the driver's error was found in another's chain: more may have been done in between
+    works_own: bool = False  #: the work, or code that it calls, raised it: no driver's error is in its chain
     environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
     lost: bool = False  #: there was a connection, and it is gone
 
 
 @dataclass(frozen=True)
 class Physical:
-    """The table that a name leads to on one connection."""
+    """The table that a name resolves to on one connection."""
 
     schema: str | None  #: where another connection finds it
-    life: str  #: another one as soon as the table is made anew, or emptied in a way that begins its ids anew
+    life: str  #: changes when the table is recreated, or emptied in a way that restarts its ids
     private: bool = False  #: no other connection can see it
-    database: str = ""  #: the same for all that see this database, however their URLs spell it, and for no other
-    file: str | None = None  #: the database's file, where it is one: an absolute path
+    database: str = ""  #: identifies the database, however a URL spells it
+    file: str | None = None  #: the absolute path of the database's file, if it is a file
 
 
 class CensusUnreadable(EnvironmentFault):
-    """The census could not be read, or does not agree with the table's own count."""
+    """The census could not be read, or disagrees with the table's own count."""
 
 
 class Database(Namespaces):
@@ -62,33 +62,33 @@ class Database(Namespaces):
 
     name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]]
-    """How bare URLs of it begin."""
+    """The schemes of its bare URLs."""
     drivers: ClassVar[tuple[str, ...]]
-    """The drivers that a bare URL may get, the best one first, by SQLAlchemy's names."""
+    """The drivers that a bare URL may get, the best first, by SQLAlchemy's names."""
     backends: ClassVar[tuple[str, ...]]
-    """What SQLAlchemy calls the dialects that reach it, the one for bare URLs first."""
+    """SQLAlchemy's names of the dialects that reach it, the one for bare URLs first."""
     modules: ClassVar[Mapping[str, str]] = {}
-    """The modules of drivers that are not called as SQLAlchemy calls the driver."""
+    """The modules of drivers whose module is not named as SQLAlchemy names the driver."""
     packages: ClassVar[Mapping[str, str]] = {}
-    """What `pip install` is given to bring a driver, where that is not the module's name."""
+    """What to `pip install` for a driver, where that is not the module's name."""
     raising: ClassVar[tuple[str, ...]] = ()
     """The packages whose errors come from its drivers."""
     how_to_get: ClassVar[str] = ""
-    """What a reader may do to have one, besides giving the URL of one: `install …`."""
+    """How a user can get one, besides giving the URL of one: `install …`."""
     recipe: ClassVar[Recipe | None] = None
-    """How a private server of it is made, if that can be."""
+    """How to make a private server of it, if that is possible."""
     pads_blanks: ClassVar[bool] = True
-    """A CHAR column fills its values up with blanks."""
+    """A CHAR column pads its values with blanks."""
     converts_zones: ClassVar[bool] = False
-    """Moments are converted between those with a zone and those without, by the zone of the session."""
+    """It converts moments with a time zone to moments without one, and back, by the session's zone."""
     unfit: ClassVar[Mapping[str, str]] = {}
-    """The drivers that cannot be made use of, each with the reason."""
+    """The drivers that cannot be used, each with the reason."""
     serverless: ClassVar[bool] = False
-    """It is a file: no server can be out of reach, and to ask for it is to make it."""
+    """It is a file: no server can be out of reach, and opening it creates it."""
     astray: ClassVar[str] = "the server, or what stands before it, ignores where the URL leads; connect to it directly"
     """What to do where a connection is not in the namespace that its URL names."""
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {}
-    """What `--set` may change, with the values that it may have; None: anything."""
+    """The settings that `--set` may change, each with its allowed values; None: any value."""
     statements: ClassVar[Statements]
     """What its statements mean for a transaction."""
 
@@ -97,16 +97,16 @@ class Database(Namespaces):
         remember(cls.raising)
 
     def check_url(self, url: sa.URL) -> None:
-        """Raise UsageError for a URL that cannot be stormed, whatever is there."""
+        """Raise UsageError for a URL that can never be stormed, without connecting."""
         return
 
     @abstractmethod
     def prove(self, connection: Any, url: sa.URL) -> bool:
-        """Return whether a driver's connection is in the namespace that a storm's URL leads into."""
+        """Return whether a driver's connection is in the namespace that a storm's URL names."""
 
     @abstractmethod
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
-        """Let a driver's new connection follow these settings, whatever is rolled back on it later."""
+        """Apply these settings to a driver's new connection, so that no later rollback undoes them."""
 
     @abstractmethod
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
@@ -114,43 +114,43 @@ class Database(Namespaces):
 
     @abstractmethod
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Return what decides how ids are handed out here, and the versions involved.
+        """Return what decides how ids are generated here, and the versions involved.
 
-        `Habits.told()` is among it, where generators do more than counting.
+        Includes `Habits.told()` where generators do more than count.
         """
 
     def lock_timeout(self, facts: Mapping[str, Any]) -> float:
-        """Return for how many seconds a statement waits for a lock at most, by the facts; 0: no timeout is set."""
+        """Return the longest that a statement waits for a lock, in seconds, by the facts; 0: no timeout is set."""
         return 0.0
 
     @abstractmethod
     def server(self, connection: sa.Connection) -> str:
-        """Return the version of the server, as it says."""
+        """Return the version that the server reports."""
 
     @abstractmethod
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Return what a driver's error means, or None for one that is not of this database's drivers.
+        """Return what a driver's error means, or None for an error from another database's driver.
 
-        `ids` are the id's columns as `table.column`, `names` the unique keys that are known, as `Unique` writes them.
+        `ids` are the id's columns as `table.column`, `names` the known unique keys, as `Unique` writes them.
         """
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
-        """Return the unique keys that are there, as `Unique` writes them: those that no model has among them.
+        """Return the unique keys that exist, as `Unique` writes them, including those that no model has.
 
-        None where the catalogue does not help, or cannot be read: what the model knows has to do.
+        Empty where the catalogue does not help, or cannot be read: the model's keys have to do.
         """
         return ()
 
     def committed(self, connection: Any) -> bool:
-        """Return whether a statement that may commit can have done so, by what its driver's connection says now."""
+        """Return whether a statement that may commit can have done so, by the state of its driver's connection."""
         return True
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Return whether a driver's connection has a transaction open, without asking the server; None: not known."""
+        """Return whether a driver's connection has an open transaction, without asking the server; None: unknown."""
         return None
 
     def quiesce(self, url: sa.URL) -> Quiet:
-        """Wait for the sessions of the namespace, then end them, and give up what they had prepared."""
+        """Wait for the sessions of the namespace, then end them, and roll back what they had prepared."""
         name = self.name_in(url)
         if name is None:
             return Quiet(False)
@@ -165,20 +165,20 @@ class Database(Namespaces):
         raise NotImplementedError
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
-        """Return who else a storm on this server concerns."""
+        """Return who else a storm on this server affects."""
         return Bystanders()
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
-        """Return what of the tables in the namespace that a connection is in leads out of it, in words."""
+        """Return, in words, what in the tables of the connection's namespace leads out of it."""
         return []
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
-        """Return, as statements, what a storm needs to be allowed to do, besides connecting."""
+        """Return the statements that grant what a storm needs, besides connecting."""
         return []
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a connection in a fresh transaction that sees one snapshot, from its first read on."""
+        """Open a connection in a fresh transaction that sees a single snapshot from its first read on."""
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
         try:
             with engine.connect() as connection:
@@ -187,46 +187,46 @@ class Database(Namespaces):
             engine.dispose()
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
-        """Return a setting of the server itself as it says it, or None where it has no such setting."""
+        """Return a setting of the server itself, as it reports it, or None where it has no such setting."""
         return None
 
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Return how far a column, and what fills it, can go; None where the column is not an integer.
+        """Return how far a column and its generator can go; None where the column is not an integer.
 
-        `sequence` is the one that the model names, `down` tells that the ids descend.
+        `sequence` is the one that the model names; `down` says that the ids descend.
         """
         return None
 
     def last_of(self, type_: str, *, down: bool) -> int | None:
-        """Return the last value of an integer type, in the database's words; None where widths mean nothing."""
+        """Return the last value of an integer type, named as the database does; None where widths mean nothing."""
         return None
 
     @abstractmethod
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """Return which table a name leads to on a driver's connection; None where that is not known.
+        """Return which table a name resolves to on a driver's connection; None where that is not known.
 
-        It takes part in the transaction that is under way, and must not end it.
+        It runs within the current transaction, and must not end it.
         """
 
     def standing(self, connection: Any) -> str | None:
-        """Return what a session may change of where names lead to, on a driver's connection.
+        """Return the state by which a session can change what names resolve to, on a driver's connection.
 
-        None: to ask for that costs no less than `physical`.
+        None: asking for it costs as much as `physical`.
         """
         return None
 
     def actual(self, connection: sa.Connection) -> str:
-        """Return the name of the database that the server says it is."""
+        """Return which database the server says it is, by name."""
         return self.name
 
     def named_by(self, dialect: sa.Dialect) -> str:
-        """Return the name of the database that SQLAlchemy's dialect has found itself to be connected to."""
+        """Return which database SQLAlchemy's dialect has found itself connected to, by name."""
         return self.name
 
     def zone(self, connection: sa.Connection) -> str:
-        """Return the time zone in which a session takes moments without one; "" where none is needed."""
+        """Return the time zone that a session assumes for moments without one; "" where none is needed."""
         return ""
 
     def administering(self, url: sa.URL) -> sa.URL:
@@ -235,9 +235,9 @@ class Database(Namespaces):
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a connection for idstorm's own work, each statement a transaction.
+        """Open a connection for idstorm's own work, on which each statement is a transaction.
 
-        Raises EnvironmentFault, or UsageError for a driver that does not do what SQLAlchemy asks of it.
+        Raises EnvironmentFault, or UsageError where the driver does not do what SQLAlchemy asks of it.
         """
         engine = sa.create_engine(self.administering(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         try:
@@ -246,7 +246,7 @@ class Database(Namespaces):
             try:
                 yield connection
             finally:
-                with suppress(sa.exc.SQLAlchemyError):  # it was lost: what it was for has been done, or has failed
+                with suppress(sa.exc.SQLAlchemyError):  # it was lost: its work has been done, or has failed
                     connection.close()
         finally:
             engine.dispose()
@@ -254,10 +254,10 @@ class Database(Namespaces):
     def configure(
         self, engine: sa.Engine, url: sa.URL | None, settings: Mapping[str, str], *, users: bool = False
     ) -> None:
-        """Let every new connection follow these settings, and prove that it is in the namespace of the storm's URL.
+        """Apply these settings to every new connection, and prove that it is in the namespace of the storm's URL.
 
-        An engine of the user's making can lead elsewhere by itself; one of ours does only if something in between does.
-        Transactions in two phases are given names that begin with the namespace's: so they are known again.
+        A user's own engine may lead elsewhere; one of ours does so only if something in between redirects it.
+        Two-phase transactions get names that begin with the namespace's, by which they are recognised later.
         """
         name = None if url is None else self.name_in(url)
         if name is not None:
@@ -284,11 +284,11 @@ class Database(Namespaces):
                 raise UsageError(f"--set {name}={value}: it may be {', '.join(allowed)}")
 
     def classify(self, error: BaseException, ids: Sequence[str] = (), names: Sequence[str] = ()) -> ErrorCode:
-        """Return what any error means that ended an operation, by the driver's error that is nearest in its chain.
+        """Return what an error that ended an operation means, by the nearest driver's error in its chain.
 
-        Of several, where it is a group, a refusal counts most, then what is not recognised. An error without a driver's
-        in its chain is the work's own, and no refusal; whether that is so behind an HTTP client is not known here, so
-        `works_own` tells it. A driver's error that no file of `codes` lists is not recognised.
+        Where a group has several, a refusal counts most, then an unrecognised error. An error without a driver's error
+        in its chain is the work's own, and not a refusal. Behind an HTTP client it may be one, which is not known here:
+        `works_own` marks the case. A driver's error that no `codes` file lists is not recognised.
         """
         codes = [
             replace(code, wrapped=True, rolled_back=False) if found.wrapped else code
@@ -305,7 +305,7 @@ class Database(Namespaces):
     def is_own(self, constraint: str, names: Sequence[str]) -> bool | None:
         """Return whether a constraint that an application names is the id's own; None where that is not known.
 
-        It may have its table before it (`orders.PRIMARY`), or be columns, as SQLite names them (`orders.a, orders.b`).
+        The table may precede it (`orders.PRIMARY`), or it may be columns, as in SQLite (`orders.a, orders.b`).
         """
         known, (table, _, name) = uniques(tuple(names)), constraint.strip("`\"'").rpartition(".")
         columns = [(one, ", ".join(f"{one.table}.{column}" for column in one.columns)) for one in known]
@@ -315,7 +315,7 @@ class Database(Namespaces):
     def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
         """Return the ids of a table in one snapshot, in no order, as the driver gives them.
 
-        `database` is the one that `physical` told of. Raises CensusUnreadable, also where the URL leads to another one.
+        `database` is the one that `physical` returned. Raises CensusUnreadable, also where the URL leads to another.
         """
         table = columns[0].table
         assert isinstance(table, sa.TableClause)
@@ -327,7 +327,7 @@ class Database(Namespaces):
                 rows = read_rows(connection, columns)
         except CensusUnreadable:
             raise
-        except Exception as error:  # SQLAlchemy's, or the driver's own
+        except Exception as error:  # from SQLAlchemy or the driver
             words = redact(_words_of(error), secrets_of(url))
             raise CensusUnreadable(f"the table could not be read: {words}") from error
         return [row[0] for row in rows] if len(columns) == 1 else rows
@@ -337,12 +337,12 @@ class Database(Namespaces):
     ) -> Census:
         """Return the (id, token) pairs of a table in one snapshot.
 
-        An id that does not read back, or is no id of this codec, is kept as `odd`. Raises CensusUnreadable where
-        reading fails, or where the rows are not as many as the table counts.
+        An id that cannot be read back, or is not an id of this codec, is kept as `odd`. Raises CensusUnreadable where
+        reading fails, or where the number of rows differs from the table's own count.
         """
         _, columns, carrier = in_namespace(ids, token)
         plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
-        with suppress(CensusUnreadable):  # what the fast way fails at, the plain one may not
+        with suppress(CensusUnreadable):  # the plain way may succeed where the fast one fails
             if plain:
                 return self._counted_census(url, ids, token, codec, fast=True)
         return self._counted_census(url, ids, token, codec, fast=False)
@@ -360,7 +360,7 @@ class Database(Namespaces):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
                     census = Census.of(codec, read_pairs(connection, ids, token))
-        except Exception as error:  # a driver's, a type's, a value's: in any case the run goes on
+        except Exception as error:  # from a driver, a type or a value: in any case the run goes on
             raise CensusUnreadable(f"the census could not be read: {_words_of(error)}") from error
         if len(census) != counted:
             raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
@@ -369,12 +369,12 @@ class Database(Namespaces):
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
     ) -> Census | None:
-        """Return the census of integers without a NULL by a way that the driver is fast at; None if there is none."""
+        """Return the census of integers without a NULL in a way that is fast for the driver; None if there is none."""
         return None
 
 
 def _words_of(error: Exception) -> str:
-    """Return what an error says, named where it is not a driver's: that of a KeyError is no more than the key."""
+    """Return an error's message, with its class where it is not a driver's: a KeyError's is only the key."""
     original = getattr(error, "orig", None)
     return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
 

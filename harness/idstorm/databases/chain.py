@@ -1,4 +1,4 @@
-"""Finding a driver's error in the chain of another: what SQLAlchemy, an application or a task group has wrapped."""
+"""Finding a driver's error that SQLAlchemy, an application or a task group has wrapped in another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 _drivers = set[str]()
-"""The packages whose errors come from a database that can be stormed: each adds its own as its class is made."""
+"""The packages whose errors come from a database that can be stormed. Each database's class adds its own."""
 
 
 @dataclass(frozen=True)
@@ -17,31 +17,31 @@ class Found:
     """A driver's error that was found in a chain."""
 
     error: BaseException
-    statement: str | None  #: which failed, where SQLAlchemy says
-    wrapped: bool  #: another error was raised for it: more may have been done in between
+    statement: str | None  #: the one that failed, where SQLAlchemy says
+    wrapped: bool  #: another error was raised because of it: more may have been done in between
 
 
 def remember(packages: Iterable[str]) -> None:
-    """Know the errors of these packages as a driver's from now on."""
+    """Treat the errors of these packages as a driver's from now on."""
     _drivers.update(packages)
 
 
 def package_of(error: BaseException) -> str:
-    """Return the package that an error's class comes from: the driver's, where it derives from one of a driver's."""
+    """Return the package of an error's class: the driver's, if the class derives from one of a driver's."""
     packages = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
     return next((one for one in packages if one in _drivers), packages[0])
 
 
 def errors_of_drivers(error: BaseException) -> list[Found]:
-    """Return the driver's error that is nearest in the chain of an error: of each member, where it is a group.
+    """Return the nearest driver's error in the chain of an error, or one for each member of a group.
 
-    What was raised `from` another counts, and what was raised while another was handled, unless that was suppressed.
+    The chain includes causes (`raise … from`), and contexts unless they were suppressed.
     """
     return list(_search(error, None, False, set()))
 
 
 def _search(error: BaseException, statement: str | None, wrapped: bool, seen: set[int]) -> Iterator[Found]:
-    if id(error) in seen or isinstance(error, sa.exc.TimeoutError):  # the pool's: what had failed before was got over
+    if id(error) in seen or isinstance(error, sa.exc.TimeoutError):  # the pool's: earlier failures had been handled
         return
     seen.add(id(error))
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
@@ -61,6 +61,6 @@ def _search(error: BaseException, statement: str | None, wrapped: bool, seen: se
 
 
 def _is_of_dbapi(error: BaseException) -> bool:
-    """Return whether an error comes from a driver that idstorm does not know: PEP 249 asks each for `apilevel`."""
+    """Return whether an error comes from a driver unknown to idstorm: PEP 249 requires each to have `apilevel`."""
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__} - {"builtins"}
     return any(hasattr(sys.modules.get(package), "apilevel") for package in packages)

@@ -1,7 +1,8 @@
-"""Which statements may commit what a transaction has done before them, by what they begin with.
+"""Which statements may commit the work that their transaction did before, judged by how they begin.
 
-What a rule does not know may commit: it is asked where an operation has gone wrong, and its answer then leaves it
-unknown, which is never wrong. A statement that is rolled back, or that another database would commit at, is no reason.
+A statement that no rule covers may commit. The rules are consulted when an operation has failed, and "may commit"
+leaves its outcome unknown, which is never wrong. A statement that can be rolled back is no reason to say so, nor is
+one at which only another database would commit.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ _KNOWN = re.compile(
     "using|cast|nextval|currval|lastval|last_insert_id|last_insert_rowid|now|random|rand|uuid|gen_random_uuid|"
     "row_number|over|from|where|select|case|when|then|else|end",
     re.IGNORECASE,
-)  # what may stand before a parenthesis and writes no row
+)  # words that may precede a parenthesis without writing a row
 
 
 @dataclass(frozen=True)
 class Statements:
     """What a database's statements mean for its transactions."""
 
-    harmless: frozenset[str]  #: words with which statements begin that commit nothing
-    doubtful: re.Pattern[str]  #: how those of them begin that may commit nevertheless
+    harmless: frozenset[str]  #: first words of statements that commit nothing
+    doubtful: re.Pattern[str]  #: the beginnings of those that may commit all the same
 
     def may_commit(self, statement: str) -> bool:
         """Return whether a statement may commit what its transaction has done."""
@@ -42,12 +43,15 @@ class Statements:
 
 
 def statements(harmless: str, doubtful: str) -> Statements:
-    """Return them, by words parted by blanks, besides those that commit nothing anywhere, and a regular expression."""
+    """Return a `Statements` with these harmless words, separated by blanks, besides those harmless in all databases.
+
+    `doubtful` is a regular expression.
+    """
     return Statements(frozenset(f"{_COMMON} {harmless}".split()), re.compile(doubtful, re.IGNORECASE | re.DOTALL))
 
 
 def may_write(statement: str) -> bool:
-    """Return whether a statement may write a row: anything but a SELECT that calls well-known functions alone."""
+    """Return whether a statement may write a row: anything but a query that calls only well-known functions."""
     start = _start(statement)
     if not _READING.match(start) or _SEVERAL.search(start):
         return True
@@ -55,7 +59,7 @@ def may_write(statement: str) -> bool:
 
 
 def writes(statement: str) -> bool:
-    """Return whether a statement certainly opens a transaction, where none is open: it inserts, changes or deletes."""
+    """Return whether a statement certainly opens a transaction where none is open: an insert, update or delete."""
     return _WRITING.match(_start(statement)) is not None
 
 

@@ -1,6 +1,6 @@
-"""What a database's methods have to do, as tests: for whoever adds a database, beside idstorm's own four.
+"""What a database's methods have to do, as tests, for authors who add a database to idstorm's own four.
 
-It takes pytest, which idstorm itself does not need. Derive a class from it whose name begins with `Test`:
+They need pytest, which idstorm itself does not. Derive a class from `Compliance` whose name begins with `Test`:
 
     from idstorm.databases.compliance import Compliance
 
@@ -15,8 +15,8 @@ It takes pytest, which idstorm itself does not need. Derive a class from it whos
         def url(self) -> sa.URL:
             return sa.make_url("cockroachdb+psycopg://…")
 
-Each test makes a namespace of its own on the server that the URL leads to, and takes it away. No session but those is
-ended.
+Each test makes a namespace on the server that the URL leads to, and removes it. It ends no session outside that
+namespace.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ _IDS = ("thing.id",)
 
 
 def label() -> str:
-    """Return the label of a namespace, as a run gives it one."""
+    """Return a label for a namespace, like the one that a run gives it."""
     return f"20000101-000000-{secrets.token_hex(2)}-{secrets.randbelow(10**9)}"
 
 
 class Compliance:
-    """The tests. `short_wait` are settings by which a statement waits for a lock for a second at most."""
+    """The tests. `short_wait` are settings with which a statement waits for a lock for at most a second."""
 
     short_wait: ClassVar[Mapping[str, str]] = {}
 
     @pytest.fixture
     def database(self) -> Database:
-        """The database: to be overridden."""
+        """The database. Override this."""
         raise NotImplementedError
 
     @pytest.fixture
     def url(self) -> sa.URL:
-        """Where it is, as a user that may make namespaces: to be overridden."""
+        """Its URL, for a user that may make namespaces. Override this."""
         raise NotImplementedError
 
     @pytest.fixture
     def place(self, database: Database, url: sa.URL) -> Iterator[sa.URL]:
-        """The URL that leads into a namespace with an empty table."""
+        """The URL of a namespace with an empty table."""
         with database.namespace(url, label()) as inside:
             engine = sa.create_engine(inside, poolclass=sa.NullPool)
             _METADATA.create_all(engine)
@@ -79,7 +79,7 @@ class Compliance:
 
     @pytest.fixture
     def engine(self, database: Database, place: sa.URL) -> Iterator[sa.Engine]:
-        """An engine as a storm has it, which leads into that namespace."""
+        """An engine for that namespace, configured as a storm's is."""
         engine = sa.create_engine(place, poolclass=sa.NullPool)
         database.configure(engine, place, self.short_wait)
         yield engine
@@ -151,7 +151,7 @@ class Compliance:
         census = database.read_census(place, [_THING.c.id], _THING.c.token, Codec("int64"))
         pairs = dict(zip(census.ids.words.tolist(), census.tokens.tolist(), strict=True))
         assert pairs == {row["id"]: row["token"] for row in rows}
-        with engine.begin() as connection:  # for which there may be no fast way
+        with engine.begin() as connection:  # there may be no fast way for a NULL
             connection.execute(_THING.insert(), {"id": -100, "token": None})
         census = database.read_census(place, [_THING.c.id], _THING.c.token, Codec("int64"))
         assert len(census) == len(rows) + 1

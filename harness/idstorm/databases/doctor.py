@@ -1,4 +1,4 @@
-"""What can be stormed from here, with what, and what is missing; and what earlier runs have left behind."""
+"""Which databases can be stormed from here and what is missing for others, and what earlier runs left behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from idstorm.redaction import redact
 
 
 def all_diagnoses(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Yield what `diagnose` returns for each database, and a line for each that others add and that cannot be used."""
+    """Yield a diagnosis of each database, and a line for each added one that cannot be used."""
     for dialect in DATABASES:
         yield diagnose(dialect, environ)
     for name, fault in DATABASES.faults:
@@ -27,9 +27,9 @@ def all_diagnoses(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
 
 
 def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return, in a line, what `--on` this word would storm, or what is missing; and a line for each thing not seen.
+    """Return a line on what `--on` this word would storm, or what is missing, and one on each thing not seen.
 
-    A database that is there is tried: a namespace is made and taken away. A private server is not started for that.
+    If the database exists, this makes a namespace in it and removes it. It does not start a private server.
     """
     address = None
     try:
@@ -49,12 +49,13 @@ def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
 def clean(
     target: str, *, drop: bool, names: Collection[str] = (), environ: Mapping[str, str] = os.environ
 ) -> Iterator[str]:
-    """Yield, a line each, the namespaces on a target that look like idstorm's; and drop them, if that is asked for.
+    """Yield a line for each namespace on a target that looks like idstorm's, and drop them if `drop`.
 
-    What is dropped has idstorm's name and mark, belongs to the caller, and has a free lock; if it was made to be kept,
-    `names` has it. All others are shown with the reason. Where names are given, only those are looked at.
-    Raises UsageError for a target that keeps none, or has none of these names, and EnvironmentFault where it is out of
-    reach, or, after all others, where one could not be dropped.
+    A namespace is dropped only if it has idstorm's name and mark, belongs to the caller, and has a free lock; one that
+    was made to be kept must also be in `names`. All others are shown with the reason. If `names` are given, only those
+    are looked at.
+    Raises UsageError for a target that does not outlive a run, or lacks one of the names, and EnvironmentFault where it
+    is out of reach, or, once the others are done, where one could not be dropped.
     """
     address = targets.resolve(target, environ)
     if address.programs is not None or address.fault is not None:
@@ -90,12 +91,12 @@ def _cleaned(address: targets.Address, one: Namespace, *, drop: bool) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return a text that another may have chosen, without what a terminal would act on."""
+    """Return a text that another user may have chosen, without characters that a terminal would act on."""
     return text if text.isprintable() else ascii(text)
 
 
 def _try(address: targets.Address) -> tuple[str, list[str]]:
-    """Return what a namespace was made in, and sentences on what a storm there could not see."""
+    """Return the server and driver on which a namespace was made, and sentences on what a storm could not see."""
     label = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}-0"
     with ExitStack() as stack:
         stack.enter_context(reaching(address.url))

@@ -1,4 +1,4 @@
-"""Rows, read back by their columns' own types, even where a type cannot take what is stored."""
+"""Rows, read back by their columns' own types, even where a type cannot read a stored value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOKEN = re.compile("[0-9]{1,19}")
 def in_namespace(
     ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
 ) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnClause[Any] | None]:
-    """Return table, ids and token without the schema that their model may name: a storm's tables are in one place."""
+    """Return table, ids and token without the model's schema, if it names one: a storm has one namespace."""
     table = sa.table(ids[0].table.name)
     for column in (*ids, *([] if token is None else [token])):
         table.append_column(sa.column(column.name, column.type))
@@ -28,9 +28,9 @@ def in_namespace(
 def read_pairs(
     connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
 ) -> list[tuple[Any, int | None]]:
-    """Return (id, token) of each row, as the columns' own types give them back. A composite id is a tuple.
+    """Return (id, token) of each row, as the columns' own types read them back. A composite id is a tuple.
 
-    What a type fails to read back is `Odd`, as a whole or as a part.
+    An id, or a part of one, that its type fails to read back is `Odd`.
     """
     _, plain, carrier = in_namespace(ids, token)
     rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
@@ -40,9 +40,9 @@ def read_pairs(
 
 
 def read_token(value: Any) -> int | None:
-    """Return a token as it was given, whatever the column made of it; None for what is none of anybody's."""
+    """Return a token as it was given, whatever the column made of it; None for a value that is not a token."""
     if isinstance(value, str):
-        text = value.rstrip(" ")  # with which a CHAR is filled up
+        text = value.rstrip(" ")  # the padding of a CHAR
         number = int(text) if _TOKEN.fullmatch(text) else -1
     else:
         number = int(value) if isinstance(value, int | Decimal) and value == value // 1 else -1
@@ -52,19 +52,19 @@ def read_token(value: Any) -> int | None:
 def read_rows(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]) -> list[tuple[Any, ...]]:
     """Return these columns of all rows, in no order. A value that its column's type fails to read back is `Odd`.
 
-    Raises what the driver raises: then there are no rows.
+    Raises the driver's own errors, in which case there are no rows.
     """
     try:
         with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*columns)) as result:
             return [tuple(row) for row in result]
     except sa.exc.DBAPIError:
         raise
-    except Exception:  # a type's own; the rows before it are read once more, since a snapshot has no order
+    except Exception:  # from a type; the rows before it are read again, since a snapshot has no order
         return _value_by_value(connection, columns)
 
 
 def _value_by_value(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]) -> list[tuple[Any, ...]]:
-    """Do what SQLAlchemy does with each value, so that the failure of one leaves the others alone."""
+    """Convert each value as SQLAlchemy would, so that a failure at one does not affect the others."""
     types = [column.type.dialect_impl(connection.dialect) for column in columns]
     asked = [type_.column_expression(column) for type_, column in zip(types, columns, strict=True)]
     plain = [

@@ -1,7 +1,7 @@
-"""From what the user writes after `--on` to a database: a dialect word or a SQLAlchemy URL.
+"""Turning the argument of `--on`, a dialect word or a SQLAlchemy URL, into a database.
 
-A word means, in this order: the URL in its variable; a private server, made of programs that are found; otherwise a
-sentence that says how to get one.
+A word means the URL in its variable, or else a private server made from programs on this machine, or else a sentence
+on how to get one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from idstorm.errors import EnvironmentFault, UsageError
 
 @dataclass(frozen=True)
 class Address:
-    """A database that was asked for, and how it is spoken of."""
+    """A database that was asked for, and how messages name it."""
 
     name: str  #: the word, or the URL without its secrets
-    again: str  #: what repeats it on a command line
+    again: str  #: what to write on a command line to repeat it
     database: Database
     url: sa.URL = field(repr=False)
-    programs: Programs | None = None  #: of which a private server is to be made; the URL leads nowhere before that
+    programs: Programs | None = None  #: to make a private server from; until then the URL leads nowhere
     fault: str | None = None  #: why there is no such database
 
 
@@ -42,7 +42,7 @@ def variable_of(dialect: str) -> str:
 
 
 def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
-    """Return the database that a word or a URL means, without starting any.
+    """Return the database that a word or a URL means, without starting a server.
 
     Raises UsageError, which never shows a password.
     """
@@ -57,7 +57,7 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
     database, url = _understood(text, "the URL after --on")
     if secrets_of(url):
         shown = mask(url)
-        if database.name not in database.backends:  # what SQLAlchemy calls it is another database's name
+        if database.name not in database.backends:  # SQLAlchemy's name for it is another database's
             shown = shown.replace(database.backends[0], database.name, 1)
         return Address(shown, f'"${variable_of(database.name)}"', database, url)
     return Address(text, text, database, url)
@@ -94,9 +94,9 @@ def _how_to_get(database: Database) -> str:
 
 @contextmanager
 def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
-    """Start the private servers among these, all at the same time, and take them away afterwards.
+    """Start the private servers among these, all at the same time, and remove them afterwards.
 
-    An address whose server does not come up has its fault.
+    An address whose server does not come up carries the reason as its fault.
     """
     with ExitStack() as stack:
         servers = {
@@ -121,9 +121,9 @@ def opened(addresses: Sequence[Address]) -> Iterator[list[Address]]:
 
 @contextmanager
 def started_with(address: Address, settings: Mapping[str, str]) -> Iterator[Address]:
-    """Start a private server of its own with these settings, if the address is one of a private server.
+    """Start a separate private server with these settings, if the address means a private server.
 
-    Any other is left as it is. Raises EnvironmentFault where the server does not come up.
+    Any other address is left as it is. Raises EnvironmentFault where the server does not come up.
     """
     if address.programs is None or address.fault is not None or not settings:
         yield address
@@ -196,7 +196,7 @@ def behind(address: Address, connection: sa.Connection) -> Database:
 
 
 def with_threads(url: sa.URL) -> sa.URL:
-    """Return a URL that works with threads: one of an asyncio driver gets the best other driver that is installed."""
+    """Return a URL that works with threads: an asyncio driver is replaced with the best other one installed."""
     if not url.get_dialect().is_async:
         return url
     return url.set(drivername=_bare(database_at(url)).drivername)
@@ -205,12 +205,12 @@ def with_threads(url: sa.URL) -> sa.URL:
 def _installed(database: Database, driver: str) -> bool:
     try:
         return find_spec(database.modules.get(driver, driver)) is not None
-    except ModuleNotFoundError:  # of the package that holds it
+    except ModuleNotFoundError:  # the package that would hold it is missing
         return False
 
 
 def database_at(url: sa.URL) -> Database:
-    """Return the database that a URL leads to, as far as SQLAlchemy's name of its dialect tells. Raises UsageError."""
+    """Return the database that a URL leads to, by SQLAlchemy's name of its dialect. Raises UsageError."""
     try:
         url.get_dialect()
     except sa.exc.NoSuchModuleError:

@@ -1,4 +1,4 @@
-"""Unique keys: which of them are the id's own, and what an error calls them."""
+"""Unique keys: which of them are the id's own, and how an error names them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_EXCLUSION = "exclude_constraint"  # of PostgreSQL's dialect, which need not be loaded for it
+_EXCLUSION = "exclude_constraint"  # the name in PostgreSQL's dialect, which is not imported just for this
 _PART = r'("(?:[^"]|"")*"|\w+)'
 _WRITTEN = re.compile(rf"(~?){_PART}\.{_PART}\((.*)\)( with triggers)?")
 
 
 @dataclass(frozen=True)
 class Unique:
-    """What keeps rows apart: a primary key, a unique constraint or index, an exclusion constraint.
+    """A key that keeps rows apart: a primary key, a unique constraint or index, or an exclusion constraint.
 
-    A plan holds it as text: `invoice.invoice_pkey(id)`, with a `~` before what is not the id's own.
+    A plan holds it as text: `invoice.invoice_pkey(id)`, with a `~` before one that is not the id's own.
     """
 
     table: str
-    name: str  #: as errors have it; a key that may go by several names is there once for each
+    name: str  #: as errors give it; a key that may have several names is listed once for each
     columns: tuple[str, ...]
     own: bool  #: it is on the id's columns
-    triggers: bool = False  #: what is sent to the table may fail in another
+    triggers: bool = False  #: the table has triggers: a statement on it may fail in another table
 
     def __str__(self) -> str:
         columns = ",".join(map(_quoted, self.columns))
@@ -35,7 +35,7 @@ class Unique:
 
     @classmethod
     def of(cls, text: str) -> Unique:
-        """Return what `str` wrote. Raises ValueError for anything else."""
+        """Parse what `str` wrote. Raises ValueError for anything else."""
         written = _WRITTEN.fullmatch(text)
         if written is None:
             raise ValueError(f"{text!r} is not a unique key")
@@ -47,9 +47,9 @@ class Unique:
 def guards(columns: Collection[str], ids: Collection[str]) -> bool:
     """Return whether a key on these columns is the id's own.
 
-    It is if it includes the whole id: UNIQUE (tenant, number) refuses the number that another has, within a tenant. And
-    it is if the id includes the whole key: two rows with one id break it as well, and what it refuses is a part of the
-    id and nothing else. One that has a part of the id, and something besides, refuses for reasons of its own.
+    It is if it includes the whole id: UNIQUE (tenant, number) refuses a number that is taken within a tenant. It also
+    is if the id includes the whole key: two rows with the same id break it too, and it refuses nothing but a part of
+    the id. A key with a part of the id and another column refuses rows for other reasons.
     """
     key, whole = set(columns), set(ids)
     return bool(key) and (key >= whole or key <= whole)
@@ -62,9 +62,9 @@ def uniques(names: tuple[str, ...]) -> tuple[Unique, ...]:
 
 
 def owned(known: Iterable[Unique], name: str, table: str | None = None) -> bool | None:
-    """Return whether a key of this name is the id's own; None where none is known, or both kinds are called so.
+    """Return whether the key of this name is the id's own; None where none is known, or both kinds have the name.
 
-    MySQL numbers keys that nobody named: `tenant`, `tenant_2`. Which is which depends on an order that is not known.
+    MySQL numbers unnamed keys: `tenant`, `tenant_2`. Which is which depends on an unknown order.
     """
     stem = re.sub(r"_\d+$", "", name)
     there = [one for one in known if table is None or one.table.lower() == table.lower()]
@@ -78,10 +78,10 @@ Key = tuple[str, str, Sequence[str], bool]
 
 
 def modelled(metadata: sa.MetaData) -> list[Key]:
-    """Return the keys of all tables of a model, each by whatever errors may call it.
+    """Return the keys of all tables of a model, each under every name that errors may give it.
 
-    MySQL says PRIMARY, and calls a key that nobody named after its first column; PostgreSQL makes names of table and
-    columns. Whether a table has triggers no model knows.
+    MySQL says PRIMARY, and names an unnamed key after its first column. PostgreSQL makes names from table and columns.
+    A model does not know whether a table has triggers.
     """
     keys = list[Key]()
     for table in metadata.tables.values():
@@ -100,7 +100,7 @@ def modelled(metadata: sa.MetaData) -> list[Key]:
 
 
 def written(columns: Sequence[str], keys: Iterable[Key]) -> tuple[str, ...]:
-    """Return keys as a plan holds them. `columns` are the id's, as `table.column`."""
+    """Return keys in the form that a plan holds. `columns` are the id's, as `table.column`."""
     table, ids = columns[0].rpartition(".")[0], [column.rpartition(".")[2] for column in columns]
     return tuple(
         sorted(

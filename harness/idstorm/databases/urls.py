@@ -1,4 +1,4 @@
-"""What of a URL may be shown, and to whom a connection's error belongs."""
+"""What parts of a URL may be shown, and who is at fault when a connection fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECRET_WORDS = ("pass", "pwd", "secret", "token", "key")
 
 
 def secrets_of(url: sa.URL) -> tuple[str, ...]:
-    """Return every secret of a URL, also as it looks within one: what must not be shown."""
+    """Return every secret of a URL, in plain and in URL-quoted form: these must not be shown."""
     plain = [str(url.password)] if url.password else []
     for name, value in url.query.items():
         values = [value] if isinstance(value, str) else value
@@ -24,14 +24,14 @@ def secrets_of(url: sa.URL) -> tuple[str, ...]:
 
 
 def mask(url: sa.URL) -> str:
-    """Return a URL without its secrets, wherever it holds them."""
+    """Return a URL as text without its secrets, wherever it holds them."""
     hidden = {name: "***" for name, value in url.query.items() if _is_secret(name) or _is_secret(str(value))}
     return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 @contextmanager
 def reaching(url: sa.URL) -> Iterator[None]:
-    """Turn what keeps idstorm itself from a database into an EnvironmentFault, or a UsageError, without its secrets."""
+    """Turn errors in connecting to a database into EnvironmentFault, or UsageError, without the URL's secrets."""
     try:
         yield
     except sa.exc.ArgumentError as error:
@@ -43,9 +43,9 @@ def reaching(url: sa.URL) -> Iterator[None]:
 
 @contextmanager
 def fitting(url: sa.URL) -> Iterator[None]:
-    """Turn what a driver itself fails with, before there is a connection, into a UsageError without its secrets.
+    """Turn a driver's own failure before there is a connection into a UsageError without the URL's secrets.
 
-    SQLAlchemy hands on errors of any kind: a keyword that the driver does not take, an attribute that it does not have.
+    SQLAlchemy passes on errors of any kind: a keyword that the driver does not take, an attribute that it lacks.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where a driver's connection leads, for a reader's eyes."""
+"""Where a driver's connection leads, in words for a reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def whereabouts(connection: Any) -> str | None:
-    """Return the file or the database that a connection leads to, leaving its transaction as it is; None: it hides it.
+    """Return the file or database that a connection leads to, without touching its transaction; None: unknown.
 
     `connection` is the driver's own: of sqlite3, psycopg, psycopg2, PyMySQL or mysql-connector.
     """

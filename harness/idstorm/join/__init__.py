@@ -1,1 +1,1 @@
-"""Joining sessions that somebody else opens: what they were told is recorded, and judged when everything is over."""
+"""Joining sessions that other code opens: the ids that they are told are recorded, and judged at the end."""

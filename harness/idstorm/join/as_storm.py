@@ -1,4 +1,4 @@
-"""From what was told of a table to a storm's folder, which is judged like any other."""
+"""Writing what was recorded of a joined table as a storm's folder, which is judged like any other."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from idstorm.record.shapes import read_as
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Tape
 
-_MOST_ROWS = 32  # of an operation on the tape; a flush of more is several that were handed their ids together
+_MOST_ROWS = 32  # of an operation on the tape; a larger flush becomes several that got their ids together
 
 _OF_ONE_LIFE = ("single_use", "starts_at", "gapless", "explained", "ordered", "headroom")
-"""What means nothing where ids begin anew."""
+"""The checks that mean nothing if ids restart."""
 
 
 def store_table(told: Told, run: str, folder: Path, notes: Sequence[str], keyring: Keyring) -> None:
-    """Write down a table as a storm: plan, history, census and ending. Raises EnvironmentFault, OSError."""
+    """Write a table as a storm: plan, history, census and ending. Raises EnvironmentFault, OSError."""
     held, why = _read(told, keyring)
     codec = codec_of(told, held or [])
     told = replace(told, flushes=with_deletions(told, held or [], codec))
@@ -61,10 +61,10 @@ def _pieces(one: Flush) -> list[Flush]:
 
 
 def _read(told: Told, keyring: Keyring) -> tuple[list[Any] | None, str]:
-    """Return the ids that the table holds now; None, with the reason, where it cannot be read any more."""
+    """Return the ids that the table holds now, or None and the reason why it can no longer be read."""
     about = told.about
     if about["private"]:
-        return None, "nobody but the connection that made the table can read it"
+        return None, "only the connection that made the table can read it"
     url = unlock(about["url"], keyring)
     if url is None:
         return None, "the processes that knew its password are gone"
@@ -76,21 +76,21 @@ def _read(told: Told, keyring: Keyring) -> tuple[list[Any] | None, str]:
 
 
 def _not_judged(told: Told, why: str) -> dict[str, str]:
-    """Return the checks that mean nothing for a table, each with the reason."""
+    """Return the checks that mean nothing for a table, with their reasons."""
     reasons = {}
     known = [one for one in told.flushes if one.outcome == Outcome.OK]
     gone = sum(bool(moment) for one in known for moment in one.deletable)
     if len(told.lives) > 1:
-        words = f"the table may have been made anew, or emptied, {len(told.lives) - 1} times while it was watched"
+        words = f"the table may have been recreated, or emptied, {len(told.lives) - 1} times while it was watched"
         reasons = dict.fromkeys(_OF_ONE_LIFE, words)
     elif gone:
-        reasons = dict.fromkeys(_OF_ONE_LIFE, "rows were deleted while it was watched, and ids may have begun anew")
+        reasons = dict.fromkeys(_OF_ONE_LIFE, "rows were deleted while it was watched, and ids may have restarted")
     acknowledged = sum(len(one.ids) for one in known)
     if why:
         reasons["durable"] = f"the table cannot be read any more: {why}"
     elif gone:
         reasons["durable"] = (
-            f"{gone} of {acknowledged} acknowledged rows are not there any more, and who deletes rows is not recorded"
+            f"{gone} of {acknowledged} acknowledged rows are no longer there, and deletions are not recorded"
         )
     return reasons
 
@@ -137,7 +137,7 @@ def _plan(
 
 
 def _write(folder: Path, number: int, flushes: Sequence[Flush], plan: Plan, names: dict[str, int]) -> list[int]:
-    """Write the tape of a client, and return where each of its operations came from."""
+    """Write the tape of a client, and return the number of each operation's origin."""
     tape, origins, row = Tape(folder, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base), list[int](), count()
     first = plan.tokens.first(number)
     for one in flushes:

@@ -1,4 +1,4 @@
-"""What is listened for: a mapped class, its id, and the physical table that it leads to on a connection."""
+"""What is listened for: a mapped class, its id, and the physical table that it resolves to on a connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from idstorm.storm.rows import qualified
 from idstorm.storm.work import constraints_of, generator_of, id_columns
 
 Name = tuple[type, tuple[str, ...]]
-"""Of what is asked for: a mapped class and the attributes of its id."""
+"""A mapped class and the attributes of its id."""
 
 _PRIVATE, _OPENED = "idstorm-private", "idstorm-opened"
 _SHARED_MEMORY = re.compile("^file:.*(memory.*cache=shared|cache=shared.*memory|vfs=memdb)")
@@ -38,11 +38,11 @@ class Place:
     """Which physical table a connection sees."""
 
     schema: str | None
-    life: str  #: another one as soon as ids may begin anew
-    private: str | None  #: names the connection, or the process, if no other sees the same table
-    database: str = ""  #: tells it from all others, of which some may have the same URL
-    file: str | None = None  #: of the database, where it is one
-    known: bool = True  #: False: nobody could look
+    life: str  #: changes when ids may have restarted
+    private: str | None  #: the connection or process, if no other sees the same table
+    database: str = ""  #: identifies the database; a URL does not
+    file: str | None = None  #: the database's file, if it is a file
+    known: bool = True  #: False: it could not be looked up
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Asked:
     scenario: Scenario
     ids: tuple[sa.Column[Any], ...]
     keys: tuple[str, ...]  #: the attributes that hold the id
-    plain: bool  #: the id is one integer, which is sent to the database as it is
-    names: tuple[str, ...]  #: of the constraints on the id
+    plain: bool  #: the id is one integer, which is sent to the database unchanged
+    names: tuple[str, ...]  #: the names of the constraints on the id
 
     @property
     def name(self) -> Name:
-        """What tells it from others: the class and the attributes of its id."""
+        """What identifies it: the class and the attributes of its id."""
         return self.model, self.keys
 
     @classmethod
     def of(cls, asked: type | Scenario) -> Asked:
-        """Return what a mapped class, or a scenario of one, asks for. Raises ScenarioError for anything else."""
+        """Make one from a mapped class or a scenario of one. Raises ScenarioError for anything else."""
         scenario = asked if isinstance(asked, Scenario) else Scenario(asked)
         mapper: Mapper[Any] | None = sa.inspect(scenario.model, raiseerr=False)
         if mapper is None:
@@ -79,7 +79,7 @@ class Asked:
         )
 
     def reader(self, connection: sa.Connection) -> Callable[[Any], Any]:
-        """Return what reads the id of an instance that was flushed, as the database is sent it; None: not told."""
+        """Return a function that reads a flushed instance's id in the form sent to the database; None: not told."""
         if self.plain:
             (key,) = self.keys
             return lambda made: made.__dict__.get(key)
@@ -96,18 +96,18 @@ class Asked:
         return read
 
     def standing(self, connection: sa.Connection) -> tuple[str, str | None] | None:
-        """Return what decides where the table's name leads to, if asking for that takes less long than a look."""
+        """Return what decides which table the name resolves to, if asking for that is faster than a lookup."""
         current = database_of(connection).standing(connection.connection)
         return None if current is None else (current, self._schema(connection))
 
     def place(self, connection: sa.Connection) -> Place:
-        """Return which physical table this connection sees: one look, within its transaction."""
+        """Return which physical table this connection sees, by one lookup within its transaction."""
         schema = self._schema(connection)
         physical = database_of(connection).physical(connection.connection, self._table.name, schema)
         if physical is None or physical.private:
             return Place(schema if physical is None else physical.schema, "", _private(connection))
         database = physical.database
-        if physical.file is not None:  # as it was when it was opened: another may have taken its place since
+        if physical.file is not None:  # the file that was opened: another may have replaced it since
             database = connection.info.setdefault((_OPENED, physical.file), database)
         return Place(physical.schema, physical.life, None, database, physical.file)
 
@@ -123,9 +123,9 @@ class Asked:
         return schema
 
     def describe(self, connection: sa.Connection, place: Place) -> dict[str, Any]:
-        """Return what there is to know of the physical table, as JSON can hold it, without a secret.
+        """Return all that is known of the physical table, as JSON can hold it, without secrets.
 
-        The URL leads to the same file from wherever it is followed.
+        If the database is a file, its URL has an absolute path.
         """
         url = with_threads(connection.engine.url)
         if place.file is not None:
@@ -151,28 +151,28 @@ class Asked:
         }
 
     def code(self, connection: sa.Connection, error: BaseException) -> Code:
-        """Return what an error says of an insert that it ended."""
+        """Return the code of an error that ended an insert."""
         found = database_of(connection).classify(error, [qualified(column) for column in self.ids], self.names)
         if isinstance(error, sa.exc.DBAPIError) and not isinstance(error.orig, connection.dialect.loaded_dbapi.Error):
-            return Code(found.name)  # of another database, which the session has, too
+            return Code(found.name)  # from another database that the session also uses
         return Code(found.name, refused=found.refused, raced=found.raced, recognised=found.recognised)
 
 
 def _claims(scenario: Scenario, target: Target) -> dict[str, Claim]:
-    """Return the claims of a scenario of which a suite's own sessions are the clients: suites assert refusals."""
+    """Return the claims where a suite's own sessions are the clients: suites provoke refusals to assert them."""
     holds = [check for check in held_by_default() if check != "accepted"]
     return resolve_claims(scenario.claims, target, holds)
 
 
 def unseen() -> Place:
-    """Return the place of a table of which nobody knows which it is."""
+    """Return the place of a table that is not known."""
     return Place(None, "", secrets.token_hex(8), known=False)
 
 
 def _private(connection: sa.Connection) -> str:
-    """Return a name for what one connection sees, or for memory that the connections of a process share.
+    """Return a name for what one connection sees, or for memory that a process's connections share.
 
-    A fork has a copy of the memory.
+    A fork has its own copy of the memory.
     """
     url = connection.engine.url
     words = f"{url.database}?{'&'.join(f'{name}={value}' for name, value in url.query.items())}"
@@ -183,18 +183,18 @@ def _private(connection: sa.Connection) -> str:
 
 
 def may_autocommit(connection: sa.Connection) -> bool:
-    """Return whether each statement is a transaction, unless somebody says BEGIN aloud."""
+    """Return whether each statement is a transaction, unless there is an explicit BEGIN."""
     if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         return True
     try:
         detect: Any = connection.dialect.detect_autocommit_setting
         return bool(detect(connection.connection.dbapi_connection))
-    except (AttributeError, NotImplementedError):  # an older SQLAlchemy, or a driver that does not tell
+    except (AttributeError, NotImplementedError):  # an older SQLAlchemy, or a driver that does not say
         return False
 
 
 def commits_at_once(connection: sa.Connection) -> bool:
-    """Return whether what was just sent was a transaction of its own, or may have been."""
+    """Return whether the last statement was, or may have been, a transaction by itself."""
     if not may_autocommit(connection):
         return False
     return not getattr(connection.connection.driver_connection, "in_transaction", False)  # SQLite's drivers know
@@ -207,7 +207,7 @@ def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:
 
 @cache
 def _look(url: sa.URL) -> Target:
-    """Return the target that a URL leads to, looked at by a connection of its own."""
+    """Return the target that a URL leads to, looked at through a new connection."""
     database = database_at(url)
     masked = mask(url)
     try:
@@ -221,5 +221,5 @@ def _look(url: sa.URL) -> Target:
                 url=masked,
                 capabilities=tuple(sorted(database.capabilities(connection))),
             )
-    except (EnvironmentFault, sa.exc.SQLAlchemyError):  # connections are made in a way that only the suite knows
+    except (EnvironmentFault, sa.exc.SQLAlchemyError):  # only the suite knows how to connect
         return Target(database.name, database.name, url.get_driver_name(), "", masked)

@@ -1,4 +1,4 @@
-"""From the journals of all processes to the tables that they tell of: who was told which id, and what became of it."""
+"""Reading the journals of all processes, table by table: who was told which id, and what became of it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from idstorm.record.outcome import Outcome
 class Flush:
     """One flush of one session: the rows that it inserted, and what became of them."""
 
-    process: str  #: its journal
+    process: str  #: the name of its journal
     origin: str  #: where it came from, such as a test
-    life: str  #: which life of the table it saw
-    begin: int  #: nanoseconds, as all moments; of the transaction
-    handed: int  #: 0: it failed, and was handed nothing
+    life: str  #: the life of the table that it saw
+    begin: int  #: when its transaction began, in nanoseconds, like all moments
+    handed: int  #: when it was handed its ids; 0: it failed, and was handed none
     ids: tuple[Any, ...]  #: a None for each that was not told
-    commit: int = 0  #: when COMMIT was sent; 0: it was not, or nobody heard
-    ended: int = 0  #: 0: its end was not heard of
+    commit: int = 0  #: when COMMIT was sent; 0: it was not, or that was not heard
+    ended: int = 0  #: when it ended; 0: that was not heard
     outcome: Outcome = Outcome.UNKNOWN
-    code: Code | None = None  #: of the error that ended it
-    deletable: tuple[int, ...] = ()  #: since when each row may have been deleted by somebody unseen; 0: it was not
+    code: Code | None = None  #: the error that ended it
+    deletable: tuple[int, ...] = ()  #: from when on each row may have been deleted, unseen; 0: it was not
 
     @property
     def seen(self) -> int:
-        """When its table was seen: as it was handed its ids, or as it failed."""
+        """When its table was seen: when it was handed its ids, or when it failed."""
         return self.handed or self.ended
 
 
 @dataclass
 class Told:
-    """What was told of one physical table, over all of its lives."""
+    """What was recorded of one physical table over all of its lives."""
 
-    about: dict[str, Any]  #: as the journals describe it, when it was last seen
+    about: dict[str, Any]  #: the journals' last description of it
     flushes: list[Flush] = field(default_factory=list)
-    faults: tuple[str, ...] = ()  #: why a process recorded less than it was told
+    faults: tuple[str, ...] = ()  #: why a process did not record everything
 
     @property
     def lives(self) -> list[str]:
@@ -51,9 +51,9 @@ class Told:
 
     @property
     def clients(self) -> list[list[Flush]]:
-        """The flushes of each client: those of a process that follow one another, or are of one transaction.
+        """The flushes of each client: those of one process that follow one another, or share a transaction.
 
-        Sessions that overlap are several.
+        Sessions that overlap are different clients.
         """
         transactions: dict[tuple[str, int], list[Flush]] = {}
         for one in sorted(self.flushes, key=lambda one: one.begin):
@@ -74,7 +74,7 @@ class Told:
 
     @property
     def contested(self) -> bool:
-        """Whether an id was told twice to those that committed, or may have."""
+        """Whether an id was told twice to flushes that committed, or may have."""
         told = [
             repr(id_) for one in self.flushes if one.outcome != Outcome.FAILED for id_ in one.ids if id_ is not None
         ]
@@ -82,9 +82,9 @@ class Told:
 
 
 def read_journals(folder: Path) -> list[Told]:
-    """Return what the journals in a folder tell, a physical table each.
+    """Return what the journals in a folder hold, one `Told` for each physical table.
 
-    Raises UnreadableRun where one is damaged, and EnvironmentFault where nothing but faults could be recorded.
+    Raises UnreadableRun where a journal is damaged, and EnvironmentFault where only faults were recorded.
     """
     tables: dict[tuple[Any, ...], Told] = {}
     faults: list[str] = []
@@ -104,7 +104,7 @@ def read_journals(folder: Path) -> list[Told]:
 
 
 def _assign(tables: dict[tuple[Any, ...], Told]) -> None:
-    """Put what failed in a table that nobody could look at into the only one that it can have been, if there is one."""
+    """Assign failures in an unknown table to the only known table that it can have been, if there is just one."""
     for key, told in list(tables.items()):
         if not told.about["known"]:
             about = told.about
@@ -126,12 +126,12 @@ def _by_process(folder: Path) -> Iterator[tuple[str, list[list[Any]]]]:
         found.setdefault(process, []).append(entry)
         if entry[0] == "origin":
             origins.setdefault(process.rpartition("-")[0], []).append(entry)
-    for process, those in found.items():  # a child that was forked in a test goes on in a journal of its own
+    for process, those in found.items():  # a child forked in a test continues in its own journal
         yield process, [*origins.get(process.rpartition("-")[0], []), *those]
 
 
 class _Reading:
-    """The reading of one journal."""
+    """Reads one journal."""
 
     def __init__(self, process: str, tables: dict[tuple[Any, ...], Told]) -> None:
         self._process, self._tables = process, tables
@@ -153,10 +153,10 @@ class _Reading:
                 one = self._flush(table, origin, begin, 0, (None,) * rows)
                 self._add(table, replace(one, ended=ended, outcome=Outcome.FAILED, code=_code(code)))
             case ["fault", reason]:
-                self.faults.append(f"the recording in {self._process} came to its end before its time: {reason}")
+                self.faults.append(f"the recording in {self._process} ended early: {reason}")
             case ["end", flushes, commit, ended, outcome, code]:
                 for flush in flushes:
-                    if flush not in self._open:  # its parent's: a child that is forked goes on with its sessions
+                    if flush not in self._open:  # its parent's: a forked child continues with the parent's sessions
                         continue
                     table, one = self._open.pop(flush)
                     sent = max(commit, one.handed) if commit else 0
@@ -166,7 +166,7 @@ class _Reading:
                 raise ValueError(f"{entry} is not an entry")
 
     def finish(self) -> None:
-        """Take in the flushes of which no end was heard."""
+        """Add the flushes whose end was not heard."""
         for table, one in self._open.values():
             self._add(table, one)
 

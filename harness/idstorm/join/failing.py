@@ -1,4 +1,4 @@
-"""Inserts of a session that failed: of which class, how many rows, on which connection, and by which error."""
+"""A session's failed inserts: the class, the number of rows, the connection and the error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 from idstorm.join.asked import Asked
 
 Code = tuple[str, bool, bool, bool]
-"""What a journal says of an error: its name, and whether it is a refusal, came from a race, and was recognised."""
+"""A journal's entry for an error: its name, and whether it is a refusal, came from a race, and was recognised."""
 
 UNHEARD: Code = ("COMMIT failed, and its error was not heard", False, False, False)
 
@@ -23,7 +23,7 @@ _INSERT = re.compile(r"\s*INSERT\s+(?:\w+\s+)*?INTO\s+([^\s(]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failure:
-    """Rows of one class that a flush, or a statement, has failed to insert."""
+    """Rows of one class that a flush or a statement failed to insert."""
 
     asked: Asked
     connection: sa.Connection
@@ -34,7 +34,7 @@ class Failure:
     code: Code
 
     def line(self, table: int) -> str:
-        """Return the journal's line, now that it is known in which table it was."""
+        """Return the line for the journal, given the number of the table."""
         return json.dumps(["failed", table, self.origin, self.began, self.ended, self.rows, self.code]) + "\n"
 
 
@@ -47,7 +47,7 @@ def failures_of(
     origin: int,
     began: int,
 ) -> Iterator[Failure]:
-    """Yield what a flush has failed to insert."""
+    """Yield what a flush failed to insert."""
     now = monotonic_ns()
     new = [state.class_ for state, (deleted, _) in flush.states.items() if not deleted and state.key is None]
     for one in tuple(asked):
@@ -58,7 +58,7 @@ def failures_of(
 
 
 def failed_in(error: BaseException, asked: Asked) -> int:
-    """Return how many rows of a class a statement would have inserted that ended with this error."""
+    """Return how many rows of a class were to be inserted by the statement that this error ended."""
     if not isinstance(error, sa.exc.DBAPIError) or error.statement is None:
         return 0
     into = _INSERT.match(error.statement)
@@ -68,7 +68,7 @@ def failed_in(error: BaseException, asked: Asked) -> int:
 
 
 def connection_for(session: Session, asked: Asked, connections: Sequence[sa.Connection]) -> sa.Connection | None:
-    """Return the connection that a session has for a class; None: it has none yet, so nothing was sent."""
+    """Return the connection that a session uses for a class; None: it has none yet, so nothing was sent."""
     if len(connections) < 2:
         return connections[0] if connections else None
     bind = session.get_bind(sa.inspect(asked.model))
@@ -76,11 +76,11 @@ def connection_for(session: Session, asked: Asked, connections: Sequence[sa.Conn
 
 
 def answer_of_commit(error: BaseException | None) -> BaseException | None:
-    """Return the error, if it is what answered COMMIT: of all that a session sends, that is no statement."""
+    """Return the error if it was the answer to COMMIT, the only thing that a session sends without a statement."""
     return error if isinstance(error, sa.exc.DBAPIError) and error.statement is None else None
 
 
 def code_of(asked: Asked, connection: sa.Connection, error: BaseException) -> Code:
-    """Return the code of an error as a journal has it."""
+    """Return the code of an error in the journal's form."""
     code = asked.code(connection, error)
     return code.name, code.refused, code.raced, code.recognised

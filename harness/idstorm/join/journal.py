@@ -1,21 +1,21 @@
-"""A journal: what the joined sessions of one process were told, a line of JSON each, as it happened.
+"""A journal: what the joined sessions of one process were told, as lines of JSON, in order.
 
 ====================================================  =================================================================
 line                                                  content
 ====================================================  =================================================================
 ``["table", number, {…}]``                            a physical table, before its number is used
 ``["origin", number, name]``                          where inserts come from, such as a test
-``["told", flush, table, origin, begin, now, [id…]]``  the ids that a flush was handed; `begin`: of its transaction
-``["failed", table, origin, begin, now, rows, code]``  a flush, or a statement, that failed
-``["end", [flush…], commit, now, outcome, code]``      what became of flushes; `commit`: when COMMIT was sent, or 0;
-                                                      `code`: of the error that answered it, or null
-``["fault", reason]``                                 the recording came to its end before its time
+``["told", flush, table, origin, begin, now, [id…]]``  the ids that a flush was handed; `begin`: its transaction's
+``["failed", table, origin, begin, now, rows, code]``  a flush or statement that failed
+``["end", [flush…], commit, now, outcome, code]``      the outcome of flushes; `commit`: when COMMIT was sent, or 0;
+                                                      `code`: the error that answered it, or null
+``["fault", reason]``                                 the recording ended early
 ====================================================  =================================================================
 
 A code is ``[name, refused, raced, recognised]``, as in `record.code`. Moments are nanoseconds of ``CLOCK_MONOTONIC``,
-which all processes of one machine share. Lines are stored in memory maps whose space on disk is allocated before: a
-SIGKILL leaves all lines whole but, perhaps, the last, and zeros after it. A journal holds no password, and only its
-owner can read it.
+which all processes of one machine share. Lines are written to memory maps whose disk space is allocated in advance:
+after a SIGKILL all lines are whole except, perhaps, the last, and zeros follow. A journal holds no password, and only
+its owner can read it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from idstorm.errors import UnreadableRun
 from idstorm.record.tape import allocate
 
 _SEGMENT = 1 << 16  # bytes
-_RESERVE = 1 << 10  # bytes of each segment that are kept for the line that says why there are no more
-_LONGEST_REASON = 150  # characters, of which JSON makes six bytes each at most
+_RESERVE = 1 << 10  # bytes of each segment that are reserved for the line that says why no more follow
+_LONGEST_REASON = 150  # characters, each at most six bytes of JSON
 
 
 class Journal:
-    """The writing end, for all threads of a process. A child that is forked goes on in a journal of its own."""
+    """The writing end, for all threads of a process. A forked child continues in its own journal."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -51,21 +51,21 @@ class Journal:
         self._lock = threading.Lock()
         self._map: mmap.mmap | None = None
         self._segment = self._at = self._size = 0
-        self.process = os.getpid()  #: whose journal this is
-        self._file = f"{self._name}-{self.process}t{monotonic_ns()}"  # the system gives a number of a process again
+        self.process = os.getpid()  #: the process whose journal this is
+        self._file = f"{self._name}-{self.process}t{monotonic_ns()}"  # the system reuses pids
 
     def number(self) -> int:
-        """Return a number that nothing else in this journal has."""
+        """Return a number that is unique in this journal."""
         return next(self._numbers)
 
     def begin(self, origin: str) -> int:
-        """Return the number of an origin of which the next lines tell. Raises OSError."""
+        """Write an origin, and return its number for the lines that follow. Raises OSError."""
         number = self.number()
         self.write(json.dumps(["origin", number, origin]) + "\n")
         return number
 
     def fault(self, reason: str) -> None:
-        """Write why the recording comes to its end: also where there is no space, unless there never was any."""
+        """Write why the recording ends. This works even if the disk is full, unless it was from the start."""
         self._put(json.dumps(["fault", reason[:_LONGEST_REASON]]) + "\n", 0)
 
     def write(self, line: str) -> None:
@@ -100,7 +100,7 @@ class Journal:
 def entries(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     """Yield every entry of every journal in a folder, journal by journal, each with its journal's name.
 
-    What was cut short is left out. Raises UnreadableRun for a damaged line before the last.
+    A truncated last line is left out. Raises UnreadableRun for a damaged line before the last.
     """
     for path in sorted(folder.glob("*.journal")):
         whole, _, _ = path.read_bytes().rstrip(b"\0").rpartition(b"\n")

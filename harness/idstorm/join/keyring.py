@@ -1,4 +1,4 @@
-"""The URLs of joined databases with their passwords: kept in memory alone, so that no journal needs one."""
+"""The URLs of joined databases with their passwords: kept only in memory, so that no journal holds a password."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from idstorm.databases.urls import mask, secrets_of
 
 Keyring = dict[str, str]
-"""From each URL as it may be shown to the same URL with its secrets."""
+"""Maps each URL as it may be shown to the same URL with its secrets."""
 
 _met: dict[str, str] = {}
 
 
 def remember(url: sa.URL) -> str:
-    """Keep a URL in the memory of this process, and return it as a journal may hold it."""
+    """Keep a URL in the memory of this process, and return it in the form that a journal may hold."""
     shown = mask(url)
     if secrets_of(url):
         _met[shown] = url.render_as_string(hide_password=False)
@@ -26,9 +26,9 @@ def met() -> Keyring:
 
 
 def unlock(shown: str, keyring: Keyring) -> sa.URL | None:
-    """Return the URL that a journal shows, with its secrets; None: nobody who is still there knows them.
+    """Return the URL that a journal shows, with its secrets; None: no remaining process knows them.
 
-    A process that was killed has told nobody. Another that met the same server as the same user knows the password.
+    A killed process has not handed its secrets on. Another that used the same server as the same user has the password.
     """
     if shown in keyring:
         return sa.make_url(keyring[shown])

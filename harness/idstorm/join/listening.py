@@ -1,13 +1,13 @@
-"""Listening to a session that somebody else opens: what its flushes were told, and what became of them.
+"""Listening to a session that other code opens: what its flushes were told, and what became of them.
 
-Only a COMMIT that reaches the database acknowledges. SQLAlchemy's `after_commit` also fires where a savepoint is
-released, and where a session joined a transaction that its caller began and will roll back: the connection is asked
-whether it still is in a transaction. What such an outer transaction comes to is heard from its connection.
+Only a COMMIT that reaches the database acknowledges. SQLAlchemy's `after_commit` also fires when a savepoint is
+released, and when a session has joined a transaction that its caller began and will roll back. So the connection is
+asked whether it is still in a transaction, and is listened to for the end of such an outer transaction.
 
-Where each statement is a transaction, rows can be seen, deleted, and their ids handed out again before it is heard that
-they were inserted: such inserts stay unknown, whatever is said of them later, and count where the table holds them.
+If each statement is a transaction, other sessions can see and delete rows, and be told their ids, before the insert is
+heard. The outcome of such inserts stays unknown, whatever follows, and they count if the table holds them.
 
-Of statements that a session executes, rather than flushes, the ids are not heard, and only those that fail are.
+Statements that a session executes itself, without a flush, are heard only if they fail; their ids are not heard.
 
 https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#joining-a-session-into-an-external-transaction-such-as-for-test-suites
 """
@@ -48,16 +48,16 @@ _OK, _FAILED, _UNKNOWN = int(Outcome.OK), int(Outcome.FAILED), int(Outcome.UNKNO
 
 @dataclass(slots=True)
 class _Outer:
-    """A transaction that goes on around those of sessions."""
+    """A transaction around those of sessions."""
 
-    began: int = 0  #: when the first of them did
+    began: int = 0  #: when the first of the sessions' transactions began
     flushes: list[int] = field(default_factory=list)
 
 
 class Listener:
-    """Listens to what a target makes: a Session, a sessionmaker, a scoped_session.
+    """Listens to the sessions of a target: a Session, a sessionmaker or a scoped_session.
 
-    It records while it has an `origin`; what became of flushes that it has recorded, it records in any case.
+    It records new flushes only while it has an `origin`, but the outcome of recorded flushes in any case.
     """
 
     def __init__(self, journal: Journal, target: Any) -> None:
@@ -81,7 +81,7 @@ class Listener:
         sa.event.listen(target, "do_orm_execute", self._do_orm_execute)
 
     def _harmless(self, handler: Callable[..., None]) -> Callable[..., None]:
-        """Return a handler whose own error is no error of the session: it is recorded, and the recording ends."""
+        """Return a handler whose errors do not reach the session: the first one is recorded and ends the recording."""
 
         def handle(*args: Any) -> None:
             if self._fault:
@@ -96,7 +96,7 @@ class Listener:
         return handle
 
     def ask(self, asked: Asked) -> None:
-        """Listen for the inserts of a mapped class, too."""
+        """Also listen for the inserts of a mapped class."""
         self._asked.setdefault(asked.name, asked)
 
     def _after_begin(self, session: Session, _: SessionTransaction, connection: sa.Connection) -> None:
@@ -111,18 +111,18 @@ class Listener:
         if self.origin is not None:
             state = state_of(session)
             state.flushing = flush
-            if not state.connections:  # the transaction had begun before anybody listened, perhaps
+            if not state.connections:  # the transaction may have begun before listening did
                 state.connections = connections_of(session)
             if state.connections and not state.began:
                 state.began = monotonic_ns()
 
     def _after_flush(self, session: Session, flush: UOWTransaction) -> None:
         state, now = state_of(session), monotonic_ns()
-        origin = self.origin  # which another thread may take away at any time
-        if origin is None or state.flushing is not flush:  # another listener, to a class of its class, was first
+        origin = self.origin  # read once: another thread may reset it at any time
+        if origin is None or state.flushing is not flush:  # another listener, on a base class, was first
             return
         state.flushing = None
-        new = tuple(session.new)  # with what other listeners have added before the flush
+        new = tuple(session.new)  # including what other listeners added before the flush
         for asked in tuple(self._asked.values()):
             made = [one for one in new if isinstance(one, asked.model)]
             if made:
@@ -143,7 +143,7 @@ class Listener:
         state.pending.append(Pending(number, session.get_nested_transaction(), asked, connection))
 
     def _do_orm_execute(self, execution: ORMExecuteState) -> Any:
-        """Hear whether a statement that inserts, of which nothing else is heard, fails."""
+        """Hear if an INSERT statement fails; nothing else is heard of it."""
         if self.origin is None or self._fault or not execution.is_insert:
             return None
         try:
@@ -180,7 +180,7 @@ class Listener:
             self._journal.write(failure.line(table.number))
 
     def _place_failures(self, state: State, *, finally_: bool) -> None:
-        """Find out in which tables inserts have failed, if that could not be asked at once."""
+        """Find out in which tables inserts failed, where that could not be asked at once."""
         failures, state.failures = state.failures, []
         for failure in failures:
             if finally_:
@@ -201,7 +201,7 @@ class Listener:
         if state.autocommit:
             self._end(state, state.pending, _UNKNOWN)
         elif connection is not None and not connection.in_transaction():
-            # The moment is unheard where `with session.begin()` has left a savepoint open.
+            # The moment was not heard if `with session.begin()` left a savepoint open.
             state.commit = state.commit or state.began
             self._end(state, state.pending, _OK)
         else:
@@ -210,7 +210,7 @@ class Listener:
 
     def _after_rollback(self, session: Session) -> None:
         state: State | None = session.info.get(KEY)
-        if state is not None and state.failures:  # now the database answers again
+        if state is not None and state.failures:  # the database answers again now
             self._place_failures(state, finally_=False)
 
     def _after_soft_rollback(self, session: Session, ended: SessionTransaction) -> None:
@@ -220,7 +220,7 @@ class Listener:
         error, origin = sys.exception(), self.origin
         if state.flushing is not None:
             flush, state.flushing = state.flushing, None
-            state.commit = 0  # whatever was sent, it was no COMMIT
+            state.commit = 0  # the flush failed, so no COMMIT was sent
             if origin is not None and error is not None:
                 self._flush_failed(session, flush, error, origin)
         elif error is not None and ended.parent is not None and not ended.nested:  # a bulk insert
@@ -239,11 +239,11 @@ class Listener:
         state: State | None = session.info.pop(KEY, None)
         if state is not None:
             self._place_failures(state, finally_=True)
-            if state.pending:  # closed without a word
+            if state.pending:  # closed without a commit or rollback
                 self._settle(state)
 
     def _rolled_back(self, state: State, those: Sequence[Pending]) -> None:
-        """Record what a rollback says of the inserts before it, for which COMMIT had been sent, perhaps."""
+        """Record what a rollback means for the inserts before it, for which COMMIT may have been sent."""
         if not state.commit:
             self._end(state, those, _UNKNOWN if state.autocommit else _FAILED)
             return
@@ -252,7 +252,7 @@ class Listener:
         self._end(state, those, _FAILED if known and not state.autocommit else _UNKNOWN, partial(_code, error))
 
     def _settle(self, state: State) -> None:
-        """Leave flushes to the transaction that goes on around them, if there is one; else they were rolled back."""
+        """Leave flushes to the outer transaction, if one is still open; otherwise they were rolled back."""
         connection = state.connection
         if connection is None or state.autocommit:
             self._end(state, state.pending, _UNKNOWN)
@@ -272,14 +272,14 @@ class Listener:
         self._outer[connection] = _Outer()
 
     def _outer_commit(self, connection: sa.Connection) -> None:
-        """Called before COMMIT is sent: what becomes of it is not heard."""
+        """Called before COMMIT is sent, whose outcome is not heard."""
         self._write_end(self._outer[connection].flushes, monotonic_ns(), _UNKNOWN)
         self._outer[connection] = _Outer()
 
     def _end(
         self, state: State, those: Sequence[Pending], outcome: int, code: Callable[[Pending], Code] | None = None
     ) -> None:
-        """Record what became of flushes, with the code of the error that answered COMMIT."""
+        """Record the outcome of flushes, with the code of the error that answered COMMIT."""
         by_code: dict[Code | None, list[int]] = {}
         for one in those:
             by_code.setdefault(code(one) if code else None, []).append(one.flush)

@@ -1,4 +1,4 @@
-"""What is under way on one session: kept with the session, for as long as its transaction lasts."""
+"""What is under way on one session: kept with the session while its transaction lasts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 from idstorm.join.asked import Asked
 from idstorm.join.failing import Failure
 
-KEY = "idstorm"  #: in the session's own `info`
+KEY = "idstorm"  #: the key in the session's `info`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pending:
-    """A flush of which it is not known what became of it."""
+    """A flush whose outcome is not known yet."""
 
     flush: int
-    savepoint: SessionTransaction | None  #: that it is in
+    savepoint: SessionTransaction | None  #: the one that it is in
     asked: Asked
     connection: sa.Connection
 
@@ -28,18 +28,18 @@ class Pending:
 class State:
     """What is under way on one session."""
 
-    began: int = 0  #: when its transaction did, or the one around it; 0: there is none
-    connections: list[sa.Connection] = field(default_factory=list)  #: that the transaction was given
+    began: int = 0  #: when its transaction, or the one around it, began; 0: there is none
+    connections: list[sa.Connection] = field(default_factory=list)  #: the transaction's connections
     flushing: UOWTransaction | None = None  #: the flush under way
-    autocommit: bool = False  #: what was inserted was committed statement by statement
+    autocommit: bool = False  #: the inserts were committed statement by statement
     commit: int = 0  #: when COMMIT was about to be sent; 0: it was not
     pending: list[Pending] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)  #: of which it is not known yet in which table they were
-    heard: BaseException | None = None  #: the error that was recorded last
+    failures: list[Failure] = field(default_factory=list)  #: those whose table is not known yet
+    heard: BaseException | None = None  #: the last error that was recorded
 
     @property
     def connection(self) -> sa.Connection | None:
-        """The connection of the transaction, if it has one alone."""
+        """The connection of the transaction, if it has exactly one."""
         return self.connections[0] if len(self.connections) == 1 else None
 
 
@@ -51,7 +51,7 @@ def state_of(session: Session) -> State:
 
 
 def connections_of(session: Session) -> list[sa.Connection]:
-    """Return the connections of a transaction that had begun before it was listened to; SQLAlchemy tells nobody."""
+    """Return the connections of a transaction that began before listening did; SQLAlchemy has no public way."""
     held: dict[Any, tuple[Any, ...]] = getattr(session.get_transaction(), "_connections", {})
     return list(dict.fromkeys(connection for connection, *_ in held.values()))
 

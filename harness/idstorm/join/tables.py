@@ -1,8 +1,8 @@
-"""Which physical table a flush went into: seen on the flush's own connection, and told to the journal once.
+"""Which physical table a flush went into: looked up on the flush's own connection, and written to the journal once.
 
-Where a name leads to can change from one flush to the next: a search path, the file behind a relative name, a table
-that was made anew. So it is looked at with each flush, within its transaction, after its statements: a look before
-them would be the first read of the transaction, and change what the suite tests.
+What a name resolves to can change from one flush to the next: by a search path, by the file behind a relative name, or
+when a table is recreated. So it is looked up at each flush, within its transaction, after its statements: a lookup
+before them would be the first read of the transaction, and change what the suite tests.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Table:
     number: int
     place: Place
     autocommit: bool  #: each statement may be a transaction
-    read: Callable[[Any], Any]  #: returns the id that an instance was told
+    read: Callable[[Any], Any]  #: reads the id that an instance was given
 
 
 @dataclass(slots=True)
 class _Known:
-    """What one engine, with all that share its dialect, was seen to lead to."""
+    """The tables seen through one engine and all others that share its dialect."""
 
     tables: dict[tuple[Name, Place], Table] = field(default_factory=dict)
     last: dict[Name, Table] = field(default_factory=dict)
@@ -54,17 +54,17 @@ class Tables:
         return self._told(connection, asked, self._place(connection, asked, origin))
 
     def seen_after_an_error(self, connection: sa.Connection, asked: Asked, origin: int) -> Table | None:
-        """Return the table that a connection sees, leaving it as it is; None where it cannot be asked.
+        """Return the table that a connection sees, without changing its state; None where it cannot be asked.
 
-        That is so where the connection was lost, or where the database answers nothing until the transaction is rolled
-        back. Where it was rolled back, the look opens one of the driver's own.
+        It cannot be asked if the connection was lost, or if the database answers nothing until the transaction is
+        rolled back. If it already was, the lookup opens a transaction in the driver, which is rolled back here.
         """
         if connection.closed or connection.invalidated:
             return None
         over = not connection.in_transaction()
         try:
             place = self._place(connection, asked, origin)
-        except Exception:  # the driver's own error, whichever driver it is
+        except Exception:  # the error of any driver
             return None
         finally:
             if over:
@@ -73,15 +73,12 @@ class Tables:
         return self._told(connection, asked, place)
 
     def unseen(self, connection: sa.Connection, asked: Asked) -> Table:
-        """Return the table that was seen last; where none was, one of which nobody knows which it is.
-
-        The connection may be closed.
-        """
+        """Return the table that was seen last, or one whose place is unknown. The connection may be closed."""
         last = self._of(connection).last.get(asked.name)
         return self._told(connection, asked, unseen()) if last is None else last
 
     def _of(self, connection: sa.Connection) -> _Known:
-        if self._process != self._journal.process:  # a child that was forked has a journal of its own
+        if self._process != self._journal.process:  # a forked child has its own journal
             self._process = self._journal.process
             self._known = WeakKeyDictionary()
         return self._known.setdefault(connection.dialect, _Known())
@@ -100,7 +97,7 @@ class Tables:
         return table
 
     def _place(self, connection: sa.Connection, asked: Asked, origin: int) -> Place:
-        """Look at the table; where that takes long, only where the session may see another one than before."""
+        """Look up the table. If that is slow, do so only when the session may see a different table than before."""
         standing = asked.standing(connection)
         if standing is None:
             return asked.place(connection)

@@ -1,8 +1,8 @@
-"""What nobody recorded: a suite deletes rows, unseen, whenever it likes.
+"""Unrecorded deletions: a suite may delete rows at any time, unseen.
 
-The rows carry no token, so an id alone says which row is meant. An acknowledged row that the table does not hold any
-more is taken for one that somebody may have deleted from the moment on at which its COMMIT was sent: before, nobody
-else could see it. What is left to find is certain: an id that two were told at the same time, or that two rows have.
+The rows carry no token, so only an id identifies a row. An acknowledged row that the table no longer holds may have
+been deleted at any time since its COMMIT was sent: before that, no other session could see it. The findings that remain
+are certain: an id that two sessions were told at the same time, or that two rows have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from idstorm.record.outcome import Outcome
 
 
 def codec_of(told: Told, held: Sequence[Any]) -> Codec:
-    """Return the codec that fits every id that was told, and every one that the table holds."""
+    """Return the codec that fits every id told and every id that the table holds."""
     ids = [id_ for one in told.flushes for id_ in one.ids if id_ is not None]
     spelled = _spell_once(ids) and _spell_once(held)
     known = [id_ for id_ in (*ids, *held) if id_ is not None]
@@ -31,19 +31,18 @@ def codec_of(told: Told, held: Sequence[Any]) -> Codec:
 
 
 def _spell_once(ids: Sequence[Any]) -> bool:
-    """Return whether no two of these texts spell the same UUID: where they do, the column tells them apart as text."""
+    """Return whether no two of these texts spell the same UUID: if two do, the column distinguishes them as text."""
     texts, codec = {id_ for id_ in ids if isinstance(id_, str)}, Codec("uuid")
     meant = Counter(codec.encode(text) for text in texts if codec_for(text, text, spelled=True) == codec)
     return all(count == 1 for count in meant.values())
 
 
 def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]:
-    """Return the flushes, each with the moments since when its rows may have been deleted.
+    """Return the flushes, each with the moments from which its rows may have been deleted.
 
-    Of several rows that were told one id, the table is taken to hold those that were told last, in the last life of the
-    table in which that id was told at all: what looks like another life may have been no more than an index that was
-    made. A row whose transaction was told the same id once more was given up within it, and rows of two lives never
-    met.
+    If several rows were told the same id, the table is assumed to hold those told last, in the last life of the table
+    in which that id was told: an apparent new life may be due only to a new index. If a transaction was told the same
+    id again, it had given up its earlier row. Rows of different lives never coexisted.
     """
     there = Counter(codec.encode(id_) for id_ in held if id_ is not None)
     rows: dict[tuple[int, ...], list[_Row]] = defaultdict(list)
@@ -58,7 +57,7 @@ def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]
         alive = [row for row in known if row.flush.life == known[-1].flush.life]
         kept = {row.at for row in alive[len(alive) - min(len(alive), there[key]) :]}
         later: Flush | None = None
-        transactions = set()  # of the rows that come later
+        transactions = set()  # those of the later rows
         for row in reversed(those):
             one, transaction = row.flush, _transaction(row.flush)
             if later is not None and later.life != one.life:
@@ -72,8 +71,8 @@ def with_deletions(told: Told, held: Sequence[Any], codec: Codec) -> list[Flush]
 
 class _Row(NamedTuple):
     handed: int
-    number: int  #: of its flush
-    place: int  #: in its flush
+    number: int  #: its flush's number
+    place: int  #: its place in the flush
     flush: Flush
 
     @property

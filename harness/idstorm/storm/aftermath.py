@@ -1,6 +1,6 @@
-"""When the clients of a storm have stopped: wait until the database is quiet, read it back, pack what was recorded.
+"""After the clients of a storm have stopped: wait until the database is quiet, read it back, pack what was recorded.
 
-Whatever goes wrong here takes nothing away from what the clients have recorded: it is written down, and judged.
+No failure here affects what the clients have recorded, which is kept and judged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NO_CENSUS = "there is no census: the storm did not come to its end"
 
 
 def has_recorded(folder: Path) -> bool:
-    """Whether any client of the storm in this folder has come to its first operation."""
+    """Return whether any client of the storm in this folder has reached its first operation."""
     return (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape"))
 
 
@@ -54,11 +54,11 @@ def take_census(
 ) -> Ending:
     """Wait until the database is quiet, let the reader poll once more, and read the table back.
 
-    An ending that says already why there is no census gets none.
+    If the ending already says why there is no census, none is taken.
     """
     database, tapes = DATABASES[plan.target.dialect], folder / "tapes"
     layout = Layout(plan.fleet.batch, plan.ids.codec.words)
-    with suppress(OSError):  # what a tape does not need it may keep
+    with suppress(OSError):  # unused space in a tape does no harm
         for client in range(plan.fleet.clients):
             trim(tapes, client, layout)
     offsets = read_tapes(tapes, plan).op_offsets
@@ -71,7 +71,7 @@ def take_census(
         ending = replace(ending, state=StormState.AT_FAULT, message=str(error))
     if ending.census is None:
         ending = replace(ending, census=_read_back(scenario, plan, work, url, folder))
-    with suppress(OSError):  # no space for the packed ones beside them: the tapes stay
+    with suppress(OSError):  # if there is no space for the packed files, the tapes stay
         compact(folder, plan)
         pack_reading(folder, plan.stamp)
     capacity, capacity_unread = _capacity(scenario, plan, work, url)
@@ -89,7 +89,7 @@ def take_census(
 
 
 def _rolled_back(count: int) -> list[str]:
-    """Return a sentence on the prepared transactions that the storm has left."""
+    """Return a sentence on the prepared transactions that the storm left behind, if any."""
     if not count:
         return []
     were = "transactions of the storm were" if count > 1 else "transaction of the storm was"
@@ -110,7 +110,7 @@ def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: 
 
 
 def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
-    """Return how far the ids can go, where the database says so; or why it does not."""
+    """Return how far the ids can go, if the database says so, or why it does not."""
     if scenario.local or not plan.ids.numeric or len(work.ids) != 1:
         return None, None
     database, (id_,) = DATABASES[plan.target.dialect], work.ids
@@ -133,7 +133,7 @@ def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[
 
 
 def _facts(scenario: Scenario, manner: Manner, plan: Plan, url: sa.URL) -> dict[str, Any]:
-    """Return the facts afterwards, or none where the database has gone."""
+    """Return the facts after the storm, or none if the database is gone."""
     database = DATABASES[plan.target.dialect]
     try:
         engine = open_engine(scenario, database, url, manner)

@@ -1,4 +1,4 @@
-"""What is looked at before a storm: whether the server has the connections for it, and whom else it would reach."""
+"""Checks before a storm: whether the server has enough connections for it, and who else it would affect."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from idstorm.redaction import redact
 if TYPE_CHECKING:
     from idstorm.storm.fleet import Order
 
-_OWN = 3  #: idstorm's own: one that holds the lock, and what makes, watches and reads the tables
-_TRIES, _INSTANT = 6, 0.5  # looks, and seconds between them: a storm that has just ended is still giving its own back
+_OWN = 3  #: idstorm's own: the one that holds the lock, and those that make, watch and read the tables
+_TRIES, _INSTANT = 6, 0.5  # tries, and seconds between them: a storm that has just ended is still closing its own
 
 
-_ROW_HERE = 0.5e-3  # megabytes of a plain row on a server: its table, its index, its log
-_ROWS_A_SECOND = 4_000  # what a fast server on the same machine may come to, so that an estimate is rather too large
+_ROW_HERE = 0.5e-3  # megabytes of a plain row on a server: in the table, the index and the log
+_ROWS_A_SECOND = 4_000  # that of a fast server on the same machine, so that estimates are too large rather than small
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a storm needs, as far as that can be told without a look at the database."""
+    """What a storm needs, as far as that can be known without querying the database."""
 
     connections: int
-    rows: int  #: an estimate, where the storm has a time instead of a number
+    rows: int  #: an estimate, if the storm is limited by time instead of a number
     results: float  #: megabytes of the run's folder while it lasts
     server: float  #: megabytes in the namespace and in the log, for plain rows
-    privileges: tuple[str, ...]  #: as statements
+    privileges: tuple[str, ...]  #: the statements that grant them
 
 
 def needs_of(order: Order) -> Needs:
@@ -51,7 +51,7 @@ def needs_of(order: Order) -> Needs:
 
 
 def connections_of(order: Order) -> int:
-    """Return how many connections a storm has open at once, at most; those of an application of its own apart."""
+    """Return how many connections a storm has open at most, not counting those that an application itself opens."""
     fleet, pool, scenario = order.final_fleet, order.manner.pool, order.found.scenario
     wanted = [len(fleet.of_worker(number)) * scenario.connections for number in range(fleet.processes)]
     if scenario.engine is None:
@@ -63,10 +63,10 @@ def connections_of(order: Order) -> int:
 
 
 def look_around(order: Order) -> list[str]:
-    """Return what the report has to say of a server that the storm shares.
+    """Return what the report has to say about a server that the storm shares.
 
-    Raises UsageError where the server is replicated and nobody has allowed that, and EnvironmentFault where it is out
-    of reach, or has too few connections left.
+    Raises UsageError where the server is replicated and that was not allowed, and EnvironmentFault where it is out of
+    reach, or has too few connections left.
     """
     if order.address.database.serverless or order.found.scenario.local:
         return []
@@ -74,7 +74,7 @@ def look_around(order: Order) -> list[str]:
     there = _look(order, needed)
     if there.followers and not order.options.allow_replicated:
         raise UsageError(
-            f"{order.address.name} is replicated, and all that the storm writes would be sent to "
+            f"{order.address.name} is replicated, and everything that the storm writes would be sent to "
             f"{_listed(there.followers)}: storm another server, or allow it with --allow-replicated"
         )
     if there.free is not None and needed > there.free:
@@ -93,7 +93,7 @@ def look_around(order: Order) -> list[str]:
 
 
 def _look(order: Order, needed: int) -> Bystanders:
-    """Look, and again where connections are missing."""
+    """Look for bystanders, and look again while there are too few connections."""
     with order.address.database.administer(order.address.url) as connection:
         for _ in range(_TRIES):
             there = order.address.database.bystanders(connection)

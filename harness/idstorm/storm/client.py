@@ -1,6 +1,6 @@
-"""One client: a thread that inserts, one transaction after another, and writes down what happens.
+"""One client: a thread that inserts, one transaction after another, and records what happens.
 
-Everything here is on the path that is measured: four readings of the clock, a few stores, nothing else.
+Everything here is on the measured path: four readings of the clock, a few stores, nothing else.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from idstorm.storm.hearing import hear
 from idstorm.storm.rehearsal import told_by
 from idstorm.storm.work import Work
 
-_INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration takes long
+_INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration is slow
 _REMEMBERED = 4_096  # rows that a client may still delete
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds after there was no connection
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds to wait when there was no connection
 
 
 class Client:
@@ -60,23 +60,23 @@ class Client:
         self._rows: deque[tuple[int, Any]] = deque(maxlen=_REMEMBERED)
         self._pause = _SHORTEST_PAUSE
         self.full: OSError | None = None  #: why the tape could not go on
-        # Of the operation under way:
+        # The current operation's:
         self._kind, self._count = _INSERT, 0
         self._before = 0  # the clock before the work was called
-        self._committing = False  # the harness itself has come to its COMMIT
-        self._late = False  # its work was done before a connection was seen: it has begun, at the latest, before it
-        # Of the one before: it took a connection that was not seen, so the next one, most likely, will, too.
+        self._committing = False  # the harness itself has reached its COMMIT
+        self._late = False  # its work was done and no connection was seen: its begin is when the work was called
+        # Of the previous operation: its connection was not seen, so most likely the next one's will not be either.
         self._unseen = plan.ids.unseen
 
     def warm_up(self) -> None:
-        """Connect, so that the storm does not begin with everybody connecting. What fails here fails again later."""
+        """Connect, so that the storm does not begin with all clients connecting. An error here will recur later."""
         with suppress(Exception), self._open() as session:
             session.connection()
 
     def run(self, inserter: Inserter | None = None) -> None:
-        """Storm until time or work is up, or there is no space for another operation.
+        """Storm until the time is up, the work is done, or there is no space for another operation.
 
-        With a client of the scenario's own, the `inserter`, no session is opened.
+        With the scenario's own client, the `inserter`, no session is opened.
         """
         control, seconds, deletes, deadline = self._control, self._fleet.seconds, self._fleet.deletes, None
         insert = self._insert if inserter is None else partial(self._insert_by, inserter)
@@ -98,20 +98,20 @@ class Client:
 
     def _halfway(self, now: int, deadline: int | None) -> bool:
         if self._fleet.deletes and self._kind == _INSERT and self._rows:
-            return False  # an interlude is to meet a table whose newest rows are deleted
+            return False  # the interlude should find a table whose newest rows are deleted
         if deadline is not None:
             return now > (self._control.start + deadline) // 2
         return self._left is not None and self._left <= self._half
 
     def _stand_still(self, since: int, deadline: int | None) -> int | None:
-        """Wait for the end of the interlude, which takes none of the storm's time. Returns the deadline."""
+        """Wait for the end of the interlude, which does not count as the storm's time. Returns the new deadline."""
         self._pauses = False
         self._control.stand()
         self._control.resumed.wait()
         return None if deadline is None else deadline + monotonic_ns() - since
 
     def _connected(self) -> None:
-        """The operation holds its first connection: it has begun."""
+        """Record that the operation has begun: it holds its first connection."""
         if not self._late:
             self._tape.begin(self._kind, self._count, monotonic_ns())
 
@@ -119,12 +119,12 @@ class Client:
         return self._random.random() < fraction
 
     def _expect(self, kind: int, count: int) -> None:
-        """Another operation is about to be tried.
+        """Prepare for the next operation.
 
-        Where a connection is not likely to be seen, it begins on the tape before the work is called: if a SIGKILL comes
-        between the work's own COMMIT and its return, its row has to be one that was attempted. Should one be seen after
-        all, it begins once more, at that moment. Elsewhere it is not on the tape until it holds a connection, so that a
-        client which never had one is known by its tape.
+        If its connection will probably not be seen, the operation begins on the tape before the work is called: were a
+        SIGKILL to come between the work's own COMMIT and its return, its row must count as attempted. If a connection
+        is seen after all, the operation begins again at that moment. Otherwise it is not on the tape until it holds a
+        connection, so that the tape of a client that never had one shows it.
         """
         self._kind, self._count, self._committing, self._late = kind, count, False, False
         self._ear.expect(single=count == 1 and kind == _INSERT)
@@ -142,7 +142,7 @@ class Client:
         return tokens
 
     def _insert_by(self, inserter: Inserter) -> int:
-        """Let a client of the scenario's own insert. Once it returns, the rows are committed."""
+        """Let the scenario's own client insert. Once it returns, the rows are committed."""
         tokens = self._draw()
         self._tape.begin(_INSERT, len(tokens), monotonic_ns())
         try:
@@ -182,7 +182,7 @@ class Client:
         return now
 
     def _delete(self) -> int:
-        """Delete the newest rows of this client's own: what was just handed out is soonest handed out again."""
+        """Delete this client's newest rows: the ids that were handed out last are the first to be handed out again."""
         rows = [self._rows.pop() for _ in range(min(self._fleet.batch, len(self._rows)))]
         self._expect(Kind.DELETE, len(rows))
         self._tape.aim([token for token, _ in rows], monotonic_ns())
@@ -225,7 +225,7 @@ class Client:
     def _close(self, session: Session) -> None:
         try:  # noqa: SIM105 (`suppress` costs half a microsecond)
             session.close()
-        except Exception:  # the connection may be gone; what became of the operation is on the tape
+        except Exception:  # the connection may be gone; the outcome is on the tape
             pass
 
     def _end(self, result: int) -> int:
@@ -235,20 +235,20 @@ class Client:
 
     @property
     def _autonomous(self) -> bool:
-        """Whether the work is known to commit something in a way that is not heard."""
+        """Whether the work is known to commit in a way that is not heard."""
         return self._ids.autonomous and not self._ids.heard
 
     def _flags(self) -> int:
-        """Return what else is known of an operation that was done: whether it was seen, and got over a refusal."""
+        """Return the flags of a completed operation: whether it was unseen, and whether it retried after a refusal."""
         self._unseen = not self._ear.connections
         return (Flag.UNSEEN if self._unseen or self._late else 0) | (Flag.RETRIED if self._ear.refusals else 0)
 
     def _failed(self, session: Session, error: Exception) -> int:
-        """Record what an error leaves of an operation: outcome is phase times code.
+        """Record the outcome of an operation that failed, which depends on its phase and on the error's code.
 
         COMMITs are heard wherever they are sent from, so what counts is whether there was one whose answer does not
-        prove a rollback. An event of the engine's may do something in place of COMMIT, which nobody hears: once the
-        harness itself has come to it, the error has to prove it, too.
+        prove a rollback. An event of the engine may do something unheard in place of COMMIT, so once the harness itself
+        has reached its COMMIT, the error has to prove the rollback as well.
         """
         ear = self._ear
         code = self._codes.of(error, held=bool(ear.connections) and session.in_transaction())
@@ -262,7 +262,7 @@ class Client:
         flags = Flag.UNSEEN if self._late else 0
         if not ear.connections and not self._late:
             flags = Flag.UNSEEN if self._unseen and not code.environment else Flag.UNCONNECTED
-            # What it did past the pools began here: were a delete's beginning later, a lawful reuse would look broken.
+            # What it did outside the pools began here. If a delete began later, a legitimate reuse would look broken.
             self._tape.begin(self._kind, self._count, self._before)
         outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
         now = self._end(outcome | flags << 8 | self._number(code, error) << 16)
@@ -272,7 +272,7 @@ class Client:
         return self._wait() if flags & Flag.UNCONNECTED and no_connection else now
 
     def _wait(self) -> int:
-        """There was no connection to be had: wait a little, and longer each time."""
+        """Wait because there was no connection, longer each time."""
         sleep(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return monotonic_ns()

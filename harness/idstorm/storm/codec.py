@@ -1,4 +1,4 @@
-"""Which codec fits the ids of a storm: what the table stores decides, and its column's type where nothing is stored."""
+"""Which codec fits the ids of a storm, by what the table stores or, where nothing is stored, by the column's type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for
 from idstorm.storm.moments import form_as_stored, form_of_moments
 from idstorm.storm.types import gives_back_its_own, layers
 
-_UNKNOWN_TEXT = 64  # bytes kept of a text of which neither an example nor the greatest length is known
+_UNKNOWN_TEXT = 64  # bytes kept of a text whose maximum length is unknown and that has no example
 _BLANKS = re.compile(r"(NATIONAL )?N?CHAR(ACTER)?\b(?! VARYING)", re.IGNORECASE)
 
 
@@ -27,8 +27,8 @@ def codec_of(
 ) -> Codec:
     """Return the codec for the ids of these columns.
 
-    `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, where it is doubled,
-    several. `zone` is the time zone of the storm's sessions, where that means anything.
+    `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, if it is duplicated,
+    several. `zone` is the time zone of the storm's sessions, where it matters.
     """
     known = list(rows)
     forms = forms_of(columns, dialect, zone)
@@ -37,12 +37,12 @@ def codec_of(
 
 
 def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, zone: str = "") -> tuple[str, ...]:
-    """Return of each column in what form of `record.keys.FORMS` it gives back text, and means what was told as text."""
+    """Return each column's form, of `record.keys.FORMS`: how to read text that it gives back, or that was told."""
     return tuple(_form(column.type, dialect, zone) for column in columns)
 
 
 def forms_as_stored(forms: Sequence[str], stored: object) -> tuple[str, ...]:
-    """Return the forms of columns that have given back this id: a column may be another than its model says."""
+    """Return the forms of columns, given an id read from them: a column may differ from its model."""
     parts = (stored,) if len(forms) == 1 else stored
     if not isinstance(parts, tuple | list) or len(parts) != len(forms):
         return tuple(forms)
@@ -78,7 +78,7 @@ def _pads_blanks(dialect: sa.Dialect) -> bool:
 
 
 def _declared(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> str:
-    """Return a type as CREATE TABLE has it: the driver's own variant of a type says less."""
+    """Return a type as CREATE TABLE spells it: the driver's own variant of a type says less."""
     try:
         return type_.compile(dialect=dialect)
     except sa.exc.CompileError:
@@ -100,7 +100,7 @@ def _codec_of(
         if by_type is not None and by_type.kind in ("uint64", "text") and not isinstance(stored, str | bytes):
             return by_type
         if under is not None and under.kind == "text" and isinstance(stored, Decimal | float):
-            return Codec("text", _UNKNOWN_TEXT)  # that this one is whole says nothing of the next
+            return Codec("text", _UNKNOWN_TEXT)  # that this one is whole says nothing about the next
         spelled = by_type is not None and by_type.kind == "uuid"
         return codec_for(stored if told is None else told, stored, longest, spelled=spelled)
     if len(columns) > 1:
@@ -113,7 +113,7 @@ def _kind(column: sa.Column[Any]) -> str:
 
 
 def _of_type(type_: sa.types.TypeEngine[Any]) -> Codec | None:
-    """Return the codec for what a column of this type gives back; None where that is anybody's guess."""
+    """Return the codec for values read from a column of this type; None where they cannot be foreseen."""
     match type_:
         case sa.BigInteger() if getattr(type_, "unsigned", False):
             return Codec("uint64")
@@ -124,7 +124,7 @@ def _of_type(type_: sa.types.TypeEngine[Any]) -> Codec | None:
         case sa.Numeric() as numeric if numeric.scale == 0 or (numeric.scale is None and numeric.precision):
             return Codec("int128")
         case sa.Numeric():
-            return Codec("text", _UNKNOWN_TEXT)  # of digits, and perhaps a point
+            return Codec("text", _UNKNOWN_TEXT)  # digits, and perhaps a decimal point
         case sa.Enum():
             return None
         case sa.String() | sa.LargeBinary() as text:

@@ -1,4 +1,4 @@
-"""What an error that ended an operation is called, and what it means: the codes on a client's tape."""
+"""The names and meanings of errors that ended operations: the codes on a client's tape."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Codes:
         self._database, self._ids, self._tape, self._secrets = database, ids, tape, secrets
 
     def of(self, error: BaseException, *, held: bool = False) -> ErrorCode:
-        """Return what an error means. `held` tells that its session held a connection all the while."""
+        """Return what an error means. `held` says that its session held a connection all the while."""
         if held and isinstance(error, PoolTimeout):
             return _HELD_ONE
         return self._database.classify(error, self._ids.columns, self._ids.constraints)
 
     def of_client(self, error: BaseException) -> ErrorCode:
-        """Return what an error of a client of the scenario's own means.
+        """Return what an error from the scenario's own client means.
 
-        What it says of a constraint decides; else the driver's error from which it was raised. Where there is neither,
-        whether the id's own constraint refused the row is not known, unless there was no connection to ask for one.
+        The constraint that it names decides, or else the driver's error in its chain. If there is neither, it is not
+        known whether the id's own constraint refused the row, unless there was no connection to send it on.
         """
         code = self.of(error)
         known = not code.works_own or any(isinstance(one, _NOT_SENT) for one in _chain(error))
@@ -54,7 +54,7 @@ class Codes:
         return ErrorCode(by, refused=own is True, recognised=own is not None)
 
     def _is_own(self, constraint: str) -> bool | None:
-        """Return whether a constraint, given by its name or its columns, is the id's own; None: that is not known."""
+        """Return whether a constraint, given by its name or its columns, is the id's own; None: not known."""
         known = self._database.is_own(constraint, self._ids.constraints)
         parts = [part.strip().rpartition(".") for part in constraint.split(",")]
         columns, tables = {column for _, _, column in parts}, {table for table, _, _ in parts} - {""}
@@ -68,7 +68,7 @@ class Codes:
 
     def number(self, code: ErrorCode, error: BaseException) -> int:
         """Return the number of a code on the tape. Raises OSError where there is no space for a new one."""
-        name = clip(code.name)  # which holds no text of anybody else
+        name = clip(code.name)  # it holds no text from an application
         known = self._tape.known_code((name, code.refused, code.raced, code.recognised))
         return known or self._tape.code(self._code(name, code, error))
 
@@ -85,7 +85,7 @@ class Codes:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and what it was raised from, or while handling."""
+    """Yield an error and its chain of causes and contexts."""
     seen = set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -94,6 +94,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, in a line, without what SQLAlchemy adds to it."""
+    """Return the first line of an error's message, without SQLAlchemy's additions."""
     original = getattr(error, "orig", None) or error
     return next(iter(str(original).strip().splitlines()), type(original).__name__)

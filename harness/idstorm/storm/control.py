@@ -1,4 +1,4 @@
-"""What the clients of one worker are told together, and when all of them stand still."""
+"""The signals that all clients of one worker share, and when all of them stand still."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 
 class Control:
-    """What the clients of a worker are told together."""
+    """The signals that all clients of a worker share."""
 
     def __init__(self) -> None:
         self.started, self.resumed = threading.Event(), threading.Event()
         self.start = 0  # nanoseconds of the monotonic clock
-        self.stopping = False  # read before each operation: a plain attribute, which costs next to nothing
+        self.stopping = False  # read before each operation, so a plain attribute, which costs almost nothing
         self.clients = 0
         self.on_still: Callable[[], None] = lambda: None  #: called once all clients stand still, or have ended
         self.on_entered: Callable[[], None] = lambda: None  #: called once all clients can work
@@ -22,14 +22,14 @@ class Control:
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """Let every client end after the operation that it is at."""
+        """Let every client end after its current operation."""
         self.stopping = True
         self.started.set()
         self.resumed.set()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """A client can work, and does not any more afterwards: what it opened before it and closes after it apart."""
+        """Mark a client as at work, not counting what it opens before and closes after."""
         with self._lock:
             self._entered += 1
             entered = self._entered == self.clients
@@ -45,7 +45,7 @@ class Control:
                 self.on_left()
 
     def stand(self) -> None:
-        """A client does nothing any more, for a while or for ever."""
+        """Mark a client as standing still, for a while or for good."""
         with self._lock:
             self._standing += 1
             still = self._standing == self.clients

@@ -1,4 +1,4 @@
-"""The course of a storm: its workers are let loose, watched, perhaps stood still in the middle, and stopped."""
+"""The course of a storm: its workers are started, watched, perhaps paused halfway, and stopped."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from idstorm.storm.progress import Follow, Watch
 from idstorm.storm.rehearsal import environment_of
 
 _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
-_HEAD_START = 100_000_000  # nanoseconds from the word to the start, so that it has reached every worker
-_STOP_WITHIN = 10.0  # seconds in which a client must have finished its last operation
-_STUCK_STOP_WITHIN = 1.0  # seconds for those that were not to be heard from for longer than a patience
+_HEAD_START = 100_000_000  # nanoseconds from the order to the start, so that it reaches every worker in time
+_STOP_WITHIN = 10.0  # seconds within which a client must have finished its last operation
+_STUCK_STOP_WITHIN = 1.0  # seconds for clients that were silent for longer than the patience
 _LOOK_EVERY = 0.2  # seconds
-_NO_HOPE_WITHIN = 2.0  # seconds: what keeps everybody from work in the beginning may pass
+_NO_HOPE_WITHIN = 2.0  # seconds: what keeps all clients from working in the beginning may pass
 
 
 class Stop(Protocol):
-    """Whether the user wants an end."""
+    """Whether the user wants the storm to end."""
 
     def asked(self) -> bool:
         """Whether the user has asked to stop."""
 
     def gently(self) -> AbstractContextManager[None]:
-        """While this lasts, a first request only shows in `asked`; at other times it raises KeyboardInterrupt."""
+        """Within this, a first request only shows in `asked`; otherwise it raises KeyboardInterrupt."""
 
 
 def run_course(
     scenario: Scenario, plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Stop, crew: Crew | None
 ) -> Ending:
-    """Let the workers storm, in what the scenario surrounds them with. Returns how that ended.
+    """Let the workers storm in the scenario's environment. Returns how that ended.
 
-    The workers come from `crew`, if there is one, and else are this storm's own and gone after it.
+    The workers come from `crew`, if there is one; otherwise they are this storm's own and gone after it.
     """
     place = place_of(url, plan.target)
     with environment_of(scenario, place) as given:
@@ -73,7 +73,7 @@ def _unleash(
     stop: Stop,
     interlude: Callable[[], object] | None,
 ) -> Ending:
-    """Let the workers storm, and see none of them at it any more."""
+    """Let the workers storm, and return once none of them is at work any more."""
     follow, state, message = Follow(plan, folder / "tapes"), StormState.FINISHED, None
     seen, moved = (0, False), 0.0
     hopeless_since: float | None = None
@@ -133,12 +133,12 @@ def _hopeless(error: str) -> str:
 def _stuck(seconds: float) -> str:
     return (
         f"no operation ended for {seconds:g} s, so the storm was ended; what was under way is unknown. "
-        "If the work takes as long, raise --patience"
+        "If the work takes that long, raise --patience"
     )
 
 
 def _stop(workers: Workers, seconds: float) -> None:
-    """Tell all clients to end, and give them bounded time for it. Whoever is left is killed when the workers close."""
+    """Tell all clients to end, within bounded time. Workers that remain are killed when `workers` is closed."""
     workers.send("stop")
     deadline = monotonic() + seconds
     while workers.talking and monotonic() < deadline:

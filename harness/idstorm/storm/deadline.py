@@ -1,4 +1,4 @@
-"""Bounded time for what may wait for ever in a database: a look that is locked out, an operation that deadlocks."""
+"""Time limits for what may wait forever in a database: a query that is locked out, an operation that deadlocks."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from idstorm.errors import ScenarioError
 T = TypeVar("T")
 
 _LOOK_WITHIN = 10.0  # seconds
-_GRACE = 10.0  # seconds in which what waits in a database has to end once its sessions are
+_GRACE = 10.0  # seconds within which an operation that waits in a database has to end once its sessions are ended
 
 
 class _Hangs(BaseException):
-    """Raised in the middle of an operation that waits for something else than the database."""
+    """Raised in the middle of an operation that waits for something other than the database."""
 
 
 def in_time(look: Callable[[], T]) -> T | None:
-    """Return what a look at the database finds; None where it fails, or waits for a lock that the caller holds."""
+    """Return what a query of the database finds; None where it fails, or waits for a lock that the caller holds."""
     seen: list[T] = []
 
     def attempt() -> None:
         with suppress(Exception):
             seen.append(look())
 
-    thread = threading.Thread(target=attempt, daemon=True)  # whose connections nobody hears
+    thread = threading.Thread(target=attempt, daemon=True)  # its connections are not heard
     thread.start()
     thread.join(_LOOK_WITHIN)
     return seen[0] if seen else None
@@ -36,7 +36,7 @@ def in_time(look: Callable[[], T]) -> T | None:
 
 @contextmanager
 def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
-    """Call `end` where what is done takes longer, from another thread. Its error then says so: a ScenarioError."""
+    """Call `end`, from another thread, if the block takes longer. Any error then becomes a ScenarioError saying so."""
     over = threading.Event()
 
     def expire() -> None:
@@ -57,8 +57,8 @@ def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
     except Exception as error:
         if over.is_set():
             raise ScenarioError(
-                f"an operation of the rehearsal had not ended after {seconds:g} s, with nobody else at work, so its "
-                "sessions were ended. If the work takes as long, raise --patience"
+                f"an operation of the rehearsal had not ended after {seconds:g} s, with no other client at work, so "
+                "its sessions were ended. If the work takes that long, raise --patience"
             ) from error
         raise
     finally:
@@ -67,9 +67,9 @@ def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _interrupted_after(seconds: float) -> Iterator[None]:
-    """Raise _Hangs in what takes longer, wherever it is; in a thread other than the main one nothing can do that.
+    """Raise _Hangs in the block if it takes longer. Only in the main thread is this possible.
 
-    An application that sets alarms of its own keeps them.
+    If the application itself sets alarms, they are left alone.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:

@@ -1,4 +1,4 @@
-"""How rows are deleted where the scenario does not say it."""
+"""How rows are deleted if the scenario does not say how."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from idstorm.storm.rows import token_as_stored
 
 
 class DeleteRows(Protocol):
-    """Deletes rows by their ids. Where their tokens are given, no other row that has one of the ids is meant."""
+    """Deletes rows by their ids. If tokens are given, other rows that have one of the ids are left alone."""
 
     def __call__(self, session: Session, ids: Sequence[Any], tokens: Sequence[int] | None = None, /) -> object: ...
 
 
 def own_delete(delete: Delete) -> DeleteRows:
-    """Return the scenario's own way, which knows of ids alone."""
+    """Return the scenario's own way, which takes only ids."""
     return lambda session, ids, tokens=None: delete(session, ids)
 
 
 def default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.Column[Any] | None) -> DeleteRows:
-    """Return what deletes rows from all tables of the model, those that refer to others first.
+    """Return a function that deletes rows from all tables of the model, referring tables first.
 
-    An id that two rows have must not take both: one of them was never to be deleted. The ids lead to the rows, and the
-    tokens choose among them, since few tables have an index on those. Only where an id leads to another row, its own
-    is looked for by the token alone.
+    If two rows have the same id, only one of them is to be deleted. Rows are found by their ids, and the tokens choose
+    among them, since few tables have an index on tokens. Only if an id leads to another row is its own looked for by
+    token alone.
     """
     table, chosen = ids[0].table, _one_or_tuple(ids)
     joined = [one for one in mapper.tables if isinstance(one, sa.Table)]
@@ -61,12 +61,12 @@ def _one_or_tuple(columns: Sequence[sa.Column[Any]]) -> Any:
 
 
 def _key_in(mapper: Mapper[Any], table: sa.FromClause) -> list[sa.Column[Any]]:
-    """Return the columns that are the model's primary key in one of its tables."""
+    """Return the columns in one of the model's tables that are its primary key."""
     properties = [mapper.get_property_by_column(column) for column in mapper.primary_key]
     return [column for one in properties for column in one.columns if column.table is table]
 
 
 def _as_stored(column: sa.Column[Any], value: Any) -> Any:
-    """Return an id as its column takes it, where a client was told it as text."""
+    """Return an id in the form that its column takes, if a client was told it as text."""
     wanted = column.type.python_type
     return wanted(value) if isinstance(value, str) and wanted in (int, UUID) else value

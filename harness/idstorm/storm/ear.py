@@ -1,4 +1,4 @@
-"""What one client has heard of its operation, and what an error therefore leaves of it."""
+"""What one client has heard of its operation, and what that says about its outcome after an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idstorm.databases.committing import may_write, writes
 
 
 class Ear:
-    """What one client has heard of the operation under way."""
+    """What one client has heard of its current operation."""
 
     __slots__ = (
         "_classify",
@@ -42,24 +42,24 @@ class Ear:
         self.expect(single=False)
 
     def expect(self, *, single: bool) -> None:
-        """Another operation begins; `single` tells that it inserts one row."""
+        """Prepare for the next operation; `single` says that it inserts one row."""
         self._single = single
-        self.connections = 0  #: that were taken from any pool, or kept from before
-        self.doubts = 0  #: COMMITs that were sent, whatever sent them, and whose answer proves no rollback
-        self.failures = 0  #: errors of the driver since a transaction was begun, or written in, and …
-        self.refusals = 0  #: … those of them in which the id's own constraint refused a row
-        self._taken: Callable[[], object] = lambda: None  # the last proxy of a connection, if it is still there
-        self.fresh = 0  #: the last connection, by its identity, as long as SQLAlchemy has not used it, and …
-        self._raw = 0  # … how many it never did
-        self.autocommitting = False  #: a connection of the operation commits each statement by itself
-        self.statements: list[str] = []  #: that came through
+        self.connections = 0  #: those taken from any pool, or kept from before
+        self.doubts = 0  #: COMMITs, sent from anywhere, whose answer does not prove a rollback
+        self.failures = 0  #: the driver's errors since a transaction was begun, or written in, and …
+        self.refusals = 0  #: … the number of errors in which the id's own constraint refused a row
+        self._taken: Callable[[], object] = lambda: None  # the last proxy of a connection, if it still exists
+        self.fresh = 0  #: the identity of the last connection, until SQLAlchemy uses it, and …
+        self._raw = 0  # … the number of connections that it never used
+        self.autocommitting = False  #: a connection of the operation commits each statement
+        self.statements: list[str] = []  #: those that succeeded
         self._proxies: list[Any] = []  # the connections on which transactions were begun
 
     @property
     def certain(self) -> bool:
-        """Whether nothing that was done can have been committed by now.
+        """Whether nothing can have been committed by now.
 
-        On a connection that SQLAlchemy itself did not use, whatever was done went past it.
+        If SQLAlchemy itself did not use a connection, any work on it bypassed SQLAlchemy.
         """
         return not (self.doubts or self._raw or self.fresh or self._slipped)
 
@@ -73,14 +73,14 @@ class Ear:
 
     @property
     def only_refused(self) -> bool:
-        """Whether one row was to be inserted, and nothing that may write one came through before it was refused."""
+        """Whether the operation was to insert one row, and no statement that may write succeeded before the refusal."""
         return self._single and self.certain and self.refusals == 1 and not any(map(may_write, self.statements))
 
     @property
     def _slipped(self) -> bool:
-        """Whether the driver has no transaction where SQLAlchemy believes in one: something else has ended it.
+        """Whether the driver has no transaction although SQLAlchemy assumes one: something else has ended it.
 
-        The database itself may end one with an error, and some open none before something is written.
+        An error in the database may also end one, and some databases open none before the first write.
         """
         if self.failures or self.autocommitting or (self.statements and not writes(self.statements[-1])):
             return False
@@ -91,22 +91,22 @@ class Ear:
 
     @property
     def _connections_begun(self) -> list[Any]:
-        return [proxy.dbapi_connection for proxy in self._proxies]  # None where it went back to its pool
+        return [proxy.dbapi_connection for proxy in self._proxies]  # None if it went back to its pool
 
     def checked_out(self, proxy: object) -> None:
-        """A connection was taken from a pool."""
-        if self.fresh and self._taken() is not proxy:  # else a handler of the event has asked for another try
+        """Note that a connection was taken from a pool."""
+        if self.fresh and self._taken() is not proxy:  # otherwise a handler of the event asked for another try
             self._raw += 1
         self.fresh, self._taken = id(proxy), ref(proxy)
         self._connected()
 
     def used(self, context: Any) -> None:
-        """SQLAlchemy itself uses a connection, for a statement that comes before its transaction."""
+        """Note that SQLAlchemy itself uses a connection, for a statement before its transaction."""
         if context is not None and self.fresh == id(context.root_connection.connection):
             self.fresh = 0
 
     def begins(self, proxy: Any, autocommitting: bool) -> None:
-        """A transaction is begun, as far as SQLAlchemy is concerned."""
+        """Note that SQLAlchemy begins a transaction."""
         if not self.connections:
             self._connected()  # on a connection that the work had kept
         self.failures = 0
@@ -121,10 +121,10 @@ class Ear:
             self._on_connection()
 
     def commits(self) -> None:
-        """A COMMIT is about to be sent."""
+        """Note that a COMMIT is about to be sent."""
 
     def answered(self, error: BaseException | None) -> None:
-        """A COMMIT was sent, and this was the answer."""
+        """Note the answer to a COMMIT; None: it succeeded."""
         if error is None:
             self.doubts += 1
             return
@@ -139,21 +139,21 @@ class Ear:
         return self._database.statements.may_commit(statement)
 
     def came_through(self, statement: str) -> None:
-        """A statement came through: one that writes has a transaction open again."""
+        """Note that a statement succeeded. If it writes, a transaction is open again."""
         self.statements.append(statement)
         if self.failures and writes(statement):
             self.failures = 0
 
     def executed(self, statement: str, cursor: Any) -> None:
-        """A statement that may commit came through."""
+        """Note that a statement that may commit succeeded."""
         self.came_through(statement)
         if self.autocommitting or self._database.committed(getattr(cursor, "connection", None)):
             self.doubts += 1
 
     def failed(self, error: BaseException, statement: str, cursor: Any, *, committing: bool, many: bool) -> None:
-        """A statement ended in an error. One that was refused under AUTOCOMMIT has certainly done nothing."""
+        """Note that a statement failed. One that was refused under AUTOCOMMIT has certainly done nothing."""
         code = self._heard(sa.exc.DBAPIError(statement, None, error))
-        if many:  # rows before the one that was refused may be there, where each is a transaction
+        if many:  # rows before the refused one may be stored, if each is a transaction
             self.statements.append(statement)
         if not committing or (self.autocommitting and self._single and code.refused and not many):
             return

@@ -1,4 +1,4 @@
-"""Sequences of other schemas that a model's own SQL draws from, which no catalogue need know of."""
+"""Sequences in other schemas that a model's own SQL draws from, which a catalogue may not show."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DRAWS = re.compile(r"(?:(?:next|set)val\s*\(\s*|next\s+value\s+for\s+)'?([\w$\"
 
 
 def sequences_elsewhere(tables: Iterable[sa.Table]) -> list[str]:
-    """Return, in words, what of these tables' defaults draws from a sequence that it names with its schema.
+    """Return, in words, the defaults of these tables that draw from a sequence named with its schema.
 
-    A `Sequence` of SQLAlchemy's may have a schema: that is mapped to the storm's own.
+    A SQLAlchemy `Sequence` may have a schema, since that is mapped to the storm's own.
     """
     return [
         f"the default of {qualified(column)} leads to {found[1]}"

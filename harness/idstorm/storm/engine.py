@@ -22,7 +22,7 @@ AUTOCOMMIT = "AUTOCOMMIT"
 
 @dataclass(frozen=True)
 class Manner:
-    """In what manner a storm opens its connections."""
+    """How a storm opens its connections."""
 
     pool: Pool
     isolation: str | None
@@ -30,9 +30,9 @@ class Manner:
 
 
 def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Manner) -> sa.Engine:
-    """Return an engine of the scenario's making. Nothing is connected yet.
+    """Return the scenario's engine, which is not connected yet.
 
-    Schemas that the model names become the namespace itself, which is where an unqualified name leads.
+    Schemas that the model names are mapped to the namespace, where unqualified names lead.
     """
     pool = manner.pool
     options: dict[str, Any] = {
@@ -59,7 +59,7 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
 
 
 def open_session(scenario: Scenario, engine: sa.Engine) -> Session:
-    """Return a session of the scenario's making. Raises ScenarioError where it is none; the storm looks no more."""
+    """Return a session made by the scenario. Raises ScenarioError where it is not a Session, unlike the storm."""
     if scenario.session is None:
         return Session(engine)
     session = scenario.session(engine)
@@ -76,19 +76,19 @@ def _named(value: object) -> str:
 
 
 def _threads(value: object) -> str:
-    """Return what to do about something that is meant for asyncio."""
+    """Return what to do about an object that is meant for asyncio."""
     asyncio = type(value).__module__.startswith("sqlalchemy.ext.asyncio")
     return ": the clients of a storm are threads, so use the class without Async" if asyncio else ""
 
 
 def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:
-    """Return an engine for which the schemas that a model names are the namespace itself."""
+    """Return an engine that maps the schemas that a model names to the namespace."""
     schemas = _schemas(scenario.metadata)
     return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
 
 
 def _schemas(metadata: sa.MetaData) -> set[str]:
-    """Return every schema that a model names: those of its tables, and of types and sequences, which may differ."""
+    """Return every schema that a model names, for tables, and for types and sequences, whose schema may differ."""
     named: list[Any] = [*metadata.tables.values(), *metadata._sequences.values()]
     for column in (column for table in metadata.tables.values() for column in table.columns):
         inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
@@ -98,7 +98,7 @@ def _schemas(metadata: sa.MetaData) -> set[str]:
 
 @contextmanager
 def users_own(database: Database, url: sa.URL, what: str) -> Iterator[None]:
-    """Show an error as the user's own, without secrets, unless the surroundings are to blame."""
+    """Show an error as the user's own, without secrets, unless the environment is to blame."""
     try:
         yield
     except IdstormError:
@@ -111,7 +111,7 @@ def users_own(database: Database, url: sa.URL, what: str) -> Iterator[None]:
 
 
 def place_of(url: sa.URL, target: Target) -> Place:
-    """Return what a scenario's own code is told of where a storm takes place."""
+    """Return what a scenario's own code is told about the place of a storm."""
     return Place(url, target.dialect, frozenset(target.capabilities))
 
 

@@ -1,7 +1,7 @@
 """Values for the columns that an insert into a user's own table must have.
 
-One value for each type does; what has to differ from row to row is counted. A library of realistic data would bring
-nothing but weight here: nobody looks at these rows, and what a table's own constraints ask for no library knows either.
+One value for each type is enough; values that have to differ between rows are counted. A library of realistic data
+would only add weight: nobody reads these rows, and no library knows what a table's own constraints require either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ROWS_OF_A_WORKER = 1 << 26
-_LONGEST_NUMBER = 7  # digits in which all rows of 32 workers can be counted
+_LONGEST_NUMBER = 7  # digits, enough to count the rows of 32 workers
 _LITERAL = re.compile(r"\s*(-?[0-9.]+|'[^']*'(::[\w ]+)?|true|false)\s*", re.IGNORECASE)
 _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _BY_NAME: dict[str, Any] = {
@@ -36,12 +36,12 @@ Varying = Callable[[], Any]
 
 
 class Unfillable(Exception):
-    """There is no value for a column; the text says why."""
+    """There is no value for a column; the message says why."""
 
 
 @dataclass(frozen=True)
 class Filling:
-    """What goes into the columns of one table: the same in each row, or another in each; or a parent's key."""
+    """What goes into the columns of one table: a value for all rows, one that varies, or a parent's key."""
 
     constants: dict[sa.Column[Any], Any]
     varying: dict[sa.Column[Any], Varying]
@@ -57,9 +57,9 @@ class Filling:
 def filling_of(table: sa.Table, given: Mapping[sa.Column[Any], bool] | None = None, *, once: bool = False) -> Filling:
     """Return what an insert into this table must have.
 
-    `given` are columns that somebody else fills, and whether each row gets another value. Of rows that are made only
-    `once`, nothing has to differ. What is nullable stays NULL; what has a default, or is made by the database, is left
-    alone, unless it is all that can differ in a key.
+    `given` are columns that are filled elsewhere, and whether their values differ between rows. If rows are made only
+    `once`, nothing has to differ. Nullable columns stay NULL. Columns with a default, or filled by the database, are
+    left alone, unless nothing else in a key can differ.
     """
     given, filling = given or {}, Filling({}, {}, {}, {})
     required = [column for column in table.columns if column not in given and _is_required(column)]
@@ -79,7 +79,7 @@ def filling_of(table: sa.Table, given: Mapping[sa.Column[Any], bool] | None = No
 
 def _is_required(column: sa.Column[Any]) -> bool:
     if column.foreign_keys and has_constant_default(column):
-        return True  # the row that the default means is not there
+        return True  # the row that the default refers to does not exist
     made = (column.default, column.server_default, column.computed, column.identity)
     assert isinstance(column.table, sa.Table)
     return not column.nullable and all(one is None for one in made) and column is not column.table.autoincrement_column
@@ -88,7 +88,7 @@ def _is_required(column: sa.Column[Any]) -> bool:
 def _to_vary(
     table: sa.Table, required: list[sa.Column[Any]], given: Mapping[sa.Column[Any], bool]
 ) -> list[sa.Column[Any]]:
-    """Return the columns that must differ from row to row: one at least of each key that does not differ by itself."""
+    """Return the columns that must differ between rows: at least one of each key that would not differ anyway."""
     varying: list[sa.Column[Any]] = []
     for key in keys_of(table):
         columns = list(key.columns)
@@ -101,12 +101,12 @@ def _to_vary(
 
 
 def _differs(column: sa.Column[Any], required: bool) -> bool:
-    """Return whether each row has another value, or NULL, without being filled."""
+    """Return whether each row gets a different value, or NULL, if the column is not filled."""
     return not required and not has_constant_default(column)
 
 
 def has_constant_default(column: sa.Column[Any]) -> bool:
-    """Return whether a column has one and the same value in each row that does not say another."""
+    """Return whether a column has the same value in all rows that do not set it."""
     if column.default is not None:
         return bool(column.default.is_scalar)
     given = getattr(column.server_default, "arg", None)
@@ -121,7 +121,7 @@ def _can_vary(column: sa.Column[Any]) -> bool:
 
 
 def keys_of(table: sa.Table) -> list[sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index]:
-    """Return the keys of a table, the shorter ones first: what they make vary may serve the longer ones as well."""
+    """Return the keys of a table, shorter ones first: columns that vary for them may serve the longer ones too."""
     keys: list[Any] = [table.primary_key]
     keys += [one for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
     keys += [one for one in table.indexes if one.unique]
@@ -144,7 +144,7 @@ def _parent_of(column: sa.Column[Any], *, unique: bool) -> sa.Column[Any]:
 
 
 def plain_type(type_: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
-    """Return the type that is stored, under whatever decorates it."""
+    """Return the stored type under any decorators."""
     while isinstance(type_, sa.TypeDecorator):
         type_ = type_.impl_instance
     return type_
@@ -187,7 +187,7 @@ def _constant(type_: sa.types.TypeEngine[Any]) -> Any:
 
 
 def _varying(column: sa.Column[Any]) -> Varying:
-    """Return what makes a value for each row. Raises Unfillable."""
+    """Return a function that makes a value for each row. Raises Unfillable."""
     plain, numbers = plain_type(column.type), _numbers()
     match plain:
         case sa.Uuid():
@@ -209,12 +209,12 @@ def _varying(column: sa.Column[Any]) -> Varying:
 
 
 def _numbers() -> Iterator[int]:
-    """Count the rows of this process, each process in a range of its own."""
+    """Count the rows of this process. Each process has its own range."""
     return count(1 + int(os.environ.get("IDSTORM_WORKER", "0")) * _ROWS_OF_A_WORKER)
 
 
 def _text(number: int) -> str:
-    """Return a number in few digits."""
+    """Return a number in base 36."""
     digits = ""
     while number:
         number, digit = divmod(number, len(_DIGITS))

@@ -1,4 +1,4 @@
-"""One storm from beginning to end: rehearse, plan, launch, watch, quiesce, take the census, write it all down."""
+"""One storm from beginning to end: rehearse, plan, launch, watch, quiesce, take the census, record everything."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from idstorm.storm.rehearsal import NotApplicable, Rehearsed, rehearse
 from idstorm.storm.tables import make_tables
 from idstorm.storm.work import Work, work_of
 
-_SECOND_CALL = "in the storm's own namespace: it is called once in each, and had succeeded in the rehearsal's"
+_SECOND_CALL = "in the storm's own namespace: it is called once in each, and succeeded in the rehearsal's"
 _MOST_NOTES, _LONGEST = 100, 20_000
-_ROWS_A_SECOND = 500  # that even a slow machine inserts, in large batches, of all clients together
-_ANSWER_WITHIN = 10.0  # seconds after a timeout of its own in which a database has answered
+_ROWS_A_SECOND = 500  # a slow machine's rate, in large batches, for all clients together
+_ANSWER_WITHIN = 10.0  # seconds after its own timeout within which a database has answered
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Order:
     address: Address
     options: StormOptions
     path: tuple[str, ...]
-    reader_if_possible: bool = False  #: a reader wherever one makes sense, though nobody asked for it
-    notes: tuple[str, ...] = ()  #: what the report has to say of how the storm was made
+    reader_if_possible: bool = False  #: a reader wherever one makes sense, even if not asked for
+    notes: tuple[str, ...] = ()  #: what the report has to say about how the storm came to be
 
     @property
     def final_fleet(self) -> Fleet:
-        """The fleet with the scenario's own wishes where the user has none."""
+        """The fleet, by the user's options, or the scenario's where the user gave none."""
         scenario, asked = self.found.scenario, self.options
         return Fleet(
             processes=1 if scenario.local else asked.processes,
@@ -71,7 +71,7 @@ class Order:
         )
 
     def patience_on(self, target: Target) -> float:
-        """The patience with which nothing is ended that ends by itself: what a pool, a lock or a pause takes."""
+        """The patience, in seconds, that leaves a pool, a lock or a pause the time to end by itself."""
         database = DATABASES[target.dialect]
         fleet = self.final_fleet
         rows = fleet.clients * fleet.batch / _ROWS_A_SECOND
@@ -80,7 +80,7 @@ class Order:
 
     @property
     def manner(self) -> Manner:
-        """How connections are opened: the pool of a worker holds what its clients need, unless told otherwise."""
+        """How connections are opened: by default a worker's pool holds as many as its clients need."""
         scenario = self.found.scenario
         most = len(self.final_fleet.of_worker(0)) * scenario.connections
         asked = self.options
@@ -101,11 +101,11 @@ def check_order(order: Order) -> None:
 
 
 def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: Crew | None = None) -> None:
-    """Storm, and write down in `folder` all that there is to judge, and how it ended.
+    """Storm, and record in `folder` everything that is judged, and how it ended.
 
-    `watch` is shown how it goes; `stop` is asked whether to end early. The workers are fresh interpreters, unless they
+    `watch` is shown the progress; `stop` is asked whether to end early. The workers are fresh interpreters, unless they
     come from a `crew` whose workers serve several storms. Raises EnvironmentFault where the results cannot be written.
-    What else goes wrong is in the ending.
+    Any other failure is in the ending.
     """
     stamp, known = Stamp(run, folder.name), list[Ending]()
     settings = order.found.scenario.server.get(order.address.database.name, {})
@@ -125,7 +125,7 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
 
 
 def _shown(ending: Ending, order: Order) -> Ending:
-    """Return an ending as it may be shown: an application's words may hold its URL, or go on and on."""
+    """Return an ending in a form that may be shown: an application's words may hold its URL, or be very long."""
     hidden = secrets_of(order.address.url)
     message = None if ending.message is None else redact(_bounded(ending.message), hidden)
     notes, more = ending.notes[:_MOST_NOTES], len(ending.notes) - _MOST_NOTES
@@ -134,7 +134,7 @@ def _shown(ending: Ending, order: Order) -> Ending:
 
 
 def _bounded(words: str) -> str:
-    """Return an application's words, but not more than a report can hold."""
+    """Return an application's words, cut to a length that a report can hold."""
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}… ({len(words):,} characters)"
 
 
@@ -143,11 +143,11 @@ def _without(hidden: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
 
 
 _TROUBLE = (sa.exc.SQLAlchemyError, UsageError, EnvironmentFault, OSError)
-"""What may go wrong with a storm, short of a bug."""
+"""The errors that a storm may raise without a bug."""
 
 
 def _after(error: Exception, order: Order, folder: Path) -> Ending:
-    """Return how a storm ended with which something went wrong. What its clients have recorded is judged."""
+    """Return the ending of a storm that failed. What its clients have recorded is still judged."""
     state, words = StormState.UNFINISHED if has_recorded(folder) else StormState.NOT_STARTED, str(error)
     if isinstance(error, UsageError):
         state = StormState.AT_FAULT
@@ -158,7 +158,7 @@ def _after(error: Exception, order: Order, folder: Path) -> Ending:
 
 
 def _in_spite_of(error: Exception, order: Order, ending: Ending) -> Ending:
-    """Return the ending of a storm that had come to it when something went wrong with what was left to do."""
+    """Return the ending of a storm that was over when one of the remaining steps failed."""
     words = redact(str(error), secrets_of(order.address.url))
     return replace(ending, notes=(*ending.notes, f"after the storm something went wrong: {words}"))
 
@@ -166,7 +166,7 @@ def _in_spite_of(error: Exception, order: Order, ending: Ending) -> Ending:
 def _storm(
     order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: Crew | None, known: list[Ending]
 ) -> Ending:
-    """Storm, and return how that ended; which is `known` as soon as all that is judged is written down."""
+    """Storm, and return the ending. It is in `known` as soon as everything that is judged has been written."""
     database, url, scenario = order.address.database, order.address.url, order.found.scenario
     if order.address.fault is not None:
         raise EnvironmentFault(order.address.fault)
@@ -227,13 +227,13 @@ def _more_than_asked(order: Order) -> tuple[str, ...]:
     asked, inserts = order.options.inserts, order.final_fleet.inserts
     if asked == inserts:
         return ()
-    return (f"{inserts:,} inserts were attempted instead of {asked:,}: what is claimed needs as many to show",)
+    return (f"{inserts:,} inserts were attempted instead of {asked:,}: the claims need that many to show",)
 
 
 def _rehearse(order: Order, work: Work, label: str) -> tuple[Rehearsed, Work]:
-    """Rehearse in a namespace that is gone afterwards. Returns what was found, and the work with the tables it needs.
+    """Rehearse in a throwaway namespace. Returns what was found, and the work with the tables it needs.
 
-    Where it fails with the tables that the model refers to, it may need others: those that its events write to, say.
+    If it fails with only the tables that the model refers to, it may need others, such as those its events write to.
     """
     scenario = replace(order.found.scenario, deletes=order.final_fleet.deletes)
 
@@ -267,7 +267,7 @@ def _wants_reader(order: Order) -> bool:
 
 
 def _claims(order: Order, target: Target, unread: str | None) -> dict[str, Claim]:
-    """Return the claims for a target. Who asks for a reader by name is not content with none."""
+    """Return the claims for a target. If the user asked for a reader, having none does not satisfy the claim."""
     claims = resolve_claims(order.found.scenario.claims, target)
     if order.options.reader and unread is not None and claims["visible"].stance is Stance.MAY_BREAK:
         claims["visible"] = Claim(Stance.HOLDS, "a reader was asked for", named=True)
@@ -275,7 +275,7 @@ def _claims(order: Order, target: Target, unread: str | None) -> dict[str, Claim
 
 
 def _prepare(order: Order, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
-    """Make the tables, and take the census of what `setup` put there. Returns the number of its rows."""
+    """Make the tables, and take a census of the rows that `setup` made. Returns their number."""
     database = DATABASES[plan.target.dialect]
     engine = open_engine(order.found.scenario, database, url, order.manner)
     try:

@@ -1,12 +1,12 @@
 """What is heard of a client's operation, on every pool and every SQLAlchemy engine of its process.
 
-Checkouts begin an operation, and COMMITs decide what an error leaves of it. Events of an engine would cost twenty
-microseconds an insert, since one of them switches all of them on. So the pools' own events are listened to, on the
-class of all pools, and at the first connection of each pool the methods of its dialect through which everything goes
-are wrapped: a few calls and look-ups, in the thread of a client alone.
+A checkout begins an operation, and its COMMITs decide its outcome after an error. Engine events would cost twenty
+microseconds per insert, since one of them switches all of them on. So the events of the class of all pools are listened
+to, and at the first connection of each pool, the methods of its dialect that see all traffic are wrapped. That costs a
+few calls and look-ups, and only in the thread of a client.
 
-What is not heard: a driver that is used without SQLAlchemy, and threads that the work starts. The rehearsal finds work
-that does so each time; what a raw cursor did on a connection of SQLAlchemy's is asked of the driver, after an error.
+Not heard are a driver used without SQLAlchemy, and threads that the work starts. The rehearsal finds work that does so
+each time. What a raw cursor did on one of SQLAlchemy's connections is asked of the driver after an error.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from sqlalchemy.pool import Pool
 
 from idstorm.storm.ear import Ear
 
-_KNOWN = 4_096  # statements of which it is remembered that they commit nothing
+_KNOWN = 4_096  # statements that are remembered as committing nothing
 
 
 class _Here(threading.local):
-    """Whose ear listens in this thread."""
+    """The ear that listens in this thread."""
 
     ear: Ear | None = None
 
@@ -36,11 +36,11 @@ _wrapped: WeakSet[Any] = WeakSet()
 _listeners: list[None] = []  # one for each thread that listens to the pools of the process
 _opened: list[None] = []  # one for each connection: appending to a list takes no lock
 _wrapping = threading.Lock()
-_autocommitting: set[int] = set()  # the driver's connections that commit each statement; not all can be referred to
+_autocommitting: set[int] = set()  # ids of driver connections that commit each statement; not all allow weak references
 
 
 def hear(ear: Ear | None) -> None:
-    """Let this ear hear what goes on in this thread."""
+    """Let this ear hear what happens in this thread."""
     _here.ear = ear
 
 
@@ -54,7 +54,7 @@ def listen() -> None:
 
 
 def _leave() -> None:
-    """Listen no more, unless another thread still does: the columns of a matrix rehearse at the same time."""
+    """Stop listening, unless another thread still listens: the columns of a matrix rehearse at the same time."""
     with _wrapping:
         _listeners.pop()
         if not _listeners:
@@ -63,13 +63,13 @@ def _leave() -> None:
 
 
 def opened() -> int:
-    """Return how many connections the pools of this process have opened, one after another."""
+    """Return how many connections the pools of this process have opened in total."""
     return len(_opened)
 
 
 @contextmanager
 def listening(ear: Ear | None = None) -> Iterator[None]:
-    """Listen to pools for a while; the ear, if there is one, in this thread."""
+    """Listen to pools for a while, with the ear, if there is one, in this thread."""
     listen()
     hear(ear)
     try:
@@ -80,9 +80,9 @@ def listening(ear: Ear | None = None) -> Iterator[None]:
 
 
 def _on_connect(connection: Any, record: Any) -> None:
-    """Wrap a pool's dialect. No event names it; where it is not found, its connections count as raw."""
+    """Wrap a pool's dialect. No event names it; if it is not found, its connections count as raw."""
     _opened.append(None)
-    _autocommitting.discard(id(connection))  # of one that is gone, whose place in memory this one has
+    _autocommitting.discard(id(connection))  # the id may be that of a connection that is gone
     dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
     with _wrapping:
         if dialect is not None and dialect not in _wrapped:
@@ -115,7 +115,7 @@ def _wrap(dialect: Any) -> None:
     }
     for name, wrapper in wrappers.items():
         method = getattr(dialect, name, None)
-        if method is not None:  # that of a pool without an engine has hardly any
+        if method is not None:  # the dialect of a pool without an engine has few of these methods
             setattr(dialect, name, wrapper(method))
 
 
@@ -142,7 +142,7 @@ def _answers(method: Callable[..., None]) -> Callable[..., None]:
         if ear is None:
             return method(*given, **named)
         ear.commits()
-        _here.ear = None  # PREPARE TRANSACTION is a statement, too: its answer counts once
+        _here.ear = None  # PREPARE TRANSACTION is also a statement: its answer must count only once
         try:
             method(*given, **named)
         except BaseException as error:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapper
 
 
 class Maker:
-    """Makes instances of one class: by its constructor if that takes these attributes, else by setting them."""
+    """Makes instances of one class, by its constructor if that takes these attributes, or else by setting them."""
 
     def __init__(self, mapper: Mapper[Any], keys: Collection[str]) -> None:
         self._class, self._manager = mapper.class_, mapper.class_manager
@@ -19,7 +19,7 @@ class Maker:
     def make(self, values: Mapping[str, Any]) -> Any:
         """Return an instance with these attributes."""
         row = self._construct(values)
-        for key in values.keys() - row.__dict__.keys():  # what a constructor takes it need not set
+        for key in values.keys() - row.__dict__.keys():  # a constructor need not set what it takes
             setattr(row, key, values[key])
         return row
 
@@ -27,13 +27,13 @@ class Maker:
         if self._constructs:
             try:
                 return self._class(**values)
-            except Exception:  # it asks for something else than its signature says: **kwargs for a base, say
+            except Exception:  # it needs other arguments than its signature says, such as **kwargs for a base
                 self._constructs = False
         return self._manager.new_instance()
 
 
 def _takes(model: type[Any], keys: Collection[str]) -> bool:
-    """Return whether the model's constructor takes these attributes, and asks for no others."""
+    """Return whether the model's constructor takes these attributes and requires no others."""
     try:
         inspect.signature(model).bind(**dict.fromkeys(keys))
     except (TypeError, ValueError):

@@ -1,10 +1,10 @@
 """The pattern that a control storms: known to break on every database, at every isolation level.
 
-`max(number) + 1` without a constraint, whose SELECT is over, transaction included, before the INSERT begins. So no
-lock, snapshot or serialization that a database may know of stands between two clients that read the same maximum. The
-pause between the two is longer than what else an operation takes, so that any two clients are in it at once.
+It is `max(number) + 1` without a constraint, and the transaction of the SELECT is over before the INSERT begins. So no
+database's locks, snapshots or serialization can keep two clients from reading the same maximum. The pause in between is
+longer than the rest of an operation, so that any two clients are in it at once.
 
-A module, not a file of the catalogue: there is nothing to learn from it, and no result of its own.
+This is a module, not a file of the catalogue: it teaches nothing, and has no result of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PAUSE = 0.01  # seconds
 
 
 class Numbered(Row):
-    """A row whose number is nobody else's, if all goes well."""
+    """A row whose number no other row has, if all goes well."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(index=True)

@@ -1,4 +1,4 @@
-"""Starting workers on this machine, speaking with them, and seeing to it that none is left behind."""
+"""Starting workers on this machine, talking to them, and making sure that none is left behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from idstorm.processes import has_ended, signal_group
 from idstorm.redaction import redact
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
-_FREE_WITHIN = 5.0  # seconds in which a worker that is done must be ready for another storm
+_FREE_WITHIN = 5.0  # seconds within which a worker that is done must be ready for another storm
 
 
 class Worker:
@@ -32,20 +32,20 @@ class Worker:
         self._secrets: tuple[str, ...] = ()
         self._said = ""  # its last words, once it has ended
         self._ended_by_us = False
-        self._number = threading.Lock()  # held while its process number is made use of, or given back
-        # The file has no name: what a worker prints, a secret perhaps, is never left on disk.
+        self._number = threading.Lock()  # held while its pid is used or released
+        # The file has no name: a worker's output, which may hold secrets, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "idstorm.storm.worker", *(["--many"] if many else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            start_new_session=True,  # Ctrl-C is for the parent, which tells its workers
+            start_new_session=True,  # Ctrl-C goes to the parent, which tells its workers
         )
         self._forget()
 
     def assign(self, number: int, orders: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
-        """Give it a storm to serve, as the worker of this number."""
+        """Give it a storm to serve, as the worker with this number."""
         self._forget()
         self.number, self._secrets = number, secrets
         self.send(json.dumps({**orders, "worker": number}))
@@ -53,46 +53,46 @@ class Worker:
     def _forget(self) -> None:
         self.number = 0
         self.ready = self.entered = self.left = self.paused = self.done = self._free = False
-        self.environment = False  #: the surroundings are to blame for its `fatal` error
+        self.environment = False  #: the environment is to blame for its `fatal` error
         self.full_clients = 0
-        self.full_because: str | None = None  #: why their tapes could not go on, if it was not a full disk
-        self.connections: int | None = None  #: that its pools have opened, once it is done
+        self.full_because: str | None = None  #: why their tapes could not go on, if not for a full disk
+        self.connections: int | None = None  #: how many its pools have opened, once it is done
         self.fatal: str | None = None
-        self.census: str | None = None  #: why there is none of a database that lives in the worker
+        self.census: str | None = None  #: why there is none, for a database that lives in the worker
         self._secrets = ()
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The pid of its process."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process has not ended yet. Until `kill`, nobody else gets its number."""
+        """Whether the process has not ended yet. Until `kill`, no other process gets its pid."""
         with self._number:
             return self._running()
 
     def _running(self) -> bool:
         taken = self._process.returncode is not None
         ended = has_ended(self._process)
-        if not taken and self._process.returncode is not None:  # by looking: the number is only ours for this instant
+        if not taken and self._process.returncode is not None:  # by this check: the pid is ours only at this instant
             signal_group(self.pid, signal.SIGKILL)
         return not ended
 
     @property
     def stdout(self) -> Any:
-        """What the worker answers on."""
+        """The pipe on which the worker answers."""
         return self._process.stdout
 
     def send(self, line: str) -> None:
-        """Send a line. A worker that is gone does not hear it, and is found out by its silence."""
+        """Send a line. A worker that is gone does not get it, and is recognised by its silence."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
 
     def hear(self) -> bool:
-        """Take in what the worker has said. Returns False at the end of its answers."""
+        """Read what the worker has said. Returns False at the end of its answers."""
         piece = os.read(self.stdout.fileno(), 1 << 16)
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
@@ -112,7 +112,7 @@ class Worker:
         return bool(piece)
 
     def freed(self) -> bool:
-        """Wait until it can serve another storm. False: it cannot, or has not ended with this one in bounded time."""
+        """Wait until it can serve another storm. Returns False if it cannot, or not within bounded time."""
         deadline = monotonic() + _FREE_WITHIN
         while self.many and self.done and not self._free:
             heard, _, _ = select.select([self.stdout], [], [], max(0, deadline - monotonic()))
@@ -121,7 +121,7 @@ class Worker:
         return self._free
 
     def kill(self) -> None:
-        """Kill the process and whatever its work has started, and take its end."""
+        """Kill the process and everything that its work has started, and reap it."""
         with self._number:
             self._strike()
             self._process.wait()
@@ -136,7 +136,7 @@ class Worker:
             self._errors.close()
 
     def strike(self) -> None:
-        """Kill the process and whatever its work has started, from any thread. Its own thread takes its end."""
+        """Kill the process and everything that its work has started, from any thread. Its own thread reaps it."""
         with self._number:
             self._strike()
 
@@ -147,7 +147,7 @@ class Worker:
             signal_group(self.pid, signal.SIGKILL)
 
     def lost(self) -> str | None:
-        """Return what is known of a worker that ended without having been done, else None. It has to have ended."""
+        """Return what is known of a worker that ended before it was done, or None. It must have ended."""
         if self.done or self.fatal:
             return None
         code = self._process.returncode
@@ -157,7 +157,7 @@ class Worker:
 
 
 class Crew:
-    """Worker processes, for one storm or for `many`. A context manager: at its end, none of them is left."""
+    """Worker processes, for one storm or for `many`. A context manager: at its end, none is left."""
 
     def __init__(self, *, many: bool = False) -> None:
         self._many = many
@@ -173,12 +173,12 @@ class Crew:
         self._idle.clear()
 
     def strike(self) -> None:
-        """Kill every worker, at work or not, from any thread: the one that has them goes on without them."""
+        """Kill every worker, at work or not, from any thread: the thread that owns them goes on without them."""
         for worker in list(self._all):
             worker.strike()
 
     def muster(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
-        """Give this many workers their orders, starting those that there are too few of."""
+        """Give this many workers their orders, starting new ones where there are too few."""
         for worker in [worker for worker in self._idle if not worker.running]:
             worker.kill()
             self._idle.remove(worker)
@@ -189,9 +189,9 @@ class Crew:
 
 
 class Workers:
-    """All workers of a storm. A context manager: those that are done at its end go back to their crew, no other lives.
+    """All workers of a storm. A context manager: at its end, workers that are done return to the crew.
 
-    What ends without having been done may hold anything, so it serves no second storm.
+    The others are killed: a worker that is not done may be in any state, so it cannot serve a second storm.
     """
 
     def __init__(self, idle: list[Worker], orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> None:
@@ -220,7 +220,7 @@ class Workers:
 
     @property
     def talking(self) -> bool:
-        """Whether any worker may still have something to say."""
+        """Whether any worker may still send answers."""
         return bool(self._selector.get_map())
 
     @property
@@ -230,33 +230,33 @@ class Workers:
 
     @property
     def environment(self) -> bool:
-        """Whether the surroundings are to blame for that error."""
+        """Whether the environment is to blame for that error."""
         return any(worker.environment for worker in self.all)
 
     @property
     def still(self) -> bool:
-        """Whether all clients of those that have not ended stand still, and somebody does."""
+        """Whether all clients of the workers that have not ended stand still, and there is at least one worker."""
         talking = [key.data for key in self._selector.get_map().values()]
         return bool(talking) and all(worker.paused for worker in talking)
 
     @property
     def working(self) -> bool:
-        """Whether all clients of a worker that has not ended are at work, or were and some still are."""
+        """Whether, in a worker that has not ended, all clients have started work and not all have left it."""
         talking: list[Worker] = [key.data for key in self._selector.get_map().values()]
         return any(worker.entered and not worker.left for worker in talking)
 
     def listen(self, seconds: float) -> None:
-        """Wait for answers, at most this long."""
+        """Wait for answers, for at most this many seconds."""
         heard = {key.fd for key, _ in self._selector.select(seconds)}
         for key in list(self._selector.get_map().values()):
             worker: Worker = key.data
-            # The end of a worker is not always the end of its pipe: its own children may hold that open for ever.
+            # The end of a worker is not always the end of its pipe: its children may hold it open forever.
             alive = worker.hear() if key.fd in heard else worker.running
             if not alive or worker.done:
                 self._selector.unregister(worker.stdout)
 
     def until_ready(self, seconds: float, stop: Callable[[], bool]) -> bool:
-        """Wait until all that still run are ready. False: that took too long, or there is a reason to stop."""
+        """Wait until all workers are ready. Returns False if that took too long, or there is a reason to stop."""
         deadline = monotonic() + seconds
         while self.talking and not all(worker.ready for worker in self.all):
             if monotonic() > deadline or stop() or self.fatal:
@@ -272,6 +272,6 @@ class Workers:
             worker.send(line)
 
     def kill(self) -> None:
-        """Kill whoever still runs."""
+        """Kill all workers that still run."""
         for worker in self.all:
             worker.kill()

@@ -1,4 +1,4 @@
-"""What a column makes of a moment's zone: its type and the server's sessions decide."""
+"""What becomes of a moment's time zone in a column, which depends on its type and on the server's sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EAST = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=5)))
 
 
 def zone_of(engine: sa.Engine) -> str:
-    """Return the time zone in which the sessions of an engine take moments without one; "" where none is needed."""
+    """Return the time zone that an engine's sessions assume for moments without one; "" where none is needed."""
     database = spoken_by(engine.dialect)
     if database is None or not database.converts_zones:
         return ""
@@ -23,9 +23,9 @@ def zone_of(engine: sa.Engine) -> str:
 
 
 def form_of_moments(decorators: Decorators, plain: sa.DateTime, dialect: sa.Dialect, zone: str) -> str:
-    """Return the form, one of `record.moments.MOMENTS`, in which such a column keeps moments, and the zone if need be.
+    """Return the form, one of `record.moments.MOMENTS`, in which such a column keeps moments, and any zone it needs.
 
-    Some databases convert between moments with a zone and without by the session's; the drivers of the others drop it.
+    Some databases convert between moments with and without a zone, by the session's; other databases' drivers drop it.
     """
     if gives_back_its_own(decorators):
         return f"moment {zone}".rstrip()
@@ -37,7 +37,7 @@ def form_of_moments(decorators: Decorators, plain: sa.DateTime, dialect: sa.Dial
 
 
 def form_as_stored(form: str, stored: Any) -> str:
-    """Return the form of a column that has given back this moment."""
+    """Return the form of a column, given a moment that was read from it."""
     kind, _, zone = form.partition(" ")
     if kind not in ("moment", "local") or not isinstance(stored, datetime):
         return form
@@ -45,9 +45,9 @@ def form_as_stored(form: str, stored: Any) -> str:
 
 
 def _sent(decorators: Decorators, dialect: sa.Dialect) -> datetime:
-    """Return what a type sends for a moment in the east of UTC: the same, or one without its zone."""
+    """Return what a type sends for a moment in a zone east of UTC: the same moment, or one without its zone."""
     try:
         sent = sent_by(decorators, _EAST, dialect)
-    except Exception:  # the application's own
+    except Exception:  # from the application's type
         return _EAST
     return sent if isinstance(sent, datetime) else _EAST

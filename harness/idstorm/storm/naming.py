@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 
 def names_of(key: sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index) -> tuple[str, ...]:
-    """Return what messages call a key, as it stands in them: with its quotes, or as a list of columns (SQLite).
+    """Return the names of a key in messages, exactly as they appear: quoted, or as a list of columns (SQLite).
 
-    Where it has no name, PostgreSQL makes one of table and columns, MySQL and MariaDB take the first column's.
+    For an unnamed key, PostgreSQL makes a name from table and columns, and MySQL and MariaDB take the first column's.
     """
     assert key.table is not None
     table, columns = str(key.table.name), [column.name for column in key.columns]
@@ -24,7 +24,7 @@ def names_of(key: sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.Index) -> t
 
 
 def checks_of(columns: Iterable[sa.Column[Any]]) -> list[str]:
-    """Return the CHECK constraints that concern these columns, as the model has them."""
+    """Return the model's CHECK constraints that concern these columns."""
     checks = []
     for table in dict.fromkeys(column.table for column in columns):
         names = [column.name for column in columns if column.table is table]

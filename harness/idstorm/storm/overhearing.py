@@ -1,7 +1,7 @@
-"""Whether all that a work commits by itself is heard: the rehearsal looks for its rows around each COMMIT.
+"""Whether every commit of the work itself is heard: the rehearsal looks for its rows around each COMMIT.
 
-Only then can an error in the storm be said to have come before any COMMIT. A row that is there although none was heard
-was committed past SQLAlchemy, by a driver of the work's own or in another thread.
+Only if it is can an error in the storm be said to have come before any COMMIT. If a row appears although no COMMIT was
+heard, it was committed past SQLAlchemy, by the work's own use of a driver or in another thread.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Overhearing(Ear):
         count: Callable[[], int],
         own: sa.Engine,
     ) -> None:
-        self._own = own  #: the storm's
+        self._own = own  #: the storm's engine
         self.elsewhere: dict[str, None] = {}  #: where other connections of the work lead
         self._known: int | None
         self._count, self._known = count, None
-        self.heard, self.unseen = True, False  #: of all operations so far
+        self.heard, self.unseen = True, False  #: over all operations so far
         super().__init__(database, classify, lambda: None)
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Listen to one operation's own work."""
+        """Listen to the work of one operation."""
         self.expect(single=False)
         self._known = self._look() if self.heard else None
         hear(self)
@@ -52,14 +52,14 @@ class Overhearing(Ear):
         self.unseen |= not self.connections
 
     def checked_out(self, proxy: Any) -> None:
-        """One of another pool may lead anywhere."""
+        """Note where a connection from another pool leads, which may be anywhere."""
         if getattr(proxy, "_pool", None) is not self._own.pool:
-            with suppress(Exception):  # a driver's own, whichever it is
+            with suppress(Exception):  # the error of any driver
                 self.elsewhere[whereabouts(proxy.dbapi_connection) or "a database"] = None
         super().checked_out(proxy)
 
     def _look(self) -> int | None:
-        """Return how many rows others see; None where that is not to be had, since the work has locked them all out."""
+        """Return how many rows others see; None where that is not available, since the work has locked them out."""
         return in_time(self._count)
 
     def _before(self) -> None:
@@ -67,22 +67,22 @@ class Overhearing(Ear):
             self.heard = self._known is not None and self._look() == self._known
 
     def commits(self) -> None:
-        """See that nothing has come to be since the last one."""
+        """Check that no row has appeared since the last COMMIT."""
         self._before()
 
     def may_commit(self, statement: str) -> bool:
-        """The same for a statement that may commit."""
+        """Do the same for a statement that may commit."""
         doubtful = super().may_commit(statement)
         if doubtful:
             self._before()
         return doubtful
 
     def answered(self, error: BaseException | None) -> None:
-        """What has come to be now is this COMMIT's."""
+        """Attribute the rows that have appeared now to this COMMIT."""
         super().answered(error)
         self._known = self._look() if self.heard else None
 
     def executed(self, statement: str, cursor: Any) -> None:
-        """The same for a statement that may have committed."""
+        """Do the same for a statement that may have committed."""
         super().executed(statement, cursor)
         self._known = self._look() if self.heard else None

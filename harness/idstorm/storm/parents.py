@@ -1,4 +1,4 @@
-"""The rows that foreign keys of a user's own table need: one in each table that it refers to, however far."""
+"""The rows that a user's own table needs for its foreign keys: one in each table that it refers to, even indirectly."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from idstorm.storm.instances import Maker
 class Parents:
     """One row of each table that others refer to.
 
-    They are made once, in the process that makes the tables, and found again by each process that inserts.
+    The process that makes the tables makes them once, and each process that inserts reads them.
     """
 
     def __init__(self, direct: Iterable[sa.Column[Any]], mapped: registry) -> None:
-        """`direct` are the columns that the judged table refers to, `mapped` knows the classes of its tables."""
+        """`direct` are the columns that the judged table refers to; `mapped` has the classes of its tables."""
         self.refused: dict[sa.Column[Any], str] = {}  #: columns of parents that cannot be filled, and why
         self._mappers = {one.local_table: one for one in mapped.mappers if one.inherits is None}
-        self._fillings: dict[sa.Table, Filling] = {}  # each table after those that it refers to itself
+        self._fillings: dict[sa.Table, Filling] = {}  # each table after those that it refers to
         self._wanted: dict[sa.Table, list[sa.Column[Any]]] = {}  # what others refer to
         self._rows: dict[sa.Table, Any] = {}
         for column in direct:
@@ -48,7 +48,7 @@ class Parents:
             self._find(connection, table)
 
     def key(self, column: sa.Column[Any]) -> Any:
-        """Return what a foreign key to this column has to be."""
+        """Return the value that a foreign key to this column must have."""
         assert isinstance(column.table, sa.Table)
         return self._rows[column.table]._mapping[column]
 
@@ -75,14 +75,15 @@ class Parents:
 
 
 def _set_by(mapper: Mapper[Any]) -> dict[sa.Column[Any], bool]:
-    """Return the columns that a mapper fills by itself."""
+    """Return the columns that a mapper itself fills."""
     own = (mapper.version_id_col, mapper.polymorphic_on if mapper.polymorphic_identity is not None else None)
     return {column: False for column in own if isinstance(column, sa.Column)}
 
 
 def _insert_mapped(connection: sa.Connection, mapper: Mapper[Any], values: Mapping[sa.Column[Any], Any]) -> bool:
-    """Insert a row as the application would, whose defaults may look at others. Returns whether its class lets itself
-    be used like that.
+    """Insert a row as the application would, since its defaults may read other values.
+
+    Returns False if the class cannot be used in that way.
     """
     try:
         attributes = {mapper.get_property_by_column(column).key: value for column, value in values.items()}

@@ -1,4 +1,4 @@
-"""How a storm goes: read from its tapes while they grow. The clients do not know that they are watched."""
+"""The progress of a storm, read from its tapes while they grow. The clients do not know that they are watched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idstorm.record.segments import read_segment, segments
 from idstorm.record.tape import Flag, Kind
 
 FIRST_OPERATIONS = 20
-"""If all of these fail with one and the same error, for every client, the storm is pointless."""
+"""If all of these fail with the same error, for every client, the storm is pointless."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Progress:
     scenario: str
     target: str
     elapsed: float  #: seconds
-    seconds: float | None  #: how long it is to take, if that was said
-    inserts: int | None  #: how many rows it is to attempt, if that was said
+    seconds: float | None  #: how long it is to take, if that is limited
+    inserts: int | None  #: how many rows it is to attempt, if that is limited
     attempted: int
     acknowledged: int
     errors: int
@@ -51,10 +51,10 @@ class _Follower:
     acknowledged: int = 0
     errors: int = 0
     ended: int = 0
-    first: list[int] = field(default_factory=list)  #: the code of each of the first operations, 0 where it did not fail
+    first: list[int] = field(default_factory=list)  #: the codes of the first operations; 0: it did not fail
 
     def catch_up(self) -> None:
-        with suppress(FileNotFoundError):  # a segment for which there was no space is taken back
+        with suppress(FileNotFoundError):  # a segment for which there was no space is removed again
             self._read_on(segments(self.folder, self.client))
 
     def _read_on(self, paths: list[Path]) -> None:
@@ -69,7 +69,7 @@ class _Follower:
             self.segment, self.place = (
                 self.segment + 1,
                 0,
-            )  # a next one is begun only when this one is full and ended
+            )  # the next one is begun only when this one is full and ended
 
     def _count(self, ended: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
         result, shape = ended[:, tape.RESULT], ended[:, tape.SHAPE]
@@ -85,7 +85,7 @@ class _Follower:
             self.first += np.where(wrong, result >> 16, 0)[:missing].tolist()
 
     def hopeless(self) -> str | None:
-        """Return the name of the one error with which all of the first operations failed, else None."""
+        """Return the name of the error with which all of the first operations failed, if it was the same, or None."""
         if len(self.first) < FIRST_OPERATIONS or len(set(self.first)) > 1 or not self.first[0]:
             return None
         with suppress(OSError, ValueError, IndexError, KeyError):
@@ -104,7 +104,7 @@ class Follow:
         self._followers = [_Follower(client, folder, layout) for client in range(plan.fleet.clients)]
 
     def look(self, elapsed: float) -> Progress:
-        """Return how far the storm is by now."""
+        """Return the storm's progress so far."""
         total: Counter[str] = Counter()
         for follower in self._followers:
             follower.catch_up()
@@ -123,11 +123,11 @@ class Follow:
 
     @property
     def ended(self) -> int:
-        """How many operations had ended when it was looked at."""
+        """How many operations had ended at the last look."""
         return sum(follower.ended for follower in self._followers)
 
     def hopeless(self) -> str | None:
-        """Return the one error with which every client's first operations failed, if nothing has gone well since."""
+        """Return the one error with which every client's first operations failed, if nothing has succeeded since."""
         if any(follower.acknowledged for follower in self._followers):
             return None
         errors = {follower.hopeless() for follower in self._followers}

@@ -1,9 +1,9 @@
 """A reader that polls the table for newer rows while the storm runs, as outbox pollers and incremental jobs do.
 
-It is a thread of the parent, with one connection of its own at the database's default isolation, and takes a fresh
-transaction for each poll. Its connection is closed before the storm's own sessions are waited for; one more poll
-follows when everything is quiet. A poll that says that it cannot see all rows yet is then tried again: a session that
-has nothing to do with the storm may hold them back.
+It is a thread of the parent, with its own connection at the database's default isolation, and uses a fresh transaction
+for each poll. Its connection is closed before the storm's own sessions are waited for, and one more poll follows when
+all is quiet. If that poll says that it cannot see all rows yet, it is repeated: a session that has nothing to do with
+the storm may hold rows back.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated
 from idstorm.storm.work import Work
 
-_PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is the storm's
+_PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is left to the storm
 _PAUSE_AFTER_ERROR = 0.05
-_REST_WITHIN = 30.0  # seconds in which the poll under way must have ended
-_LAST_WITHIN = 30.0  # seconds in which the last poll must have seen all that there is
+_REST_WITHIN = 30.0  # seconds within which the current poll must have ended
+_LAST_WITHIN = 30.0  # seconds within which the last poll must have seen everything
 _PAUSE_BEFORE_LAST = 0.2
 
 
 def naive_poll(work: Work) -> Poll:
-    """Return what most pollers do: ask for the rows beyond the furthest id seen."""
+    """Return a poll that does what most pollers do: ask for the rows beyond the furthest id seen."""
     _, (id_,), token = in_namespace(work.ids, work.token)
     down = work.generator is not None and work.generator.increment < 0
     assert token is not None
@@ -53,9 +53,9 @@ def naive_poll(work: Work) -> Poll:
 
 
 def why_none(scenario: Scenario, ids: Ids) -> str | None:
-    """Return why a table can have no reader, and what to do about that; None: it can have one.
+    """Return why a table cannot have a reader, and what to do about it; None: it can have one.
 
-    One makes sense where rows are in one place, in some order, and told apart by a token.
+    A reader makes sense if rows are in one place, in some order, and distinguished by a token.
     """
     if scenario.local:
         return "the database lives in its worker, where no reader can reach it: leave out --reader"
@@ -78,12 +78,12 @@ def why_none(scenario: Scenario, ids: Ids) -> str | None:
 
 
 class Reader:
-    """The reader of one storm. A context manager: at its end it rests."""
+    """The reader of one storm. A context manager, which rests the reader on exit."""
 
     def __init__(
         self, scenario: Scenario, work: Work, database: Database, url: sa.URL, plan: Plan, folder: Path
     ) -> None:
-        self._own = callable(scenario.reader)  # the scenario's, which is to blame for what it raises
+        self._own = callable(scenario.reader)  # a scenario's own reader is to blame for its errors
         self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
         ids = self._ids = plan.ids
         self._secrets = secrets_of(url)
@@ -91,7 +91,7 @@ class Reader:
         engine = sa.create_engine(url, pool_size=1, max_overflow=0)
         database.configure(engine, url, {})
         self._engine = translated(engine, scenario)
-        self._last: Any = None  # what the poll wants to be told the next time
+        self._last: Any = None  # what the poll wants to be given the next time
         self._down = ids.generator is not None and ids.generator.increment < 0
         self._high = (1 << 63) - 1 if self._down else -(1 << 63)
         self._resting = threading.Event()
@@ -110,15 +110,15 @@ class Reader:
             self._log.close()
 
     def rest(self) -> None:
-        """End the poll under way, in bounded time, and leave the database alone."""
+        """Wait for the current poll, in bounded time, and leave the database alone."""
         self._resting.set()
         self._thread.join(_REST_WITHIN)
         self._engine.dispose()
 
     def finish(self) -> str | None:
-        """Poll once more, now that all is quiet. Returns why that did not succeed. Raises ScenarioError."""
+        """Poll once more, when all is quiet. Returns why that failed, or None. Raises ScenarioError."""
         if not self._thread.is_alive():
-            # A lock that somebody else holds could keep this poll for ever, so it has a thread of its own, too.
+            # A lock held by another session could block this poll forever, so it also runs in its own thread.
             self._thread = threading.Thread(target=self._finish, daemon=True)
             self._thread.start()
             self._thread.join(_LAST_WITHIN + _REST_WITHIN)
@@ -144,7 +144,7 @@ class Reader:
             sleep(_PAUSE_BEFORE_LAST)
 
     def _once(self, *, final: bool = False) -> float:
-        """Poll once, and write down what came. Returns how long that took, in seconds."""
+        """Poll once, and record the rows. Returns how long that took, in seconds."""
         begin, self._held_back = monotonic_ns(), False
         try:
             with self._engine.connect() as connection:
@@ -157,13 +157,13 @@ class Reader:
             self._log.write(begin, ended, tokens, self._high, last=final)
         except NotYet as reason:
             self._failure, self._held_back = redact(f"not all rows could be read: {reason}", self._secrets), True
-        except (SQLAlchemyError, OSError) as error:  # the table is being restored, the server is started again …
+        except (SQLAlchemyError, OSError) as error:  # the table is being restored, the server is restarting …
             words = str(getattr(error, "orig", None) or error)
             self._failure = redact(f"the reader's last poll did not succeed: {words}", self._secrets)
         except Exception as error:
             if self._own:
                 self._fault = redact(show_users_error(error), self._secrets)
-            else:  # an id that its column's type fails to read back, say
+            else:  # such as an id that its column's type fails to read back
                 words = f"the reader could not read what was there: {type(error).__name__}: {error}"
                 self._failure = redact(words, self._secrets)
         return (monotonic_ns() - begin) / 1e9
@@ -174,7 +174,7 @@ class Reader:
             self._high = min(numbers) if self._down else max(numbers)
 
     def _words(self, ids: list[Any]) -> Iterator[int]:
-        """Yield the ids as numbers, those that are some."""
+        """Yield those of the ids that are numbers."""
         for id_ in ids:
             with suppress(TypeError, ValueError):
                 yield self._ids.codec.encode(id_)[0]

@@ -1,7 +1,7 @@
-"""The rehearsal: before anything is started, an operation or two must bring rows that can be judged.
+"""The rehearsal: before a storm starts, one or two operations must produce rows that can be judged.
 
 It takes place in a throwaway namespace, and finds what the plan has to know: what ids look like, whether the work
-commits by itself, what the server can do.
+commits by itself, and what the server can do.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from idstorm.storm.tables import make_tables
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 from idstorm.storm.work import Work
 
-_MOST_REFUSALS = 2_000  # of the first row: a sequence that was left behind gets past the rows that are there
-_ALL_REFUSED = "with nobody else at work, the id's own constraint refused each insert of the rehearsal"
-_MOST_SENTENCES = 2  # about rows of which the rehearsal was told something wrong
+_MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
+_ALL_REFUSED = "with no other client at work, the id's own constraint refused each insert of the rehearsal"
+_MOST_SENTENCES = 2  # about rows for which the rehearsal was told something wrong
 
 
 class NotApplicable(Exception):
@@ -53,7 +53,7 @@ class Rehearsed:
 
     target: Target
     ids: Ids
-    notes: tuple[str, ...]  #: what was chosen for the scenario, and what can therefore not be judged
+    notes: tuple[str, ...]  #: what was chosen for the scenario, and what therefore cannot be judged
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,19 @@ class _Stage:
     engine: sa.Engine
     place: Place
     patience: float = 30.0  #: seconds that an operation may take
-    zone: str = ""  #: the time zone of the engine's sessions, where that means anything
+    zone: str = ""  #: the time zone of the engine's sessions, where it matters
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
-        """Open a connection that sees what anybody can see: one of its own, if there is another."""
+        """Open a connection that sees what all sessions see, separate from the engine's if that is possible."""
         return self.engine.connect() if self.scenario.local else self.database.snapshot(self.url)
 
     def pairs(self, work: Work) -> Pairs:
-        """Return (id, token) of each row that anybody can see."""
+        """Return (id, token) of each row that all sessions see."""
         with self.reading() as connection:
             return read_pairs(connection, work.ids, work.token)
 
     def users_own(self, what: str) -> AbstractContextManager[None]:
-        """Show an error as the user's own, unless the surroundings are to blame."""
+        """Show an error as the user's own, unless the environment is to blame."""
         return users_own(self.database, self.url, what)
 
 
@@ -91,10 +91,10 @@ def rehearse(
     batch: int,
     patience: Callable[[Target], float],
 ) -> Rehearsed:
-    """Do an operation or two of a scenario in an empty namespace, and see what comes of them.
+    """Do one or two operations of a scenario in an empty namespace, and examine the result.
 
-    `patience` tells for how many seconds nothing that ends by itself is ended on a target whose facts are known.
-    What the work does wrong is in the notes: the storm will show it, with its witnesses. Raises EnvironmentFault where
+    `patience` returns, for a target with known facts, the seconds during which nothing is ended that would end by
+    itself. What the work does wrong is noted: the storm will show it, with its witnesses. Raises EnvironmentFault where
     the database is out of reach, NotApplicable where it lacks what is needed, and ScenarioError, with the user's own
     traceback, where the work fails.
     """
@@ -132,25 +132,25 @@ def _rehearse_on(
 
 
 def _stay_inside(stage: _Stage, work: Work, connection: sa.Connection) -> None:
-    """Raise ScenarioError where the tables that were made lead out of the namespace."""
+    """Raise ScenarioError where the new tables lead out of the namespace."""
     found = [] if stage.scenario.local else stage.database.leads_outside(connection)
     found += sequences_elsewhere(work.tables or stage.scenario.metadata.tables.values())
     if found:
         places = "; ".join(dict.fromkeys(found))
         raise ScenarioError(
-            f"the storm would touch what is not its own: {places}. Let the model, or setup, make what is "
+            f"the storm would touch objects that are not its own: {places}. Let the model, or setup, make what is "
             "needed in the storm's own schema, without naming another"
         )
 
 
 def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner) -> dict[str, Any]:
-    """Return the facts as a connection of the storm finds them. Raises EnvironmentFault."""
+    """Return the facts that a connection of the storm finds. Raises EnvironmentFault."""
     with reaching(url), engine.connect() as connection:
         return database.facts(connection, manner.settings)
 
 
 def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
-    """Return what `insert` returned, which has to be a sequence with an id for each token. Raises ScenarioError."""
+    """Return what `insert` returned. Raises ScenarioError unless it is a sequence with an id for each token."""
     if isinstance(ids, Coroutine):
         ids.close()
         raise ScenarioError("insert is an async function, and the clients of a storm are threads: write it with def")
@@ -162,7 +162,7 @@ def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
 
 
 def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
-    """Return the target as it is. Raises NotApplicable where it is not what the scenario needs."""
+    """Return the target as found. Raises NotApplicable where it lacks what the scenario needs."""
     with address.database.administer(url) as connection:
         database = behind(address, connection)
         target = Target(
@@ -185,18 +185,18 @@ def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
 
 
 def _ignored(work: Work, target: Target) -> list[str]:
-    """Return what SQLAlchemy leaves out of the id's columns here without a word."""
+    """Return sentences on what SQLAlchemy silently leaves out of the id's columns here."""
     asked = [column.default.name for column in work.ids if isinstance(column.default, sa.Sequence)]
     if "sequences" in target.capabilities:
         return []
-    return [f"{target.dialect} has no sequences: SQLAlchemy leaves out {name} without a word" for name in asked]
+    return [f"{target.dialect} has no sequences: SQLAlchemy silently leaves out {name}" for name in asked]
 
 
 @contextmanager
 def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
-    """Hold up what surrounds the whole storm, and yield what its clients are told of it.
+    """Keep up the scenario's environment for the whole storm, and yield what its clients are told of it.
 
-    Raises ScenarioError where that is nothing that JSON can hold.
+    Raises ScenarioError where that cannot be held by JSON.
     """
     if scenario.environment is None:
         yield None
@@ -213,7 +213,7 @@ def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
 def _telling(
     work: Work, stage: _Stage, ear: Overhearing
 ) -> Iterator[Callable[[Sequence[int]], tuple[Sequence[Any], Pairs]]]:
-    """Yield what inserts a row for each token, and returns what was told, and what others saw before COMMIT."""
+    """Yield a function that inserts a row for each token, and returns the ids told and the rows seen before COMMIT."""
     scenario = stage.scenario
 
     def by_session(tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
@@ -232,9 +232,9 @@ def _telling(
 
 
 def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids, list[str]]:
-    """Insert one row, then as many as an operation of the storm has. Returns what the plan says of the ids, and notes.
+    """Insert one row, then as many as a storm's operation has. Returns what the plan says of the ids, and notes.
 
-    Where the first was told another row's id, there is a second in any case: what one row shows may be chance.
+    If the first was told another row's id, there is always a second: what one row shows may be chance.
     """
     scenario, done, sentences = stage.scenario, list[Rehearsal](), list[str]()
     ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)), stage.engine)
@@ -269,7 +269,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
 
 
 def _unique_keys(work: Work, stage: _Stage) -> tuple[str, ...]:
-    """Return the unique keys as the database has them; where it does not say, as the model has them."""
+    """Return the unique keys of the database or, where it does not say, of the model."""
     found: tuple[str, ...] = ()
     if not stage.scenario.local:
         with suppress(sa.exc.SQLAlchemyError), stage.database.snapshot(stage.url) as connection:
@@ -285,9 +285,9 @@ def _rehearse(
     count: int,
     attempts: int,
 ) -> list[Rehearsal]:
-    """Do one operation of this many rows; none, where the id's own constraint refuses each attempt.
+    """Do one operation of this many rows. Returns none where the id's own constraint refuses each attempt.
 
-    Attempts of work that has connections elsewhere, which may write there, are not repeated.
+    If the work also has connections elsewhere, and so may write there, attempts are not repeated.
     """
     before, deadline = stage.pairs(work), monotonic() + stage.patience
     for _ in range(attempts):
@@ -309,7 +309,7 @@ def _rehearse(
 
 
 def _delete(work: Work, stage: _Stage, ear: Overhearing, codec: Codec, ids: list[Any]) -> tuple[list[str], bool]:
-    """Delete rows of the rehearsal. Returns a sentence on those still there, and whether any went before COMMIT."""
+    """Delete rows of the rehearsal. Returns a sentence if any remain, and whether any were gone before COMMIT."""
     with stage.users_own("the rehearsal of a delete failed"):
         with open_session(stage.scenario, stage.engine) as session:
             with nullcontext() if stage.scenario.local else ear.operation():

@@ -1,4 +1,4 @@
-"""Rows of a user's own model, made without knowing anything but its mapping."""
+"""Rows of a user's own model, made from its mapping alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from idstorm.storm.parents import Parents
 class Rows:
     """Makes instances of a mapped class that can be inserted.
 
-    `prepared` tells that the scenario's `setup` makes the rows that defaults of foreign keys refer to.
-    Raises ScenarioError, which names every column for which there is no value.
+    `prepared` says that the scenario's `setup` makes the rows that defaults of foreign keys refer to.
+    Raises ScenarioError, naming every column for which there is no value.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Rows:
         return (*filled, *([f"made for its foreign keys: a row in {tables}"] if tables else []))
 
     def make_parents(self, connection: sa.Connection) -> None:
-        """Make the parents' rows, of which all rows made afterwards will be."""
+        """Make the parents' rows, to which all rows made afterwards will refer."""
         self.parents.make(connection)
         self._adopt()
 
@@ -65,19 +65,19 @@ class Rows:
 
 
 def qualified(column: sa.Column[Any]) -> str:
-    """Return a column's name with that of its table."""
+    """Return a column's name, preceded by its table's."""
     return f"{column.table.name}.{column.name}"
 
 
 def token_as_stored(token: sa.Column[Any]) -> type[str] | type[int]:
-    """Return what makes of a token what its column takes."""
+    """Return the type to which a token is converted for its column."""
     return str if isinstance(plain_type(token.type), sa.String) else int
 
 
 def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None, *, prepared: bool) -> list[Filling]:
     """Return what to fill in each table of the model, apart from what the mapper itself sets."""
     given: dict[Any, bool] = {mapper.polymorphic_on: False, mapper.version_id_col: False, token: True}
-    for attribute in mapper.column_attrs:  # of joined tables, the key of one is the key of all
+    for attribute in mapper.column_attrs:  # with joined tables, the key of one is the key of all
         given |= dict.fromkeys(attribute.columns[:-1], True)
     if prepared:
         referring = (column for column in mapper.columns if isinstance(column, sa.Column) and column.foreign_keys)
@@ -91,7 +91,7 @@ def _refuse(model: type[Any], refused: dict[sa.Column[Any], str]) -> None:
         return
     reasons = "".join(f"\n  {qualified(column)}: {why}" for column, why in refused.items())
     raise ScenarioError(
-        f"{model.__name__} cannot be filled without knowing more of it:{reasons}\n"
+        f"{model.__name__} cannot be filled without knowing more about it:{reasons}\n"
         "Write a file with a scenario of your own, Scenario(model=…, insert=…), whose insert(session, tokens) makes a "
         "row for each token and returns their ids"
     )

@@ -1,4 +1,4 @@
-"""Which tables a model needs."""
+"""The tables that a model needs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from idstorm.scenario import Scenario
 
 
 def tables_of(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Table, ...] | None:
-    """Return the tables to make: the model's own and those that they refer to, however far.
+    """Return the tables to make: the model's own and those that they refer to, even indirectly.
 
-    None, which is all of the MetaData, for a scenario that brings code of its own: what that touches is not known.
+    None, which means all of the MetaData, for a scenario with its own code: which tables that uses is not known.
     """
     own = (
         scenario.insert,
@@ -42,6 +42,6 @@ def _referred_to(table: sa.Table) -> list[sa.Table]:
     for key in table.foreign_keys:
         try:
             tables.append(key.column.table)
-        except sa.exc.NoReferenceError:  # nothing of that name is mapped: making the table will say so
+        except sa.exc.NoReferenceError:  # no table of that name is mapped: making this one will say so
             continue
     return [one for one in tables if isinstance(one, sa.Table)]

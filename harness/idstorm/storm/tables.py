@@ -1,4 +1,4 @@
-"""The tables of a storm: made before its clients start, and read by the engine of the storm where nothing else can."""
+"""The tables of a storm: made before its clients start, and read by the storm's engine where nothing else can."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def make_tables(
     when: str,
     look: Callable[[sa.Connection], None] = lambda _: None,
 ) -> None:
-    """Make the tables of a scenario, without looking whether they exist, and the rows that its work needs in them.
+    """Make the tables of a scenario, without checking if they exist, and the rows that its work needs in them.
 
-    `users_own` shows an error of a step as the user's own, `when` says which call of `setup` it was. `look` sees the
-    tables before there is any row, and once more at the end.
+    `users_own` shows an error in a step as the user's own; `when` says which call of `setup` it was. `look` is called
+    on the empty tables, and again after `setup`.
     """
     with engine.connect() as connection:
         _create(scenario, work, connection, users_own)
@@ -51,6 +51,6 @@ def _create(scenario: Scenario, work: Work, connection: sa.Connection, users_own
 
 
 def own_pairs(work: Work, engine: sa.Engine) -> list[tuple[Any, int | None]]:
-    """Return (id, token) of each row as the storm's own engine sees them, for a database that lives in a process."""
+    """Return (id, token) of each row that the storm's own engine sees, for a database that lives in a process."""
     with engine.connect() as connection:
         return read_pairs(connection, work.ids, work.token)

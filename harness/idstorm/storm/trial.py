@@ -1,7 +1,7 @@
-"""The operations of a rehearsal: what was told of each row, what is there, and what that means for the storm.
+"""The operations of a rehearsal: what was told of each row, what is stored, and what that means for the storm.
 
-A fault of the work is a finding, which the storm will bring out with its witnesses; here it becomes a note. Only what
-makes judging impossible ends in a ScenarioError.
+A fault of the work is a finding, which the storm will show with its witnesses; here it becomes a note. Only what makes
+judging impossible raises ScenarioError.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Rehearsal:
     """One operation: what was told of each of its rows, and the ids that are stored for it."""
 
     told: Sequence[Any]
-    stored: Sequence[Sequence[Any]]  #: for each row; none: it is not there, several: it is doubled
+    stored: Sequence[Sequence[Any]]  #: for each row; none: the row is missing; several: it is duplicated
     tokens: Sequence[int]
-    early: bool  #: others saw a row of it before COMMIT
-    grew: bool  #: the table has other rows than before, whoever's they are
+    early: bool  #: other sessions saw one of its rows before COMMIT
+    grew: bool  #: the table has new rows, whether or not they are the operation's
 
     @property
     def rows(self) -> Iterator[tuple[Any, Sequence[Any], int]]:
@@ -50,7 +50,7 @@ def rehearsal_of(
     after: Pairs,
     zone: str,
 ) -> Rehearsal:
-    """Return what became of an operation, given what the table held before it, before its COMMIT, and after it."""
+    """Return what came of an operation, given the table's rows before it, before its COMMIT, and after it."""
     forms = forms_of(work.ids, dialect, zone)
     return Rehearsal(
         told=told,
@@ -64,7 +64,7 @@ def rehearsal_of(
 def _stored(
     work: Work, forms: Sequence[str], told: Sequence[Any], tokens: Sequence[int], before: Pairs, pairs: Pairs
 ) -> list[list[Any]]:
-    """Return for each row the ids that are stored for it. Without a token a row is known by the id that was told."""
+    """Return for each row the ids that are stored for it. Without a token, a row is identified by the id told."""
     if work.token is not None:
         by_token: dict[int | None, list[Any]] = {token: [] for token in tokens}
         for id_, token in pairs:
@@ -79,7 +79,7 @@ def _stored(
 
 
 def _newer(before: Pairs, after: Pairs) -> list[Any]:
-    """Return the ids of the rows that are there now and were not before."""
+    """Return the ids of the rows that exist now and did not before."""
     known, newer = Counter(map(repr, before)), []  # not every id can be hashed
     for pair in after:
         known[repr(pair)] -= 1
@@ -91,10 +91,10 @@ def _newer(before: Pairs, after: Pairs) -> list[Any]:
 def agree(
     rehearsals: Sequence[Rehearsal], work: Work, dialect: sa.Dialect, zone: str, elsewhere: Sequence[str]
 ) -> tuple[Codec, list[str]]:
-    """Return the codec under which what was told is what is stored, and what the work does wrong, in sentences.
+    """Return the codec under which ids told and ids stored are the same, and sentences on what the work does wrong.
 
-    `zone` is the time zone of the storm's sessions; `elsewhere` is where connections of the work's own lead to.
-    Raises ScenarioError where there is nothing to judge, or what was told can be no id at all.
+    `zone` is the time zone of the storm's sessions; `elsewhere` is where the work's own connections lead. Raises
+    ScenarioError where there is nothing to judge, or where what was told cannot be an id.
     """
     rows = [row for one in rehearsals for row in one.rows]
     _look_for_rows(rehearsals, work, elsewhere)
@@ -105,7 +105,7 @@ def agree(
 
 
 def misled(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[tuple[Any, int]]:
-    """Return what was told, with its token, of each row that is there and has another id."""
+    """Return the id told and the token of each row that is stored with another id."""
     return [
         (told, token)
         for one in rehearsals
@@ -115,7 +115,7 @@ def misled(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[tuple[Any, int
 
 
 def right(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[Any]:
-    """Return the ids that were told of rows that have them."""
+    """Return the ids told of rows that do have them."""
     return [
         told
         for one in rehearsals
@@ -125,7 +125,7 @@ def right(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[Any]:
 
 
 def still_there(codec: Codec, ids: Sequence[Any], pairs: Pairs) -> list[Any]:
-    """Return which of these ids a row has."""
+    """Return those of these ids that a row still has."""
     return [one for one in ids if any(_equal(codec, one, id_) for id_, _ in pairs)]
 
 
@@ -135,7 +135,7 @@ def look_for_typo(
     work: Work,
     connected: Callable[[], AbstractContextManager[sa.Connection]],
 ) -> None:
-    """Raise ScenarioError where the ids that were told are another column's values, in each of several rows."""
+    """Raise ScenarioError where the ids told are the values of another column, in each of several rows."""
     wrong = misled(rehearsals, codec)
     if len({repr(told) for told, _ in wrong}) < 2 or right(rehearsals, codec) or work.token is None:
         return
@@ -154,7 +154,7 @@ def look_for_typo(
 
 
 def _look_for_rows(rehearsals: Sequence[Rehearsal], work: Work, elsewhere: Sequence[str]) -> None:
-    """Raise ScenarioError where no row of the work is there, so that there is nothing to judge."""
+    """Raise ScenarioError where none of the work's rows is stored, so that there is nothing to judge."""
     if any(any(one.stored) for one in rehearsals):
         return
     told = [told for one in rehearsals for told in one.told]
@@ -183,7 +183,7 @@ def _whither(elsewhere: Sequence[str]) -> str:
 
 
 def _prove(codec: Codec, told: Any, work: Work) -> None:
-    """Raise ScenarioError for what was told and can be no id of this table."""
+    """Raise ScenarioError if what was told cannot be an id of this table."""
     plain = told.id if isinstance(told, Existing | Burned) else told
     if told is None:
         return
@@ -196,7 +196,7 @@ def _prove(codec: Codec, told: Any, work: Work) -> None:
 
 def _sentence(codec: Codec, told: Any, stored: Sequence[Any]) -> str | None:
     """Return what is wrong with what was told of one row, as the storm's report will say it."""
-    alone = "with nobody else at work, the rehearsal was told"
+    alone = "with no other client at work, the rehearsal was told"
     if told is None and stored:
         return f"{alone} None, which means that there is certainly no row, yet its row is there with id {_show(stored)}"
     if not _is_own(told) or any(_equal(codec, told, id_) for id_ in stored):

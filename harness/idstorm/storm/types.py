@@ -1,4 +1,4 @@
-"""What is under a column's type, and whether anything changes what comes from there."""
+"""The layers of a column's type, and whether any of them changes the values read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Decorators = list[sa.TypeDecorator[Any]]
 
 
 def layers(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> tuple[Decorators, sa.types.TypeEngine[Any]]:
-    """Return the decorators of a type, the outermost first, and the type under them, as this database has it."""
+    """Return the decorators of a type, the outermost first, and this database's variant of the type under them."""
     decorators, plain = Decorators(), type_.dialect_impl(dialect)
     while isinstance(plain, sa.TypeDecorator):
         decorators.append(plain)
@@ -20,7 +20,7 @@ def layers(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> tuple[Decora
 
 
 def gives_back_its_own(decorators: Iterable[sa.TypeDecorator[Any]]) -> bool:
-    """Return whether one of these types makes something else of what is read, so that anything may come back."""
+    """Return whether one of these types converts the values read, so that any value may come back."""
     return any(
         type(one).process_result_value is not sa.TypeDecorator.process_result_value
         or type(one).result_processor is not sa.TypeDecorator.result_processor
@@ -29,7 +29,7 @@ def gives_back_its_own(decorators: Iterable[sa.TypeDecorator[Any]]) -> bool:
 
 
 def sent_by(decorators: Iterable[sa.TypeDecorator[Any]], value: Any, dialect: sa.Dialect) -> Any:
-    """Return what these types make of a value before it is stored. Raises whatever they raise."""
+    """Return a value as these types convert it before it is stored. Raises their own errors."""
     for one in decorators:
         if type(one).process_bind_param is not sa.TypeDecorator.process_bind_param:
             value = one.process_bind_param(value, dialect)

@@ -1,4 +1,4 @@
-"""What a mapped model tells: which column is the id, which can carry a token, and how a row goes in and out."""
+"""What a mapped model says: which column is the id, which can carry a token, how rows are inserted and deleted."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Work:
     ids: tuple[sa.Column[Any], ...]
     token: sa.Column[Any] | None
     generator: Generator | None
-    rows: Rows | None  #: what fills the rows, where the scenario has no insert of its own
+    rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
     tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was chosen for a model that says nothing of storms."""
+        """What was chosen for a model that was not written for storms."""
         if self.rows is None:
             return ()
         kept = [] if self.token is None or self.token.name == "token" else [qualified(self.token)]
@@ -45,7 +45,7 @@ class Work:
 
     @property
     def hint(self) -> str:
-        """What to do where the database, or the model, does not like what the rows were filled with."""
+        """What to do if the database or the model rejects the values that the rows were filled with."""
         if self.rows is None or not self.rows.columns:
             return ""
         checks = "".join(f"\n  {one}" for one in checks_of(self.rows.columns))
@@ -57,7 +57,7 @@ class Work:
 
     @property
     def filled(self) -> dict[str, tuple[str, ...]]:
-        """By how a database names it, each key that holds the id, with those of its members that idstorm filled."""
+        """Each key that holds the id, under each name that databases give it, with the members that idstorm filled."""
         ours = set() if self.rows is None else set(self.rows.columns)
         filled = dict[str, tuple[str, ...]]()
         for key in keys_of(self.ids[0].table) if isinstance(self.ids[0].table, sa.Table) else ():
@@ -68,12 +68,12 @@ class Work:
 
     @property
     def sequence(self) -> str | None:
-        """The sequence that the model names for its ids, if it does."""
+        """The sequence that the model names for its ids, if any."""
         return next((one.default.name for one in self.ids if isinstance(one.default, sa.Sequence)), None)
 
     @property
     def constraints(self) -> tuple[str, ...]:
-        """The unique keys that the model knows, the id's own among them."""
+        """The unique keys of the model, including the id's own."""
         return constraints_of(self.ids)
 
     @property
@@ -91,7 +91,7 @@ def work_of(scenario: Scenario) -> Work:
     places = [table.name for table in tables or scenario.metadata.tables.values()]
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
-        raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has but one to put its tables in")
+        raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has only one for its tables")
     ids = id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     own = scenario.insert is not None or scenario.client is not None
@@ -151,12 +151,12 @@ def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[
     ]
     named = next((column for column in beside if column.name == "token"), None)
     if named is not None or scenario.insert is not None:
-        return named  # an insert of the user's own does not know of any other column
+        return named  # the user's own insert does not know of any other column
     return next((column for column in beside if _carries_token(column) and not _is_guarded(column, mapper)), None)
 
 
 def _is_made_elsewhere(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
-    """Return whether the mapper or the database sets a column itself: a version, a kind, what is computed."""
+    """Return whether the mapper or the database itself sets a column: a version, a discriminator, a computed value."""
     made = column.server_default is not None and not isinstance(column.server_default, sa.DefaultClause)
     return made or column is mapper.version_id_col or column is mapper.polymorphic_on
 
@@ -194,16 +194,16 @@ def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: 
 
 
 def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
-    """Return the unique keys of all tables beside the id's, as `Unique` writes them."""
+    """Return the unique keys of all tables of the id's MetaData, as `Unique` writes them."""
     table = ids[0].table
     assert isinstance(table, sa.Table)
     return written([qualified(column) for column in ids], modelled(table.metadata))
 
 
 def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Column[Any], str]]:
-    """Return the columns of the model's MetaData that refer to the id, each with its type as the database has it.
+    """Return the columns of the model's MetaData that refer to the id, each with its type in the database.
 
-    Not all of them have to be made for a storm; in production they have to hold the ids as well.
+    Some of them may not be made for a storm, but in production all of them have to hold the ids.
     """
     assert isinstance(id_.table, sa.Table)
     name = f"{id_.table.fullname}.{id_.key}"
@@ -216,7 +216,7 @@ def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Col
 
 
 def generator_of(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
-    """Return what is asked of the database's own generator, or None where the ids come from elsewhere."""
+    """Return what the model asks of the database's own generator, or None where the ids come from elsewhere."""
     if len(ids) != 1 or not isinstance(ids[0].table, sa.Table):
         return None
     column, default = ids[0], ids[0].default

@@ -1,16 +1,16 @@
 """One worker: a fresh interpreter with one engine, one pool and its client threads.
 
-It is started as ``python -m idstorm.storm.worker`` and spoken to in lines.
+It is started as ``python -m idstorm.storm.worker``, and communicates in lines.
 
-    stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. Its end means
-             that idstorm is gone: the worker ends at once.
-    stdout   JSON, a line each: ``{"ready": true}``, ``{"entered": true}`` once all of its clients can work, perhaps
+    stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. At the end of
+             stdin idstorm is gone, and the worker exits at once.
+    stdout   lines of JSON: ``{"ready": true}``, ``{"entered": true}`` once all of its clients can work, perhaps
              ``{"paused": true}``, ``{"left": true}`` once none works any more, then
              ``{"done": true, "full": N, "full_because": null, "census": null, "connections": N}``
              or ``{"fatal": "…", "environment": false}``
 
 With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
-that nothing of one storm is left in the next. After each it says ``{"free": true}`` and waits for other orders.
+that nothing is left over from one storm to the next. After each it says ``{"free": true}`` and waits for new orders.
 
 What the user's own code prints goes to stderr.
 """
@@ -55,8 +55,8 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Do what stdin says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and tells us
+    """Follow the orders on stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, and tells us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     lines = _lines()
@@ -70,10 +70,10 @@ def main() -> None:
         if "--many" not in sys.argv or os.fork() == 0:
             _serve(json.loads(orders), lines, say)
             sys.stderr.flush()
-            os._exit(0)  # whatever threads the application has left: nothing of them is waited for
+            os._exit(0)  # without waiting for threads that the application has left
         _, status = os.wait()
         if os.WIFSIGNALED(status):
-            os.kill(os.getpid(), os.WTERMSIG(status))  # as its fork did, and as the parent will tell
+            os.kill(os.getpid(), os.WTERMSIG(status))  # end as the fork did, so that the parent can report it
         if status:
             sys.exit(os.waitstatus_to_exitcode(status))
         say({"free": True})
@@ -85,7 +85,7 @@ def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
     control = Control()
     threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
     os.environ["IDSTORM_WORKER"] = str(orders["worker"])
-    listen()  # before the scenario is loaded, which may make engines of its own
+    listen()  # before the scenario is loaded, since it may make its own engines
     try:
         done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
     except Exception as error:
@@ -99,7 +99,7 @@ def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
 def _storm(
     plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[BaseException], say: Say
 ) -> dict[str, Any]:
-    """Storm with the clients of this worker. Returns how many of them had no disk, and why there is no census here."""
+    """Storm with the clients of this worker. Returns the contents of its last answer, apart from `done`."""
     catalogue.put_first(*plan.path)
     (found,) = catalogue.find(plan.reference)
     database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(orders["url"])
@@ -109,7 +109,9 @@ def _storm(
         if scenario.local:
             make_tables(scenario, work, engine, partial(users_own, database, url), "in the worker")
             _write_census(folder, "before", plan, work, engine)
-        elif work.rows is not None and work.rows.parents.tables:  # a connection that is not needed may be one too many
+        elif (
+            work.rows is not None and work.rows.parents.tables
+        ):  # skipped if not needed, since one more connection may be one too many
             with engine.connect() as connection:
                 work.rows.find_parents(connection)
         session, tapes = scenario.session or Session, folder / "tapes"
@@ -148,7 +150,7 @@ def _storm(
             thread.join()
         unreadable = _take_census(folder, plan, work, engine) if scenario.local and not fatal else None
     finally:
-        engine.dispose()  # a session that stays would keep the census waiting
+        engine.dispose()  # a remaining session would keep the census waiting
     full = [client.full for client in clients if client.full is not None]
     return {
         "full": len(full),
@@ -159,7 +161,7 @@ def _storm(
 
 
 def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str | None:
-    """Take the census of a database that lives here. Returns why it could not be read."""
+    """Take the census of a database that lives in this process. Returns why it could not be read, or None."""
     try:
         _write_census(folder, "census", plan, work, engine)
     except Exception as error:
@@ -195,7 +197,7 @@ def _body(
         fatal.append(error)
         control.stop()
     finally:
-        control.stand()  # whoever has ended is not waited for
+        control.stand()  # a client that has ended is not waited for
 
 
 def _show(error: BaseException) -> str:
@@ -203,7 +205,7 @@ def _show(error: BaseException) -> str:
 
 
 def _is_environments(error: BaseException, orders: dict[str, Any]) -> bool:
-    """Return whether the surroundings are to blame: a server that cannot be reached any more, a full disk."""
+    """Return whether the environment is to blame: a server that can no longer be reached, a full disk."""
     if isinstance(error, IdstormError | ConnectionError):
         return not isinstance(error, UsageError)
     code = DATABASES[orders["plan"]["target"]["dialect"]].classify(error)
@@ -211,7 +213,7 @@ def _is_environments(error: BaseException, orders: dict[str, Any]) -> bool:
 
 
 def _lines() -> Iterator[str]:
-    """Yield the lines of stdin, read without Python's buffer: its lock would be held at the interpreter's end."""
+    """Yield the lines of stdin, read without Python's buffer, whose lock would be held at the interpreter's exit."""
     rest = b""
     while piece := os.read(0, 1 << 16):
         *whole, rest = (rest + piece).split(b"\n")
@@ -228,7 +230,7 @@ def _listen(lines: Iterator[str], control: Control) -> None:
                 control.resumed.set()
             case ["stop"]:
                 control.stop()
-    os._exit(1)  # the pipe has no other end any more: idstorm itself was killed
+    os._exit(1)  # the pipe's other end is gone: idstorm itself was killed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""MariaDB: much of it is MySQL's."""
+"""MariaDB, which shares most of MySQL's code."""
 
 from idstorm.databases.mariadb.database import MariaDB
 

@@ -1,4 +1,4 @@
-"""MariaDB: much of it is MySQL's.
+"""MariaDB, which shares most of MySQL's code.
 
 https://mariadb.com/kb/en/mariadb-error-code-reference/
 """
@@ -13,7 +13,7 @@ from idstorm.record.capacity import Capacity
 
 
 class MariaDB(MySQL):
-    """MariaDB, which has sequences and RETURNING, and one cache of a sequence for all sessions."""
+    """MariaDB, which has sequences and RETURNING. All sessions share one cache of a sequence."""
 
     name = "mariadb"
     inner_tables = "innodb_sys_tables"
@@ -31,7 +31,7 @@ class MariaDB(MySQL):
     counts_late = False
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
-        """Sequences since 10.3, RETURNING since 10.5, besides all that MySQL has; lost updates refused since 11.6.
+        """MySQL's, and sequences since 10.3, RETURNING since 10.5, and refusal of lost updates since 11.6.
 
         https://mariadb.com/kb/en/innodb-system-variables/#innodb_snapshot_isolation
         """
@@ -43,7 +43,7 @@ class MariaDB(MySQL):
     def sequence_capacity(
         self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
     ) -> Capacity:
-        """A sequence is a table with one row. What its cache holds has been drawn, as far as anybody can see."""
+        """A sequence is a table with one row. The values in its cache appear as drawn."""
         if sequence is None:
             return super().sequence_capacity(connection, type_, last, sequence, down=down)
         quoted = connection.dialect.identifier_preparer.quote(sequence)

@@ -1,4 +1,4 @@
-"""A private server of MariaDB.
+"""A private MariaDB server.
 
 https://mariadb.com/kb/en/mariadbd-options/#-bootstrap
 """
@@ -13,7 +13,7 @@ from idstorm.errors import EnvironmentFault
 
 
 class MariaDBServer(MySQLServer):
-    """MariaDB. Its data are made by SQL that comes with it."""
+    """MariaDB. SQL files that come with it make its data."""
 
     variable = "IDSTORM_MARIADBD"
     names = ("mariadbd", "mysqld")
@@ -21,11 +21,11 @@ class MariaDBServer(MySQLServer):
     settings = ()
 
     def version_in(self, said: str) -> str | None:
-        """Its program says that it is MariaDB, whatever the program is called."""
+        """The program says that it is MariaDB, whatever its name."""
         return version_said(said) if "mariadb" in said.lower() else None
 
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
-        """Feed the server its own files, a statement a line as it wants them, and take away all who could log in."""
+        """Feed the server its own files, with one statement a line as it expects, and delete all who could log in."""
         share, script = share_of(programs), folder / "bootstrap.sql"
         with script.open("xb") as file:
             file.write(b"CREATE DATABASE mysql;\nUSE mysql;\n")

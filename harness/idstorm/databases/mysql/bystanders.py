@@ -1,4 +1,4 @@
-"""Who else on a server of MySQL's or MariaDB's a storm concerns."""
+"""Who else on a MySQL or MariaDB server a storm affects."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from idstorm.databases.bystanders import MAX, Bystanders, Questions
 
 
 def bystanders_of(connection: sa.Connection) -> Bystanders:
-    """Look for who reads the binary log, be it a replica or a tool that captures changes, and for a cluster.
+    """Look for readers of the binary log, such as replicas and change capture tools, and for a cluster.
 
-    The account's own limit counts the sessions of its name, from whatever host: rather too many.
+    For the account's own limit, sessions of its name from any host are counted, which may be too many.
     https://dev.mysql.com/doc/refman/9.7/en/replica-logs-status.html
     https://dev.mysql.com/doc/refman/9.7/en/server-system-variables.html#sysvar_max_user_connections
     https://galeracluster.com/library/documentation/galera-status-variables.html
     """
     ask, connections = Questions(connection), "how many connections the server has left"
-    groups, log = "whether the server is one of a cluster", "whether anybody reads the binary log"
+    groups, log = "whether the server is one of a cluster", "whether the binary log has readers"
     limits = dict[str, int]()
     if most := ask.number("SELECT @@global.max_connections", connections):
         limits[MAX] = most - ask.number("SHOW GLOBAL STATUS WHERE Variable_name = 'Threads_connected'", connections)

@@ -14,18 +14,18 @@ from idstorm.record.keys import Codec
 
 _PIECE = 8_192  # rows that the server packs into one
 _RANGE = 65_536  # the same, where it packs by ranges of the id
-_LARGEST = (1 << 63) - 1  # also what numpy makes of larger ones
-_LIMIT = 8 << 20  # bytes of such a row; the shipped max_allowed_packet is no less than twice that
+_LARGEST = (1 << 63) - 1  # numpy turns larger numbers into this one
+_LIMIT = 8 << 20  # bytes of such a row; the default max_allowed_packet is at least twice that
 
 
 def packed_census(
     connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
 ) -> Census | None:
-    """Let the server pack thousands of rows into one, since drivers in Python are slow row by row.
+    """Let the server pack thousands of rows into one, since Python drivers are slow row by row.
 
-    By ranges of an id that has an index and is spread evenly, else by numbering the rows, which takes three times
-    as long. What GROUP_CONCAT cuts short, at a limit and with no more than a warning, is found out by its end or
-    by the number of its numbers.
+    It packs by ranges of the id if that has an index and is spread evenly, or else by numbering the rows, which takes
+    three times as long. At its limit GROUP_CONCAT truncates with only a warning; the end of the text, or the count of
+    its numbers, gives that away.
     """
     quote = connection.dialect.identifier_preparer.quote
     one, other = quote(str(id_.name)), quote(str(token.name))
@@ -53,7 +53,7 @@ def packed_census(
 
 
 def _unpacked(rows: Iterable[Any]) -> list[Ints] | None:
-    """Return the pairs of numbers in packed rows; None where a row was cut short, or a number is beyond 64 bits."""
+    """Return the pairs of numbers in packed rows; None where a row was truncated, or a number exceeds 64 bits."""
     pieces: list[Ints] = [np.zeros((0, 2), np.int64)]
     for count, packed in rows:
         text = packed or ""

@@ -1,7 +1,7 @@
 """What the errors of MySQL and MariaDB mean, by number.
 
 https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
-https://dev.mysql.com/doc/mysql-errors/9.0/en/error-message-elements.html (which numbers there are)
+https://dev.mysql.com/doc/mysql-errors/9.0/en/error-message-elements.html (the ranges of numbers)
 https://mariadb.com/kb/en/mariadb-error-code-reference/
 """
 
@@ -15,21 +15,21 @@ from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found, package_of
 from idstorm.databases.uniques import owned, uniques
 
-DRIVERS = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")  #: the packages that raise them
+DRIVERS = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")  #: the packages that raise these errors
 PRIVILEGE = {1044, 1142, 1227}
 _DUPLICATE = {1062, 1586, 1859}  # they name the key
-_DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # they do not, or may be another table's, through a cascade
-_GONE = ("OperationalError", "InterfaceError")  # what PEP 249 calls the errors that are not the statement's
+_DUPLICATE_SOMEWHERE = {1022, 1169, 1557, 1761, 1762}  # no key named, or that of another table, by a cascade
+_GONE = ("OperationalError", "InterfaceError")  # PEP 249's names for errors that are not the statement's fault
 _LOST = {1053, 1927, 2006, 2013, 2055, 4031}
-_AUTOINC_AT_ITS_END = 167  # of the storage engine, which MariaDB passes on; in MySQL 1467
+_AUTOINC_AT_ITS_END = 167  # the storage engine's number, which MariaDB passes on; MySQL's is 1467
 _RACED = {1020, 1205, 1213, 1614, 3101, 3572}
-"""Changed since it was read, lock timeout, deadlock (in XA too), certified by a group or cluster after another, and a
-lock that NOWAIT did not get."""
+"""A row changed since it was read, lock timeout, deadlock (in XA too), failed certification by a group or cluster, and
+a lock that NOWAIT did not get."""
 _PROVES_ROLLBACK = {1062, 1205, 1213, 1451, 1452, 3101, 4025}
-"""Errors after which COMMIT has certainly not taken effect: constraints, lock timeout, deadlock, and a transaction that
-its group or cluster rolled back while it was committing."""
+"""Errors after which COMMIT has certainly not taken effect: constraints, lock timeout, deadlock, and a rollback by the
+group or cluster during the commit."""
 _ENVIRONMENT = {1021, 1040, 1044, 1045, 1049, 1114, 1129, 1130, 1142, 1203, 1226, 1290, 1836, 2002, 2003, 2005}
-_SIGNALLED = 1644  # by a trigger or a procedure of the application, for reasons of its own
+_SIGNALLED = 1644  # raised by the application's own trigger or procedure, for any reason
 
 _NAME = r"(?:`(?:[^`]|``)+`|\w+)"
 _WRITES = re.compile(
@@ -41,9 +41,9 @@ _SEVERAL = re.compile(r";\s*\S")
 
 
 def number_of(error: BaseException | None) -> int | None:
-    """Return the server's or the client library's number, or None where the driver itself has raised the error.
+    """Return the server's or the client library's number, or None where the driver itself raised the error.
 
-    The two connectors call it errno, for all others it comes first.
+    The two connectors have it as `errno`; for all other drivers it is the first argument.
     """
     if error is None:
         return None
@@ -55,9 +55,9 @@ def number_of(error: BaseException | None) -> int | None:
 def read(
     found: Found, dialect: str, ids: Sequence[str], names: Sequence[str], *, names_tables: bool
 ) -> ErrorCode | None:
-    """Return what an error means, or None for one that is not of a driver of MySQL's or MariaDB's.
+    """Return what an error means, or None for one that is not from a MySQL or MariaDB driver.
 
-    `names_tables`: a message puts the table before its key.
+    `names_tables`: messages put the table before the key.
     """
     error = found.error
     if package_of(error) not in DRIVERS:
@@ -85,10 +85,10 @@ def read(
 
 
 def _is_known(number: int) -> bool:
-    """Return whether an error of this number is known to be no refusal by a unique key.
+    """Return whether an error with this number is known not to be a refusal by a unique key.
 
-    Up to 999 are the storage engines' own, from 5000 on others' still; the server's and the client library's in between
-    each have one meaning for ever.
+    Numbers up to 999 are the storage engines', and those from 5000 on are others'. The server's and the client
+    library's are in between, and their meanings never change.
     """
     if number in _DUPLICATE_SOMEWHERE or number == _SIGNALLED:
         return False
@@ -96,7 +96,7 @@ def _is_known(number: int) -> bool:
 
 
 def _key(error: BaseException, *, names_tables: bool) -> tuple[str | None, str]:
-    """Return the key that a message names last, in whatever language, and its table where MySQL (from 8.0.19) says."""
+    """Return the key that a message, in any language, names last, and its table where MySQL (since 8.0.19) names it."""
     words = next((one for one in reversed(error.args) if isinstance(one, str) and " " in one), str(error))
     key = re.search(r"'([^']*)'[^']*$", words)
     name = key[1] if key else "a key that it does not name"
@@ -107,10 +107,10 @@ def _key(error: BaseException, *, names_tables: bool) -> tuple[str | None, str]:
 def _own(
     table: str | None, key: str, statement: str | None, ids: Sequence[str], names: Sequence[str]
 ) -> tuple[bool | None, str | None]:
-    """Return whether a key is the id's own, or None where that cannot be told, and the table that it is of.
+    """Return whether a key is the id's own, or None where that cannot be told, and the key's table.
 
-    MariaDB does not name the table. It is the one that the statement writes to, unless triggers write to others then;
-    without a statement, a name is proof only where all keys of that name are the id's own, or none is.
+    MariaDB does not name the table. It is the one that the statement writes to, unless triggers then write to others.
+    Without a statement, a name is proof only if all keys of that name are the id's own, or none is.
     """
     known = uniques(tuple(names))
     if table is not None:
@@ -126,7 +126,7 @@ def _is_of_ids(table: str, ids: Sequence[str]) -> bool:
 
 
 def _written_to(statement: str | None) -> str | None:
-    """Return the table that a single statement inserts into, or updates."""
+    """Return the table that a single statement inserts into or updates."""
     if statement is None or _SEVERAL.search(statement):
         return None
     writes = _WRITES.match(statement)

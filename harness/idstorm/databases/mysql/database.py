@@ -1,4 +1,4 @@
-"""MySQL: a database for each storm. MariaDB is another kind of it.
+"""MySQL: a database for each storm. MariaDB derives from it.
 
 https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
 """
@@ -71,11 +71,11 @@ class MySQL(Database):
     is_mariadb: ClassVar[bool] = False
     """Its server says that it is MariaDB."""
     sibling: ClassVar[str] = "mariadb"
-    """What a server is that says otherwise."""
+    """Which database the server is if it says otherwise."""
     names_tables: ClassVar[bool] = True
     """An error about a key names its table."""
     counts_late: ClassVar[bool] = True
-    """The catalogue shows counters by statistics that may be old, unless a session asks for new ones."""
+    """The catalogue shows counters from statistics that may be stale, unless a session asks for fresh ones."""
     statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
@@ -85,12 +85,12 @@ class MySQL(Database):
     }
 
     def actual(self, connection: sa.Connection) -> str:
-        """Return which of the two the server says that it is."""
+        """Return which of the two databases the server says it is."""
         says = "mariadb" in _version(connection).lower()
         return self.name if says == self.is_mariadb else self.sibling
 
     def named_by(self, dialect: sa.Dialect) -> str:
-        """SQLAlchemy's dialect finds that out when it first connects."""
+        """SQLAlchemy's dialect finds out which of the two it is when it first connects."""
         return self.name if bool(getattr(dialect, "is_mariadb", False)) == self.is_mariadb else self.sibling
 
     @contextmanager
@@ -111,7 +111,7 @@ class MySQL(Database):
 
     @contextmanager
     def _allowed(self, url: sa.URL) -> Iterator[None]:
-        """Name the privilege that is missing, if that is what keeps a database from being made."""
+        """Name the missing privilege, if that is why a database cannot be made."""
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -121,26 +121,26 @@ class MySQL(Database):
             raise EnvironmentFault(f"{url.username} may not make a database: {missing}") from error
 
     def inside(self, url: sa.URL, name: str) -> sa.URL:
-        """The database is a part of the URL."""
+        """The database is part of the URL."""
         return databases.leading_into(url, name)
 
     def name_in(self, url: sa.URL) -> str | None:
-        """The database, if it is one of a storm's."""
+        """The URL's database, if it is a storm's."""
         return url.database if url.database is not None and url.database.startswith(PREFIX) else None
 
     def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the databases with idstorm's mark, or a name of its pattern."""
+        """Return the databases with idstorm's mark, or a name in its pattern."""
         with self.administer(url) as connection:
             return databases.listed(connection)
 
     @contextmanager
     def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
-        """Take the lock that is called like the database."""
+        """Take the lock that has the database's name."""
         with self.administer(url) as connection:
             yield databases.take(connection, name)
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a database, waiting for its locks in bounded time, and the mark last."""
+        """Drop a database, its mark last, with a limit on the wait for locks."""
         with self.administer(url) as connection:
             databases.drop(connection, name)
 
@@ -168,7 +168,7 @@ class MySQL(Database):
         return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
-        """A database is made; others' sessions and prepared transactions take privileges of their own to be seen."""
+        """Making a database takes one; seeing others' sessions and prepared transactions takes one more each."""
         user = url.get_dialect()().identifier_preparer.quote(url.username or "you")
         needed = [f"GRANT ALL ON `idstorm\\_%`.* TO {user}", f"GRANT PROCESS ON *.* TO {user}"]
         return [
@@ -183,10 +183,10 @@ class MySQL(Database):
         row = connection.exec_driver_sql("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", (name,)).one_or_none()
         return None if row is None else str(row[1])
 
-    inner_tables: ClassVar[str] = "innodb_tables"  #: where InnoDB numbers its tables, for whoever may see it
+    inner_tables: ClassVar[str] = "innodb_tables"  #: where InnoDB numbers its tables, for users who may see it
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """InnoDB's number of the table, which TRUNCATE changes, or else when it was made, to the second.
+        """A table's life is its InnoDB number, which TRUNCATE changes, or else the second in which it was made.
 
         The server is known by its host, port and data directory.
         https://dev.mysql.com/doc/refman/8.4/en/information-schema-innodb-tables-table.html
@@ -204,21 +204,21 @@ class MySQL(Database):
             number = look(
                 connection, f"SELECT table_id FROM information_schema.{self.inner_tables} WHERE name = {inner}"
             )
-        except Exception:  # it takes the privilege PROCESS; the driver's own error, whichever driver it is
+        except Exception:  # it takes the privilege PROCESS; the error is that of any driver
             number = None
         return Physical(row[0], f"{row[1]}:{number}", database=str(row[3]))
 
     def standing(self, connection: Any) -> str | None:
-        """The database that is in use: the catalogue takes ten times as long."""
+        """The current database: the catalogue takes ten times as long."""
         row = look(connection, "SELECT DATABASE()")
         return None if row is None else str(row[0])
 
     def server(self, connection: sa.Connection) -> str:
-        """Return the version, without what follows it."""
+        """Return the version, without its suffix."""
         return _version(connection).split("-")[0]
 
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Return the variables that decide how ids are handed out and what an acknowledgement is worth."""
+        """Return the variables that decide how ids are generated and what an acknowledgement is worth."""
         names = (
             "auto_increment_increment",
             "auto_increment_offset",
@@ -249,7 +249,7 @@ class MySQL(Database):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Ask for the column's type, and for the table's counter, past the statistics that MySQL keeps of it.
+        """Ask for the column's type, and for the table's counter, bypassing the statistics that MySQL keeps of it.
 
         https://dev.mysql.com/doc/refman/9.7/en/information-schema-optimization.html
         """
@@ -296,17 +296,17 @@ class MySQL(Database):
     def sequence_capacity(
         self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool
     ) -> Capacity:
-        """Return the capacity of a column that is no AUTO_INCREMENT."""
+        """Return the capacity of a column that is not AUTO_INCREMENT."""
         return Capacity(type_, last, "the application", last)
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read the server's own number and, of a refusal, the key."""
+        """Read the server's own number and, in a refusal, the key."""
         return codes.read(found, self.name, ids, names, names_tables=self.names_tables)
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
         """Ask for every unique key of the namespace, and for the tables that have triggers.
 
-        A key on an expression is left out: the catalogue does not say what that reads.
+        A key on an expression is left out: the catalogue does not say which columns that reads.
         """
         query = (
             "SELECT table_name, index_name, column_name FROM information_schema.statistics "
@@ -327,7 +327,7 @@ class MySQL(Database):
         )
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Read what the server's last answer said, as PyMySQL keeps it."""
+        """Read the status in the server's last answer, as PyMySQL keeps it."""
         status = getattr(connection, "server_status", None)
         return None if status is None else bool(status & _IN_TRANSACTION)
 
@@ -341,7 +341,7 @@ class MySQL(Database):
 
 
 def _literal(text: str) -> str:
-    """Return a text as SQL has it under any sql_mode, whether or not a backslash escapes.
+    """Return a text as a SQL literal for any sql_mode, whether or not backslashes escape.
 
     https://dev.mysql.com/doc/refman/9.7/en/hexadecimal-literals.html
     """

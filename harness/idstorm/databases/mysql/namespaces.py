@@ -1,7 +1,7 @@
-"""MySQL and MariaDB: a database that carries idstorm's mark, under a lock of the server's.
+"""MySQL and MariaDB: a database that carries idstorm's mark, under one of the server's locks.
 
-A database has neither an owner nor, everywhere, a comment. So the mark is a view in it, whose definer the server
-vouches for: to name another than oneself takes a privilege that only administrators have.
+A database has no owner, and not every server lets it have a comment. So the mark is a view in it. The server vouches
+for the view's definer: naming another user as the definer takes a privilege that only administrators have.
 https://dev.mysql.com/doc/refman/9.7/en/stored-objects-security.html
 https://mariadb.com/kb/en/create-view/
 """
@@ -21,18 +21,18 @@ from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, 
 _MARKS = {"idstorm_mark": "left", "idstorm_kept": "kept"}
 _LEFT, _KEPT = _MARKS
 _SESSIONS = "FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
-_DROPS = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}  # by the type of a table; all others are dropped as tables
+_DROPS = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}  # by the type of a table; all other types are dropped as tables
 _XA_REFUSED = {1227, 1401}  # XA RECOVER takes a privilege
 _XA_UNSEEN = "whether it left transactions prepared: that takes GRANT XA_RECOVER_ADMIN ON *.*"
 
 
 def leading_into(url: sa.URL, name: str) -> sa.URL:
-    """Return a URL whose connections begin in the database; another one that the URL names besides is left out."""
+    """Return a URL whose connections start in the database; any other that the URL also names is left out."""
     return url.set(database=name).difference_update_query(["db", "database"])
 
 
 def take(connection: sa.Connection, name: str) -> bool:
-    """Take a database's lock for this session. Returns False where another has it."""
+    """Take a database's lock for this session. Returns False where another session has it."""
     return bool(connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar_one() == 1)
 
 
@@ -42,13 +42,13 @@ def make(connection: sa.Connection, name: str) -> None:
 
 
 def mark(connection: sa.Connection, name: str, *, keep: bool) -> None:
-    """Mark a database: no statement makes it and marks it at once."""
+    """Mark a database: no statement makes and marks one at once."""
     view = f"{_quoted(connection, name)}.{_KEPT if keep else _LEFT}"
     connection.exec_driver_sql(f"CREATE SQL SECURITY INVOKER VIEW {view} AS SELECT 'of one storm' AS idstorm")
 
 
 def listed(connection: sa.Connection) -> list[Namespace]:
-    """Return the databases with idstorm's mark, or with a name of its pattern."""
+    """Return the databases with idstorm's mark, or with a name in its pattern."""
     query = (
         "SELECT s.schema_name, v.table_name, v.definer, CURRENT_USER() FROM information_schema.schemata s "
         "LEFT JOIN information_schema.views v ON v.table_schema = s.schema_name AND v.table_name IN (%s, %s) "
@@ -63,16 +63,17 @@ def listed(connection: sa.Connection) -> list[Namespace]:
 
 
 def _is_in_use(connection: sa.Connection, name: str) -> bool:
-    """Whether the lock is held, or sessions are at work: a run that has lost its lock is about to take it again."""
+    """Return whether the lock is held or sessions are at work: a run that lost its lock is about to retake it."""
     asked = f"SELECT IS_FREE_LOCK(%s), EXISTS (SELECT 1 {_SESSIONS})"
     free, at_work = connection.exec_driver_sql(asked, (name, name)).one()
     return bool(at_work or not free)
 
 
 def drop(connection: sa.Connection, name: str) -> None:
-    """Drop a database, waiting for its locks in bounded time, and the mark last.
+    """Drop a database, its mark last, with a limit on the wait for locks.
 
-    MariaDB drops one table after another, and has lost the mark by the time that it fails at a table which is locked.
+    MariaDB drops one table after another. Were the mark among the first, it would be gone when a locked table makes the
+    drop fail.
     """
     connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10, foreign_key_checks = 0")
     query = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
@@ -87,13 +88,13 @@ _PLAIN = {"execution_options": {"no_parameters": True}}  # a name may have a per
 
 
 def quiesce(connection: sa.Connection, name: str) -> Quiet:
-    """Wait for the sessions in a storm's database, then end them, and then give up what they had prepared."""
+    """Wait for the sessions in a storm's database, then end them, then roll back what they had prepared."""
     for attempt in range(100):
         waiting = connection.exec_driver_sql(f"SELECT id {_SESSIONS}", (name,)).scalars().all()
         if not waiting:
             break
         for session in waiting if attempt >= 50 else []:
-            with suppress(sa.exc.SQLAlchemyError):  # it has ended by itself
+            with suppress(sa.exc.SQLAlchemyError):  # the session has ended by itself
                 connection.exec_driver_sql(f"KILL {int(session)}")
         time.sleep(0.1)
     else:
@@ -106,7 +107,7 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
         if not left:
             return Quiet(True, len(ended))
         for transaction in left:
-            with suppress(sa.exc.DBAPIError):  # the server is not done with the session that had prepared it
+            with suppress(sa.exc.DBAPIError):  # the server is not done with the session that prepared it
                 connection.exec_driver_sql(f"XA ROLLBACK '{transaction}'")
                 ended.add(transaction)
         time.sleep(0.1)
@@ -114,9 +115,9 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
 
 
 def _prepared(connection: sa.Connection, name: str) -> list[str] | None:
-    """Return the storm's prepared transactions, which are known by the name that each was given; None: not allowed.
+    """Return the storm's prepared transactions, recognised by their names; None: not allowed.
 
-    What the catalogue tells of such a transaction is nothing but its name.
+    A name is all that the catalogue has about such a transaction.
     https://dev.mysql.com/doc/refman/9.7/en/xa-statements.html
     """
     try:

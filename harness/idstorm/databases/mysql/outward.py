@@ -1,7 +1,7 @@
-"""What leads out of a storm's namespace, as far as a catalogue tells.
+"""What leads out of a storm's namespace, as far as a catalogue shows it.
 
-A default, a trigger or a foreign key that names another schema would move, write or lock what is not the storm's. What
-a function does inside, and where an application connects to by itself, no catalogue knows.
+A default, a trigger or a foreign key that names another schema would advance, write or lock objects that are not the
+storm's. No catalogue knows what a function does inside, or where an application itself connects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FROM information_schema.views WHERE table_schema = DATABASE() AND table_name NOT
 
 
 def leading_out(connection: sa.Connection) -> list[str]:
-    """Return what leads out of the current database, in words: by its catalogue, or by the text of an expression.
+    """Return, in words, what leads out of the current database, by its catalogue or the text of its expressions.
 
     https://dev.mysql.com/doc/refman/9.7/en/information-schema-triggers-table.html
     """
@@ -44,9 +44,9 @@ def leading_out(connection: sa.Connection) -> list[str]:
 
 
 def _is_named(schema: str, text: str, *, aliases: bool) -> bool:
-    """Return whether a text of SQL names something in a schema.
+    """Return whether a SQL text names something in a schema.
 
-    Where a table may have an `alias`, what stands before a point may be one, unless a word before it asks for a table.
+    `aliases`: a name before a dot may be a table's alias, so it counts only after a keyword that takes a table.
     """
     plain, quoted = re.escape(schema), re.escape(schema.replace("`", "``"))
     before = r"\b(?:from|into|update|join|call|table|exists|value\s+for)\s*\(*\s*|\b\w+val\s*\(\s*" if aliases else ""

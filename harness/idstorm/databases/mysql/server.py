@@ -1,4 +1,4 @@
-"""A private server of MySQL.
+"""A private MySQL server.
 
 https://dev.mysql.com/doc/refman/8.4/en/data-directory-initialization.html
 """
@@ -18,20 +18,20 @@ from idstorm.databases.private.recipe import SUPERUSER, Recipe, lines_of
 
 
 class MySQLServer(Recipe):
-    """MySQL. Its socket is named relative to its data, since a path is limited to some 100 bytes."""
+    """MySQL. Its socket is named relative to its data, since socket paths are limited to about 100 bytes."""
 
     variable = "IDSTORM_MYSQLD"
     names: ClassVar[tuple[str, ...]] = ("mysqld",)
     driver = "mysql+pymysql"
     settings: ClassVar[tuple[str, ...]] = ("--mysqlx=OFF", "--secure-file-priv=NULL")
-    """No second port, and no folder that only a package's installation makes."""
+    """No second port, and no folder that only installing a package makes."""
 
     def version_in(self, said: str) -> str | None:
-        """On Debian `mysqld` is a link to mariadbd, which says so."""
+        """On Debian `mysqld` is a link to mariadbd, which says that it is MariaDB."""
         return None if "mariadb" in said.lower() else version_said(said)
 
     def secret(self, password: str) -> str:
-        """The superuser, in SQL, for the server's first start: before that it cannot make users."""
+        """SQL that makes the superuser at the server's first start: before that it cannot make users."""
         return (
             f"CREATE USER IF NOT EXISTS {SUPERUSER}@'127.0.0.1' IDENTIFIED BY '{password}';\n"
             f"GRANT ALL ON *.* TO {SUPERUSER}@'127.0.0.1' WITH GRANT OPTION;\n"
@@ -39,11 +39,11 @@ class MySQLServer(Recipe):
         )
 
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
-        """The one user without a password that this makes is dropped before anybody can connect."""
+        """This makes one user without a password, who is dropped before any client can connect."""
         return [*self._command(programs, folder), "--initialize-insecure"], Path(os.devnull)
 
     def serve(self, programs: Programs, folder: Path, port: int, first: bool, settings: Mapping[str, str]) -> list[str]:
-        """The file of SQL is read before the first client is let in."""
+        """The server runs the SQL file before it lets the first client in."""
         return [
             *self._command(programs, folder),
             *self.settings,
@@ -56,7 +56,7 @@ class MySQLServer(Recipe):
         ]
 
     def ready(self, folder: Path, pid: int, port: int) -> bool:
-        """Wait for its number, written once it has its port, and for its greeting. One greeting a start is taken."""
+        """Look for its pid, written once it has its port, and for its greeting. Each start takes one greeting."""
         if lines_of(folder / "data" / "server.pid") != [str(pid)]:
             return False
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0) as connection:
@@ -76,12 +76,12 @@ class MySQLServer(Recipe):
 
 
 def share_of(programs: Programs) -> Path:
-    """Return the folder that has the messages, character sets and SQL files of a MySQL or MariaDB."""
+    """Return the folder with the messages, character sets and SQL files of MySQL or MariaDB."""
     places = [programs.home / "share" / name for name in (programs.dialect, "mysql", "")]
     return next((place for place in places if (place / "english" / "errmsg.sys").exists()), places[0])
 
 
 def version_said(said: str) -> str | None:
-    """Return the version that is said, whoever says it."""
+    """Return the version in a program's output, whichever of the two it is."""
     found = re.search(r"\bVer (\d[\w.]*)", said)
     return found[1] if found else None

@@ -1,1 +1,1 @@
-"""The places that storms make for themselves: how they are named, marked, held, found again and taken away."""
+"""The namespaces that storms make for themselves: how they are named, marked, held, found again and removed."""

@@ -1,4 +1,4 @@
-"""Holding a lock for as long as a storm lasts, even where the session that holds it is ended."""
+"""Holding a lock for as long as a storm lasts, even if the session that holds it is ended."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 import sqlalchemy as sa
 
-_EVERY = 0.5  # seconds between two looks; they also keep the session from being ended for being idle
-_PATIENCE = 10.0  # seconds for a look that is under way
+_EVERY = 0.5  # seconds between two checks, which also keep the session from being ended as idle
+_PATIENCE = 10.0  # seconds for a check that is under way
 
 
 @contextmanager
@@ -18,10 +18,10 @@ def holding(
     connect: Callable[[], AbstractContextManager[sa.Connection]],
     take: Callable[[sa.Connection], bool],
 ) -> Iterator[None]:
-    """Look after a lock that the session of `first` has; where that session is ended, take it in another.
+    """Keep a lock that the session of `first` holds. If that session is ended, take the lock in another.
 
-    Until this ends, `first` belongs to the thread that looks. Between the end of a session and the next look nobody
-    has the lock, which is why whoever finds it free has to look for sessions that are at work as well.
+    Until this ends, `first` belongs to the checking thread. Between the end of a session and the next check, no session
+    holds the lock. So a process that finds it free must also look for sessions at work.
     """
     over = threading.Event()
     keeper = threading.Thread(target=_keep, args=(first, connect, take, over), name="idstorm-lock", daemon=True)
@@ -41,7 +41,7 @@ def _keep(
 ) -> None:
     _watch(first, over)
     while not over.is_set():
-        with suppress(Exception), connect() as connection:  # the server may be away for a while: whatever that raises
+        with suppress(Exception), connect() as connection:  # the server may be away for a while, with any error
             if take(connection):
                 _watch(connection, over)
         over.wait(_EVERY)
@@ -49,6 +49,6 @@ def _keep(
 
 def _watch(connection: sa.Connection, over: threading.Event) -> None:
     """Return as soon as a session has ended."""
-    with suppress(Exception):  # of SQLAlchemy or of the driver: in any case nobody knows who has the lock
+    with suppress(Exception):  # from SQLAlchemy or the driver: in any case the lock may be lost
         while not over.wait(_EVERY):
             connection.exec_driver_sql("SELECT 1")

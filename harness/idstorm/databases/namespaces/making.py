@@ -1,4 +1,4 @@
-"""What each database has to fill in for namespaces: made for a storm, proved to be the storm's own, and taken away."""
+"""What each database implements for namespaces, which are made for a storm and removed after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idstorm.redaction import redact
 
 
 class LeftBehind(EnvironmentFault):
-    """A namespace could not be taken away."""
+    """A namespace could not be removed."""
 
 
 class Namespaces(ABC):
@@ -23,35 +23,35 @@ class Namespaces(ABC):
 
     @abstractmethod
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
-        """Make an empty namespace, yield the URL that leads into it, and take it away afterwards, unless it is kept.
+        """Make an empty namespace, yield the URL that leads into it, and remove it afterwards unless it is kept.
 
-        A lock is held all the while, so that nobody else clears it away.
-        Raises EnvironmentFault where the database is out of reach, or a privilege is missing, which it names; and
-        LeftBehind where all went well until the namespace was to be taken away.
+        A lock is held all the while, so that no other process removes it.
+        Raises EnvironmentFault where the database is out of reach, or naming the privilege that is missing, and
+        LeftBehind where only the removal of the namespace failed.
         """
 
     @abstractmethod
     def inside(self, url: sa.URL, name: str) -> sa.URL:
-        """Return the URL that leads into a namespace, and nowhere else, whatever else the given one names."""
+        """Return the URL that leads into a namespace and nowhere else, whatever the given URL names."""
 
     @abstractmethod
     def name_in(self, url: sa.URL) -> str | None:
-        """Return the namespace that a storm's URL leads into; None for a URL that is not one of a storm's."""
+        """Return the namespace that a storm's URL leads into; None for a URL that is not a storm's."""
 
     @abstractmethod
     def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the namespaces that look like idstorm's, of whatever run, with what is known of each."""
+        """Return the namespaces of any run that look like idstorm's, with what is known of each."""
 
     @abstractmethod
     def locked(self, url: sa.URL, name: str) -> AbstractContextManager[bool]:
-        """Hold a namespace's lock. Yields False where another has it."""
+        """Hold a namespace's lock. Yields False where another session has it."""
 
     @abstractmethod
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a namespace and all that is in it."""
+        """Drop a namespace and everything in it."""
 
     def reclaim(self, url: sa.URL, name: str) -> bool:
-        """Drop a namespace that was left behind, with what is still at work in it. False: a run has its lock."""
+        """Drop a namespace that was left behind, and end its sessions. Returns False where a run has its lock."""
         with self.locked(url, name) as had:
             if had:
                 self.quiesce(self.inside(url, name))
@@ -60,14 +60,14 @@ class Namespaces(ABC):
 
     @abstractmethod
     def quiesce(self, url: sa.URL) -> Quiet:
-        """Wait until nothing of the storm is at work any more, and end what is.
+        """Wait until nothing of the storm is at work any more, and end what still is.
 
-        Nothing is ended that is not the storm's by a name that it gave, or by where it is at work.
+        Only what is known to be the storm's is ended: by a name that it gave, or by where it is at work.
         """
 
     @contextmanager
     def cleared(self, url: sa.URL, inside: sa.URL, name: str) -> Iterator[None]:
-        """Take a namespace away afterwards, whatever has failed in it. Raises LeftBehind where only that fails."""
+        """Remove a namespace afterwards, even after a failure. Raises LeftBehind where only the removal fails."""
         try:
             yield
         except BaseException:

@@ -1,4 +1,4 @@
-"""Who else on a server of PostgreSQL's a storm concerns."""
+"""Who else on a PostgreSQL server a storm affects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SELECT 'the CONNECTION LIMIT of the database ' || datname,
 FROM me, pg_database d WHERE datname = current_database() AND datconnlimit >= 0 AND NOT rolsuper
 ORDER BY 2 LIMIT 1
 """
-"""What leaves the fewest connections to this user, and how many; the type of others' sessions may be hidden.
+"""The limit that leaves this user the fewest connections, and how many. The type of others' sessions may be hidden.
 
 https://www.postgresql.org/docs/current/runtime-config-connection.html
 https://www.postgresql.org/docs/current/sql-createrole.html
@@ -32,9 +32,9 @@ https://www.postgresql.org/docs/current/sql-createrole.html
 
 
 def bystanders_of(connection: sa.Connection) -> Bystanders:
-    """Look for publications of all tables, logical slots, replicas, and event triggers, which anybody may see.
+    """Look for publications of all tables, logical slots, replicas, and event triggers, which any user may see.
 
-    A publication of named tables, or of schemas, has none of a storm's; a logical slot is sent every table's changes.
+    A publication of named tables or schemas has none of a storm's tables. A logical slot is sent all tables' changes.
     https://www.postgresql.org/docs/current/view-pg-replication-slots.html
     https://www.postgresql.org/docs/current/event-trigger-definition.html
     """

@@ -1,4 +1,4 @@
-"""PostgreSQL packs rows into arrays, and sends them by binary COPY.
+"""PostgreSQL packs rows into arrays and sends them by binary COPY.
 
 https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT
 """
@@ -15,8 +15,8 @@ from idstorm.record.columns import Ints, Keys
 from idstorm.record.keys import Codec
 
 _PIECE = 8_192  # rows that the server packs into one
-# Bytes of binary COPY: signature, flags, length of the extension; number of fields, length, count; lengths of the
-# field and dimensions of the array before its elements; the end.
+# Sizes in binary COPY, in bytes: of signature, flags and extension length; of field count, length and row count; of an
+# array's length and dimensions, before its elements. And the trailer.
 _HEADER, _COUNTED, _ARRAY, _OVER = 19, 14, 24, b"\xff\xff"
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])
 
@@ -24,9 +24,9 @@ _ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])
 def packed_census(
     connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
 ) -> Census | None:
-    """Let the server pack thousands of rows into arrays, since a driver in Python is slow row by row.
+    """Let the server pack thousands of rows into arrays, since Python drivers are slow row by row.
 
-    They come by binary COPY, in which all elements are of one length where nothing is NULL.
+    They come by binary COPY, in which all elements have the same length if none is NULL.
     """
     if connection.dialect.driver != "psycopg":
         return None
@@ -60,13 +60,13 @@ def packed_census(
 
 
 def _quoted(connection: sa.Connection, name: str) -> str:
-    """Return a name as COPY takes it, which is sent as it is: no percent sign is doubled."""
+    """Return a name quoted for COPY, which the driver sends unchanged: percent signs are not doubled."""
     quoted: str = connection.dialect.identifier_preparer.quote(name)
     return quoted.replace("%%", "%") if "%" in name else quoted
 
 
 def _elements(raw: bytearray, at: int, count: int) -> Ints:
-    """Return the elements of an array that begins here. Raises ValueError where it has not this many, or a NULL."""
+    """Return the elements of the array at this offset. Raises ValueError where it lacks this many, or has a NULL."""
     if int.from_bytes(raw[at : at + 4]) != _ARRAY - 4 + count * _ELEMENT.itemsize:
         raise ValueError("an array of the server's is not of the expected length")
     elements: Ints = np.frombuffer(bytes(raw[at + _ARRAY : at + _ARRAY + count * _ELEMENT.itemsize]), _ELEMENT)["value"]

@@ -15,7 +15,7 @@ from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found, package_of
 from idstorm.databases.uniques import guards, owned, uniques
 
-DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")  #: the packages that raise them
+DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")  #: the packages that raise these errors
 PRIVILEGE = "42501"
 _UNIQUE = ("23505", "23P01")  # a unique or primary key; an exclusion constraint
 _KNOWN = {
@@ -47,33 +47,32 @@ _KNOWN = {
     "58": "system",
     "72": "snapshot failure",
 }
-"""The classes that the server itself raises, and whose meaning is known: no refusal, but for _UNIQUE.
+"""The classes that the server itself raises, with known meanings. None is a refusal, except for _UNIQUE.
 
-Not among them, so that nobody can say what was refused: what functions and triggers of the application raise (P0, 38,
-39, 45), what comes from elsewhere (HV), and what should not be (XX)."""
-_AFTERMATH = {"25P02": "the transaction had failed before, of which the first error tells"}
-_RACED = ("40001", "40P01", "55P03")  # serialization, deadlock, a lock that could not be had in time
+Left out, since it cannot be known what was refused: errors from the application's functions and triggers (P0, 38, 39,
+45), from foreign data (HV), and internal errors (XX)."""
+_AFTERMATH = {"25P02": "the transaction had failed before, as the first error says"}
+_RACED = ("40001", "40P01", "55P03")  # serialization, deadlock, a lock that was not available in time
 _PROVES_ROLLBACK = ("23", "40001", "40002", "40P01", "25P02")
 """States after which COMMIT has certainly not taken effect: integrity, serialization, deadlock, a failed transaction.
-40003, "statement completion unknown", is what its name says; a backend that was terminated (57P01) may have
-committed."""
+40003 is "statement completion unknown", as its name says. A terminated backend (57P01) may have committed."""
 _ENVIRONMENT = ("28", "3D", "42501", "53", "58")  # login, no such database, privilege, resources, the system
 _LOST = ("08", "57P01", "57P02", "57P03")  # connection, shutdown, crash, not yet up
-_GONE = ("OperationalError", "InterfaceError")  # what PEP 249 calls the errors that are not the statement's
+_GONE = ("OperationalError", "InterfaceError")  # PEP 249's names for errors that are not the statement's fault
 _NOT_REACHED = re.compile("connection to server .* failed: |could not connect to server|Can't create a connection")
-"""What drivers say where there is no connection: the server's own state of that does not always get through."""
+"""What drivers say where there is no connection: the server's own SQLSTATE does not always get through."""
 _KEY = re.compile(r"\((.*)\)=\(")
 _WORD = re.compile(r'"((?:[^"]|"")*)"|(\w+)')
 
 
 @dataclass(frozen=True)
 class _Fields:
-    """What an error says besides its words."""
+    """The fields of an error, besides its message."""
 
     state: str | None
     table: str | None = None
     constraint: str | None = None
-    columns: tuple[str, ...] = ()  #: those that its detail names; every word of an expression
+    columns: tuple[str, ...] = ()  #: those that its detail names, or every word of an expression
 
     @classmethod
     def of(cls, error: BaseException) -> _Fields:
@@ -98,10 +97,10 @@ def words(expression: str) -> tuple[str, ...]:
 
 
 def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-    """Return what an error means, or None for one that is not of a driver of PostgreSQL's.
+    """Return what an error means, or None for one that is not from a PostgreSQL driver.
 
-    The server sends a state with each error, so one without has been raised by the driver itself: it cannot go on, most
-    often since there is no connection.
+    The server sends a state with each error. One without a state comes from the driver itself, which cannot go on, most
+    often for lack of a connection.
     """
     error = _original(found.error)
     if package_of(error) not in DRIVERS and not _is_adapted(error):
@@ -134,7 +133,7 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
 
 
 def _original(error: BaseException) -> BaseException:
-    """Return the error that SQLAlchemy made one of its own of, for an asyncio driver."""
+    """Return the driver's error where SQLAlchemy has replaced it with its own, as it does for asyncio drivers."""
     cause = error.__cause__
     return cause if _is_adapted(error) and cause is not None and package_of(cause) == "asyncpg" else error
 
@@ -145,18 +144,18 @@ def _is_adapted(error: BaseException) -> bool:
 
 def _own(fields: _Fields, ids: Sequence[str], names: Sequence[str]) -> bool | None:
     """Return whether the constraint that refused a row is the id's own; None where that cannot be told."""
-    if fields.table is None or fields.constraint is None:  # raised by a function, under this state
+    if fields.table is None or fields.constraint is None:  # raised by a function, with this state
         return None
     known = uniques(tuple(names))
     by_name = owned([one for one in known if one.name == fields.constraint], fields.constraint, fields.table)
     if by_name is not None:
         return by_name
     table, columns = ids[0].rpartition(".")[0] if ids else "", {one.rpartition(".")[2] for one in ids}
-    if not fields.columns:  # they are hidden from those who may not read them
+    if not fields.columns:  # they are hidden from users who may not read them
         return None
     if fields.table == table:
         return guards(fields.columns, columns)
-    # It may be a partition of the id's table that nobody knew of.
+    # It may be an unknown partition of the id's table.
     known_table = any(one.table == fields.table for one in known)
     return False if known_table or not guards(fields.columns, columns) else None
 

@@ -1,7 +1,7 @@
 """PostgreSQL: a schema for each storm, alone on the search path.
 
-The search path stands in the URL, as an option of the connection: set by SQL it would be undone by the first rollback,
-and `ns, public` would let `create_all` find a user's table of the same name.
+The search path is in the URL, as an option of the connection: if SQL set it, the first rollback would undo it. It names
+no other schema: with `ns, public`, `create_all` could find a user's table of the same name.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class PostgreSQL(Database):
 
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
-        """Make a schema that carries idstorm's mark, and lead every connection into it alone."""
+        """Make a schema that carries idstorm's mark, and lead every connection only into it."""
         name = name_of(label)
         inside = self.inside(url, name)
         with self.administer(url) as connection:
@@ -107,7 +107,7 @@ class PostgreSQL(Database):
         return schemas.schema_of(url)
 
     def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the schemas with idstorm's mark, or a name of its pattern."""
+        """Return the schemas with idstorm's mark, or a name in its pattern."""
         with self.administer(url) as connection:
             return schemas.listed(connection)
 
@@ -118,14 +118,14 @@ class PostgreSQL(Database):
             yield schemas.take(connection, name)
 
     def administering(self, url: sa.URL) -> sa.URL:
-        """Look for names in the catalogue alone, and wait for locks in bounded time."""
+        """Look for names only in the catalogue, and limit the wait for locks."""
         return schemas.looking_at_the_catalogue(url)
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Look for names in the catalogue alone, and say what to do about a pooler that does not take the options.
+        """Look for names only in the catalogue, and say what to do about a pooler that does not take the options.
 
-        Nothing is set by a statement: behind a pooler, others would find it on a connection that they are given.
+        No statement sets anything: behind a pooler, other clients would later get the connection with that setting.
         """
         with ExitStack() as stack:
             try:
@@ -139,12 +139,12 @@ class PostgreSQL(Database):
             yield connection
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a schema and all that is in it, waiting for its locks in bounded time."""
+        """Drop a schema and everything in it, with a limit on the wait for locks."""
         with self.administer(url) as connection:
             schemas.drop(connection, name)
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
-        """Ask for the current schema: none where the search path leads nowhere."""
+        """Ask for the current schema, which is NULL where the search path leads nowhere."""
         return str(ask(connection, "SELECT current_schema()")) == self.name_in(url)
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
@@ -178,21 +178,21 @@ class PostgreSQL(Database):
         return bystanders_of(connection)
 
     def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
-        """A schema is made, whose owner may do anything in it: the role that the URL's options set, if they do."""
+        """Making a schema takes one: its owner, the user or the role set in the URL's options, may do all in it."""
         quote = url.get_dialect()().identifier_preparer.quote
         who = schemas.role_of(url) or url.username or "you"
         return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(who)}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
-        """Ask for it as SHOW does."""
+        """Ask for what SHOW shows."""
         value = connection.execute(sa.select(sa.func.current_setting(name, True))).scalar_one()
         return None if value is None else str(value)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """The table's number, and that of its file, which TRUNCATE changes; of the database, its number.
+        """A table's life is its oid and its filenode, which TRUNCATE changes; a database is known by its oid.
 
-        Numbers are those of one server, which is known by the microsecond at which it was started: copies of a data
-        directory have the same system identifier.
+        The oids are those of one server, identified by the microsecond in which it was started: copies of a data
+        directory share a system identifier.
         https://www.postgresql.org/docs/current/storage-file-layout.html
         https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SESSION
         """
@@ -258,7 +258,7 @@ class PostgreSQL(Database):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Ask for the column's type, for the sequence that it owns or that the model names, and who refers to it."""
+        """Ask for the column's type, the sequence that it owns or the model names, and the columns that refer to it."""
         names = {"table": table, "column": column, "sequence": sequence}
         type_ = connection.execute(
             sa.text(
@@ -295,13 +295,13 @@ class PostgreSQL(Database):
         return None if bits is None else -(1 << bits) if down else (1 << bits) - 1
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read SQLSTATE and, of a refusal, the constraint."""
+        """Read the SQLSTATE and, in a refusal, the constraint."""
         return codes.read(found, ids, names)
 
     def keys(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[str, ...]:
-        """Ask for every unique index and exclusion constraint of the namespace; those of a partition are its root's.
+        """Ask for every unique index and exclusion constraint of the namespace. A partition's count as its root's.
 
-        An index on an expression is on all columns that this reads.
+        An index on an expression counts as one on all columns that the expression reads.
         https://www.postgresql.org/docs/current/catalog-pg-index.html
         """
         query = """
@@ -320,7 +320,7 @@ class PostgreSQL(Database):
         return tuple(sorted(map(str, keys)))
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Ask libpq, as psycopg 3 and psycopg2 show it."""
+        """Ask libpq, through psycopg 3 or psycopg2."""
         status = getattr(getattr(connection, "info", None), "transaction_status", None)
         return None if status is None else int(status) != 0
 

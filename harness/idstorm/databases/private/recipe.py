@@ -1,6 +1,6 @@
-"""How a private server of a dialect is found, made, started, known to be ready, and asked to end.
+"""How to find, make, start and end a private server of a dialect, and how to tell that it is ready.
 
-Settings are those that a server is shipped with, but for where it is: its folder, and one port of the loopback.
+A server keeps its default settings, except for its place: its folder, and one port of the loopback.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from typing import ClassVar
 from idstorm.databases.private.programs import Programs
 
 SUPERUSER = "idstorm"
-_LONGEST = 1 << 12  # bytes of a file that tells of a server's process
-_FOLDERS = ("/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/libexec")  # for servers, on few people's PATH
+_LONGEST = 1 << 12  # bytes of a file about a server's process
+_FOLDERS = (
+    "/usr/sbin",
+    "/usr/libexec",
+    "/usr/local/sbin",
+    "/usr/local/libexec",
+)  # for servers, which few users have on their PATH
 
 
 class Recipe(ABC):
-    """What is peculiar to the servers of one dialect. `data`, `log` and `secret` are what a server's folder holds."""
+    """What is specific to the servers of one dialect. A server's folder holds `data`, `log` and `secret`."""
 
     variable: ClassVar[str]  #: the environment variable that may point at a server program
-    names: ClassVar[tuple[str, ...]]  #: what such a program is called
+    names: ClassVar[tuple[str, ...]]  #: the names of such a program
     driver: ClassVar[str]  #: how the server's URL begins
     database: ClassVar[str] = ""
-    farewell: ClassVar[signal.Signals] = signal.SIGTERM  #: ends it in order, without waiting for its clients
-    leaves_memory: ClassVar[bool] = False  #: a crash leaves shared memory that only the next start gives back
+    farewell: ClassVar[signal.Signals] = signal.SIGTERM  #: shuts it down cleanly, without waiting for its clients
+    leaves_memory: ClassVar[bool] = False  #: a crash leaves shared memory that only the next start frees
 
     @abstractmethod
     def version_in(self, said: str) -> str | None:
-        """Return the version that a program's own words tell; None where it is not a server of this kind."""
+        """Return the version in a program's output; None where it is not a server of this kind."""
 
     def candidates(self, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-        """Yield where a program may be, the best place first, each with how it was found, in words."""
+        """Yield where a program may be, best place first, each with words on how it was found."""
         for name in self.names:
             if found := shutil.which(name, path=environ.get("PATH", os.defpath)):
                 yield Path(found), f"{found}, on the PATH"
@@ -48,7 +53,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def secret(self, password: str) -> str:
-        """Return what the file `secret` has to say, which is there until the server has come up."""
+        """Return the content of the file `secret`, which exists until the server has come up."""
 
     @abstractmethod
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
@@ -60,11 +65,11 @@ class Recipe(ABC):
 
     @abstractmethod
     def ready(self, folder: Path, pid: int, port: int) -> bool:
-        """Return whether the server with this number serves. A file left by one that crashed has another number."""
+        """Return whether the server with this pid is ready. A file left by a crashed server has another pid."""
 
 
 def lines_of(path: Path) -> list[str]:
-    """Return the lines of a file that the server's user has made: what is not a short, plain file has none."""
+    """Return the first lines of a file that the server's user made; none where it is not a plain file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

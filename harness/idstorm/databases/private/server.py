@@ -1,7 +1,7 @@
-"""A private server: started for a run in a temporary folder, taken away after it, crashed and restarted in between.
+"""A private server: started for a run in a temporary folder, crashed and restarted at will, and removed afterwards.
 
-It listens on the loopback only, its settings are those that it is shipped with, and it has one superuser with a random
-password. As root it runs as `nobody`, who owns its data and nothing else. It never outlives idstorm, however that ends.
+It listens on the loopback only, has its default settings, and one superuser with a random password. If idstorm is root,
+it runs as `nobody`, who owns its data and nothing else. It never outlives idstorm, however that ends.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from idstorm.redaction import redact
 
 _LAST_LINES = 12
 _ORPHANS = 10.0  # seconds for the children of a killed server to notice
-_TRIES = 3  # ports: between the look and the bind, another may take one
+_TRIES = 3  # ports: another process may take one between the check and the bind
 
 
 class PrivateServer:
-    """A private server of one dialect. A context manager: started at its beginning, taken away at its end.
+    """A private server of one dialect. As a context manager, it is started on entry and removed on exit.
 
-    It is started with these `settings`, name by name, over its shipped ones. What waits for the server does so for
-    `patience` seconds at most. Several can be started at once, from threads.
+    `settings` override its default settings by name. Each wait for the server takes at most `patience` seconds. Several
+    servers can be started at once, from threads.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class PrivateServer:
     ) -> None:
         self.programs = programs
         self.settings = settings
-        self.port = 0  #: since it was started, and for as long as it has its data
-        self.folder = Path()  #: where all of it is, since it was started
+        self.port = 0  #: set by `start`, and kept across restarts
+        self.folder = Path()  #: set by `start`; it holds everything
         self._password = secrets.token_urlsafe(18)
         self._patience = patience
         recipe = DATABASES[programs.dialect].recipe
@@ -60,7 +60,7 @@ class PrivateServer:
 
     @property
     def pid(self) -> int | None:
-        """The number of the server's process, while it runs."""
+        """The pid of the server's process, while it runs."""
         if self._guard is None or self._process is None or self._guard.ended(self._process):
             return None
         return self._process.pid
@@ -73,14 +73,14 @@ class PrivateServer:
         self.stop()
 
     def start(self) -> None:
-        """Start a server with fresh data. Raises EnvironmentFault, with the last lines of its log, if it cannot be."""
+        """Start a server with fresh data. Raises EnvironmentFault, with the last lines of its log, where it fails."""
         assert self._guard is None, "it has been started"
         user = unprivileged()
         self.folder = room(user) / f"idstorm-{self.programs.dialect}-{secrets.token_hex(8)}"
         self._guard = guard = Guard(self.folder, user)
         try:
             self.folder.mkdir(mode=0o700)
-            self.folder.chmod(0o755)  # whatever the umask; it stays ours, so that nobody else can put anything there
+            self.folder.chmod(0o755)  # whatever the umask; it stays ours, so no other user can put anything there
             guard.make_folder(TEMPORARY)
             reachable = user is None or can_run(self.programs, user)
             self._programs = self.programs if reachable else self.programs.lend(self.folder / "programs")
@@ -102,7 +102,7 @@ class PrivateServer:
             raise
 
     def restart(self) -> None:
-        """Start the server again, with its data and on its port, after a crash or, if it runs, after an orderly end."""
+        """Start the server again on its data and port: after a crash, or if it runs, after a clean shutdown."""
         assert self._guard is not None, "it has not been started"
         self._shut_down(self._guard)
         self._launch(self._guard)
@@ -113,21 +113,21 @@ class PrivateServer:
             self._guard.kill(self._process)
 
     def stop(self) -> None:
-        """End the server in order and remove its folder. Does nothing where that has been done."""
+        """Shut the server down and remove its folder. Does nothing if that has been done."""
         guard, self._guard = self._guard, None
         if guard is None:
             return
         try:
             if self._recipe.leaves_memory and self._serves and self._process and guard.ended(self._process):
-                # It crashed, or was killed by others. What PostgreSQL had in shared memory outlives that, and only its
-                # next start gives it back, which has to wait until its orphans have ended.
+                # It crashed, or another process killed it. PostgreSQL's shared memory outlives that, and only its
+                # next start frees it, which has to wait until its orphans have ended.
                 until(lambda: self._comes_up(guard), _ORPHANS)
             self._shut_down(guard)
         finally:
             guard.close()
 
     def log(self) -> str:
-        """Return the last lines that the server has said, without its password."""
+        """Return the last lines of the server's log, without its password."""
         try:
             lines = (self.folder / "log").read_text(errors="replace").splitlines()
         except OSError:

@@ -1,4 +1,4 @@
-"""A session: a file that is locked for as long as the process which holds it lives. It imports next to nothing."""
+"""A session: a file that stays locked while the process that holds it lives. This module imports next to nothing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import IO
 with suppress(ImportError):  # on Windows, where nothing is stormed
     import fcntl
 
-_LEAVE_WITHIN = 30.0  # seconds in which what was kept for a session has to be gone after it
+_LEAVE_WITHIN = 30.0  # seconds to wait for a session's servers to be gone
 _INSTANT = 0.02
 
 
 @contextmanager
 def session(folder: Path) -> Iterator[None]:
-    """Hold a session in a folder. At its end the servers that were started in it are taken away, and waited for."""
+    """Hold a session in a folder. At its end, wait until the servers started in it have been removed."""
     with (folder / "session").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -30,14 +30,14 @@ def session(folder: Path) -> Iterator[None]:
 
 
 def wait_for_the_end(folder: Path) -> None:
-    """Wait until nobody holds the session any more."""
+    """Wait until no process holds the session any more."""
     with (folder / "session").open() as file:
         fcntl.flock(file, fcntl.LOCK_SH)
 
 
 @contextmanager
 def kept(path: Path) -> Iterator[None]:
-    """Let the end of the session wait for this process to go on."""
+    """Make the end of the session wait until this block is left."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,8 @@
-"""One private server of a kind for all processes of a session, such as the workers of a parallel test run.
+"""One private server of each dialect for all processes of a session, such as the workers of a parallel test run.
 
-Whoever needs a server first has it started, by a keeper: a process of its own, so that the server outlives the one that
-asked for it. The session is a locked file. The kernel gives up the lock at the end of the process that holds it,
-however it ends, and the keeper, which waits for it, takes the server away.
+The first process that needs a server starts a keeper, a separate process, so that the server outlives the process that
+asked for it. The session is a locked file. The kernel releases the lock when the process that holds it ends, however it
+ends. The keeper waits for that, and then removes the server.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INSTANT = 0.02
 def shared_server(dialect: str, folder: Path) -> str:
     """Return the URL, password included, of the server of this dialect that all processes of a session share.
 
-    Somebody has to hold a `session` in the folder, which nobody else can read. Raises EnvironmentFault.
+    A process has to hold a `session` in the folder, which no other user may read. Raises EnvironmentFault.
     """
     url, fault = folder / f"{dialect}.url", folder / f"{dialect}.fault"
     with (folder / f"{dialect}.lock").open("w") as lock:
@@ -42,7 +42,7 @@ def shared_server(dialect: str, folder: Path) -> str:
 
 
 def _have_it_started(dialect: str, folder: Path) -> None:
-    """Start a keeper and wait until it has said how it went."""
+    """Start a keeper and wait until it has reported a URL or a fault."""
     with (folder / f"{dialect}.log").open("w") as log:
         keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "idstorm.databases.private.shared", dialect, str(folder)],
@@ -57,7 +57,7 @@ def _have_it_started(dialect: str, folder: Path) -> None:
             words = (folder / f"{dialect}.log").read_text().strip() or "it took too long"
             _say(folder / f"{dialect}.fault", f"no private {dialect} server could be kept: {words}")
         time.sleep(_INSTANT)
-    keeper.returncode = keeper.returncode or 0  # it ends after us: nobody waits for it, and nobody is warned
+    keeper.returncode = keeper.returncode or 0  # it ends after us: this avoids a warning that it still runs
 
 
 def keep(dialect: str, folder: Path) -> None:
@@ -75,7 +75,7 @@ def keep(dialect: str, folder: Path) -> None:
 
 
 def _say(path: Path, text: str) -> None:
-    """Write a file for our own eyes, whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

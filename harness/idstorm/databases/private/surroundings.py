@@ -1,4 +1,4 @@
-"""What a private server needs of the machine: a user to run as, a place, a port."""
+"""What a private server needs from the machine: a user to run as, a folder, a port."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def unprivileged() -> pwd.struct_passwd | None:
-    """Return who the server runs as: nobody, if idstorm is root, or None: as idstorm itself.
+    """Return the user that the server runs as: `nobody` if idstorm is root; None: the same user as idstorm.
 
-    Never as the machine's own `postgres` or `mysql`, whose data it could reach then.
+    It is never the machine's own `postgres` or `mysql`, whose data the server could then reach.
     """
     if os.geteuid() != 0:
         return None
@@ -51,9 +51,9 @@ def can_run(programs: Programs, user: pwd.struct_passwd) -> bool:
 
 
 def room(user: pwd.struct_passwd | None) -> Path:
-    """Return the folder for temporary folders, in which nobody can take away or replace what is another's.
+    """Return a folder for temporary folders in which no user can remove or replace another's files.
 
-    If a user is given, it is one that this user can reach.
+    If a user is given, it is one that this user can reach. Raises EnvironmentFault where there is none.
     """
     places = [Path(place).resolve() for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")]
     for place in places:
@@ -75,7 +75,7 @@ def _is_safe(there: os.stat_result) -> bool:
 def free_port() -> int:
     """Return a free port of the loopback.
 
-    Not one that the system gives to outgoing connections: while a crashed server is away, a client's own could take it.
+    It is outside the system's range for outgoing connections: else a client's own could take it after a crash.
     """
     try:
         low, high = map(int, _OUTGOING.read_text().split())

@@ -1,9 +1,9 @@
-"""Seeing to it that a private server does not outlive idstorm, however idstorm ends.
+"""Making sure that a private server does not outlive idstorm, however idstorm ends.
 
 Started beside a server as ``python -m idstorm.databases.private.watchdog FOLDER``, it reads from a pipe which process
-groups are at work in the folder: ``+PID`` when one begins, written by itself, and ``-PID`` when it has ended, written
-by idstorm before it takes the end, while the number cannot be another's. At the end of the pipe it ends those that are
-left, removes the folder, and ends.
+groups are at work in the folder. Each group writes ``+PID`` when it starts. When it has ended, idstorm writes ``-PID``
+before it reaps the process, while no other process can have the pid. At the end of the pipe the watchdog ends the
+groups that are left, removes the folder, and exits.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 
 _LEAVE = 7.0  # seconds for a server to end by itself: PostgreSQL gives its own processes 5
 _INSTANT = 0.01
-_GONE = (ProcessLookupError, PermissionError)  # the second from macOS, for a group of which nobody lives
+_GONE = (ProcessLookupError, PermissionError)  # the second from macOS, for a group with no living process
 
 
 def main() -> None:
-    """Wait for the end of stdin, then clear up."""
+    """Wait for the end of stdin, then clean up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends after idstorm, and for no other reason
+        signal.signal(number, signal.SIG_IGN)  # it ends only after idstorm
     folder, groups = Path(sys.argv[1]), set[int]()
     for line in sys.stdin:
         (groups.add if line.startswith("+") else groups.discard)(int(line[1:]))
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def end(group: int) -> None:
-    """End a server at once, yet let PostgreSQL give back the shared memory that outlives a SIGKILL."""
+    """End a server at once, but let PostgreSQL free the shared memory that would outlive a SIGKILL."""
     with suppress(*_GONE):
         os.killpg(group, signal.SIGQUIT)
     until(lambda: not alive(group), _LEAVE)
@@ -45,8 +45,8 @@ def end(group: int) -> None:
 def kill(group: int) -> None:
     """SIGKILL a process group and the children of its leader, and wait until they are gone.
 
-    PostgreSQL's children have groups of their own. The leader is stopped first, so that it starts no further child
-    between the look and the kill.
+    PostgreSQL's children have their own groups. The leader is stopped first, so that it starts no more children between
+    the listing and the kill.
     """
     with suppress(*_GONE):
         os.killpg(group, signal.SIGSTOP)
@@ -61,7 +61,7 @@ def kill(group: int) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process is there and has not ended; one whose end nobody takes has."""
+    """Return whether a process exists and has not ended. A zombie has ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -72,7 +72,7 @@ def alive(pid: int) -> bool:
 
 
 def until(what: Callable[[], object], seconds: float) -> bool:
-    """Wait until something is true, at most this long. Returns whether it is."""
+    """Wait until a condition is true, for at most this long. Returns whether it is."""
     deadline = time.monotonic() + seconds
     while not what():
         if time.monotonic() > deadline:
@@ -92,7 +92,7 @@ def remove(folder: Path) -> None:
 
 
 def _look(pid: int) -> tuple[str, int]:
-    """Return a process's state and parent, or ("?", 0) where it is gone or the system has no /proc."""
+    """Return a process's state and parent, or ("?", 0) if it is gone or the system has no /proc."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return fields[0].decode(), int(fields[1])
@@ -101,7 +101,7 @@ def _look(pid: int) -> tuple[str, int]:
 
 
 def _children(pid: int) -> list[int]:
-    """Return a process's children. Without /proc none: PostgreSQL's end by themselves when they miss their parent."""
+    """Return a process's children, or none without /proc: PostgreSQL's end by themselves once their parent is gone."""
     everybody = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
     return [other for other in everybody if _look(other)[1] == pid]
 

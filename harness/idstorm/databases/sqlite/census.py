@@ -19,7 +19,7 @@ def packed_census(
 ) -> Census | None:
     """Let SQLite pack thousands of rows into one, paging by the rowid, which unlike an id never repeats.
 
-    A column may hold anything in SQLite: what is not an integer is left to the slower way, as are tables without rowid.
+    In SQLite a column may hold anything. Values other than integers, and tables without rowid, take the slower way.
     """
     quote = connection.dialect.identifier_preparer.quote
     one, other = quote(str(id_.name)), quote(str(token.name))
@@ -52,7 +52,7 @@ def packed_census(
 
 
 def _rowid(connection: sa.Connection, table: str) -> str | None:
-    """Return a name of the rowid that no column has taken for itself; None: there is none.
+    """Return a name of the rowid that is not the name of a column; None: there is none.
 
     https://www.sqlite.org/lang_createtable.html#rowid
     """

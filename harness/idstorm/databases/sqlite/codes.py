@@ -12,23 +12,23 @@ from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found
 from idstorm.databases.uniques import guards, owned, uniques
 
-DRIVERS = ("sqlite3", "aiosqlite")  #: the packages that raise them
+DRIVERS = ("sqlite3", "aiosqlite")  #: the packages that raise these errors
 _BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN, _CONSTRAINT = 5, 6, 8, 10, 13, 14, 19
 _ENVIRONMENT = {_READONLY, _IOERR, _FULL, _CANTOPEN}
 _RACED = {_BUSY, _LOCKED}
 _UNIQUE = {1555, 2067, 2579}  # SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 _OTHER_CONSTRAINTS = {275, 787, 1299, 3091}  # SQLITE_CONSTRAINT_CHECK, _FOREIGNKEY, _NOTNULL, _DATATYPE
 _ERROR = 1
-_LOOKED_FOR = "no such "  # what follows are names of tables and columns
+_LOOKED_FOR = "no such "  # followed by the name of a table or column
 _PROVES_ROLLBACK = {_BUSY, _LOCKED, _READONLY, _FULL, _CONSTRAINT}
-"""Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not among them: it can come
+"""Primary result codes after which COMMIT has certainly not taken effect. An I/O error is not one of them: it can come
 from the sync after the commit frame was written."""
 
 
 def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-    """Return what an error means, or None for one that is not of Python's driver, of which aiosqlite makes use.
+    """Return what an error means, or None for one that is not from Python's driver, which aiosqlite uses too.
 
-    What a trigger raises is the application's own (SQLITE_CONSTRAINT_TRIGGER); an error without a code is the driver's.
+    A trigger's error is the application's own (SQLITE_CONSTRAINT_TRIGGER); an error without a code is the driver's.
     """
     error = found.error
     if not isinstance(error, sqlite3.Error):
@@ -48,9 +48,9 @@ def read(found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | 
 
 
 def _words(error: sqlite3.Error, code: int) -> str:
-    """Return what SQLite itself says; the class where the words may be anybody's.
+    """Return SQLite's message, or the error's class where the message may not be SQLite's own.
 
-    Those of an error in a statement quote the statement, and a trigger or a function says whatever it likes.
+    That of an error in a statement quotes the statement, and a trigger or a function may say anything.
     """
     strangers = code & 0xFF == _CONSTRAINT and code not in _UNIQUE | _OTHER_CONSTRAINTS
     quoted = code & 0xFF == _ERROR and not str(error).startswith(_LOOKED_FOR)
@@ -58,7 +58,7 @@ def _words(error: sqlite3.Error, code: int) -> str:
 
 
 def _own(message: str, ids: Sequence[str], names: Sequence[str]) -> bool | None:
-    """Return whether `UNIQUE constraint failed: t.a, t.b` is of the id's own; an index on expressions has a name."""
+    """Return whether `UNIQUE constraint failed: t.a, t.b` is the id's own; an index on expressions is given by name."""
     constrained = message.rpartition(": ")[2]
     if constrained.startswith("index '"):
         return owned(uniques(tuple(names)), constrained.removeprefix("index ").strip("'"))

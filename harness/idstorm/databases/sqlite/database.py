@@ -1,7 +1,7 @@
 """SQLite: a file, one writer at a time.
 
-What SQLAlchemy ships is the default to storm: the driver's legacy transactions, in which a SELECT opens none, on a file
-in WAL mode with a busy timeout.
+By default, SQLAlchemy's own default is stormed: the driver's legacy transactions, in which a SELECT opens none, on a
+file in WAL mode with a busy timeout.
 
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions
 https://www.sqlite.org/rescode.html
@@ -37,7 +37,7 @@ _LARGEST = (1 << 63) - 1
 
 
 class SQLite(Database):
-    """SQLite through a driver with the interface of Python's sqlite3."""
+    """SQLite, by a driver with the interface of Python's sqlite3."""
 
     name = "sqlite"
     schemes = ("sqlite",)
@@ -56,7 +56,7 @@ class SQLite(Database):
     }
 
     def check_url(self, url: sa.URL) -> None:
-        """It has to name a file, which may not be there yet."""
+        """It has to name a file, which need not exist yet."""
         if not Path(url.database or "default").absolute().name:
             raise UsageError(
                 f"{url.render_as_string()} names a folder: name a file, and the storm's own is made beside it"
@@ -94,7 +94,7 @@ class SQLite(Database):
         files.remove(files.place_of(url, name))
 
     def reclaim(self, url: sa.URL, name: str) -> bool:
-        """Nobody has to be waited for: a file can be removed while it is open."""
+        """No session has to be waited for: a file can be removed while it is open."""
         with self.locked(url, name) as had:
             if had:
                 self.drop_namespace(url, name)
@@ -106,7 +106,7 @@ class SQLite(Database):
         return os.path.realpath(str(path)) == os.path.realpath(_path(url))
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
-        """Set the pragmas, and let the driver's own BEGIN stand back where another is asked for."""
+        """Set the pragmas, and turn off the driver's own BEGIN where another is asked for."""
         pragmas = {"busy_timeout": "5000", "journal_mode": "wal", **settings}
         begin = pragmas.pop("begin", "sqlalchemy")
         for pragma, value in pragmas.items():
@@ -127,18 +127,18 @@ class SQLite(Database):
                 connection.exec_driver_sql(f"BEGIN {begin}")
 
     def check_settings(self, settings: Mapping[str, str]) -> None:
-        """Also see that the busy timeout is a number."""
+        """Also check that the busy timeout is a number."""
         super().check_settings(settings)
         if not re.fullmatch("[0-9]{1,9}", settings.get("busy_timeout", "0")):
             raise UsageError(f"--set busy_timeout={settings['busy_timeout']}: it is a number of milliseconds")
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
-        """RETURNING since 3.35; ids of deleted rows come back without AUTOINCREMENT; no sequences."""
+        """RETURNING since 3.35, and reuse of deleted rows' ids without AUTOINCREMENT; no sequences."""
         version = connection.dialect.server_version_info or (0,)
         return frozenset({"rowid_reuse", *(["returning"] if version >= (3, 35) else [])})
 
     def facts(self, connection: sa.Connection, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Return the versions, the transaction mode and the pragmas as a connection of the storm finds them."""
+        """Return the versions, the transaction mode, and the pragmas that a connection of the storm has."""
         pragmas = ("journal_mode", "synchronous", "busy_timeout", "page_size", "locking_mode")
         return {
             "sqlite": self.server(connection),
@@ -155,7 +155,7 @@ class SQLite(Database):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """A rowid has 64 bits, whatever its column is called; AUTOINCREMENT remembers the highest.
+        """A rowid has 64 bits, whatever its column is called; AUTOINCREMENT remembers the highest one.
 
         https://www.sqlite.org/autoinc.html
         https://www.sqlite.org/lang_createtable.html#rowids_and_the_integer_primary_key
@@ -163,13 +163,13 @@ class SQLite(Database):
         last = -_LARGEST - 1 if down else _LARGEST
         columns = connection.execute(sa.text("SELECT name, type, pk FROM pragma_table_info(:table)"), {"table": table})
         keys = [(name, str(type_).upper()) for name, type_, place in columns if place]
-        if keys != [(column, "INTEGER")]:  # which alone is another name of the rowid
+        if keys != [(column, "INTEGER")]:  # only that is an alias of the rowid
             return Capacity("INTEGER", last, "the application", last)
         kept = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'").scalar()
         query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
         highest = connection.exec_driver_sql(query, (table,)).scalar() if kept else None
         generator = "rowid" if highest is None else "AUTOINCREMENT"
-        if highest is None:  # it goes on from the largest row that there is
+        if highest is None:  # it continues from the largest existing rowid
             quoted = (
                 connection.dialect.identifier_preparer.quote(column),
                 connection.dialect.identifier_preparer.quote(table),
@@ -178,9 +178,9 @@ class SQLite(Database):
         return Capacity("INTEGER", _LARGEST, generator, _LARGEST, highest, generator_first=1)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """The file of a schema, known by its device and inode, and the number that each change of its schema raises.
+        """A database is the file of a schema, by device and inode; each schema change raises the number of its life.
 
-        What it has open SQLite names by an absolute path, wherever the process is now.
+        SQLite names an open file by its absolute path, whatever the process's current folder.
         https://www.sqlite.org/pragma.html#pragma_database_list
         https://www.sqlite.org/pragma.html#pragma_schema_version
         """
@@ -204,20 +204,20 @@ class SQLite(Database):
         return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar())
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
-        """Read the extended result code and, of a refusal, the columns."""
+        """Read the extended result code and, in a refusal, the columns."""
         return codes.read(found, ids, names)
 
     def committed(self, connection: Any) -> bool:
-        """A transaction that is open is the one that was: SQLite chains none, and executes one statement at a time."""
+        """An open transaction is still the same one: SQLite chains none, and runs one statement at a time."""
         return self.in_transaction(connection) is not True
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Ask the driver, or what SQLAlchemy has wrapped it in."""
+        """Ask the driver's connection, or the one within SQLAlchemy's wrapper."""
         inner = getattr(connection, "driver_connection", connection)
         return getattr(inner, "in_transaction", None)
 
     def quiesce(self, url: sa.URL) -> Quiet:
-        """Whoever holds the write lock is still at work: it must be had once, within its timeout."""
+        """A session that holds the write lock is still at work, so take the lock once, within a timeout."""
         try:
             connection = sqlite3.connect(_path(url), timeout=15, isolation_level=None)
             try:
@@ -231,9 +231,9 @@ class SQLite(Database):
 
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """The driver opens no transaction for a SELECT, so BEGIN is said aloud.
+        """The driver opens no transaction for a SELECT, so BEGIN is explicit.
 
-        A cache that it shared with others of this process would show what they have not committed, or be locked by it.
+        A cache shared with other connections of this process would show their uncommitted work, or be locked by it.
         https://www.sqlite.org/sharedcache.html
         """
         engine = sa.create_engine(url.difference_update_query(["cache"]), poolclass=sa.NullPool)
@@ -245,7 +245,7 @@ class SQLite(Database):
             engine.dispose()
 
     def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
-        """A file that is not there would be made, and be empty."""
+        """Check the file first: if it were missing, SQLite would create it empty."""
         try:
             there = os.stat(_path(url))
         except OSError:

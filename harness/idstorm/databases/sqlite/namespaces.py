@@ -1,6 +1,6 @@
-"""SQLite: a file with a name that only idstorm gives, or a temporary folder with one in it, under the kernel's lock.
+"""SQLite: a file with a name that only idstorm gives, or a temporary folder with such a file, under a kernel lock.
 
-The lock is one of `flock`, which SQLite's own do not meet. It is gone as soon as the process that holds it is.
+The lock is a `flock`, which does not interact with SQLite's own. It ends with the process that holds it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def file_of(url: sa.URL) -> Path | None:
     if not _is_uri(url) or not url.database.startswith("file:"):
         return Path(url.database)
     path = url.database.removeprefix("file:").partition("?")[0].partition("#")[0]
-    if path.startswith("//"):  # an authority, which can be nothing but empty or localhost
+    if path.startswith("//"):  # an authority, which can only be empty or localhost
         path = "/" + path[2:].partition("/")[2]
     return Path(unquote(path))
 
@@ -51,7 +51,7 @@ def is_in_memory(url: sa.URL) -> bool:
 
 
 def leading_to(url: sa.URL, path: Path) -> sa.URL:
-    """Return a URL that names another file, in the same way."""
+    """Return a URL that names another file in the same way."""
     return url.set(database=f"file:{quote(str(path))}" if _is_uri(url) else str(path))
 
 
@@ -61,7 +61,7 @@ def _is_uri(url: sa.URL) -> bool:
 
 @contextmanager
 def made(url: sa.URL, label: str, *, keep: bool) -> Iterator[Path]:
-    """Make an empty file beside the one that the URL names, or else in a temporary folder, and hold its lock."""
+    """Make an empty file beside the one that the URL names, or in a temporary folder, and hold its lock."""
     name, beside = f"{_PREFIX}{label}{'-kept' if keep else ''}.db", file_of(url)
     while True:
         try:
@@ -73,7 +73,7 @@ def made(url: sa.URL, label: str, *, keep: bool) -> Iterator[Path]:
             raise EnvironmentFault(f"cannot make a file in {where}: {error.strerror}") from error
         with _open(place) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not _is_still(place, descriptor):  # who clears up found it before it was locked
+            if not _is_still(place, descriptor):  # another process cleared it away before it was locked
                 continue
             path = place if beside is not None else place / name
             path.touch()
@@ -86,7 +86,7 @@ def made(url: sa.URL, label: str, *, keep: bool) -> Iterator[Path]:
 
 
 def listed(url: sa.URL) -> list[Namespace]:
-    """Return the files beside the one that a URL names, or else the temporary folders, whose names idstorm gives."""
+    """Return the files beside the one that a URL names, or the temporary folders, that have idstorm's names."""
     beside = file_of(url)
     if beside is not None:
         there = sorted(path for path in beside.absolute().parent.glob(f"{_PREFIX}*.db") if _OURS.fullmatch(path.name))
@@ -98,10 +98,10 @@ def listed(url: sa.URL) -> list[Namespace]:
 
 
 def _known(path: Path, name: str, *, kept: bool) -> Namespace | None:
-    """Return what is known of a file or folder: by its owner, who else may write to it, and its lock. None: gone."""
+    """Return what is known of a file or folder, by its owner, permissions and lock. None: it is gone."""
     try:
         there = path.lstat()
-    except FileNotFoundError:  # its storm has ended just now
+    except FileNotFoundError:  # its storm has just ended
         return None
     why = None
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)):
@@ -109,19 +109,19 @@ def _known(path: Path, name: str, *, kept: bool) -> Namespace | None:
     elif there.st_uid != os.geteuid():
         why = "it belongs to another user"
     elif there.st_mode & stat.S_IWOTH:
-        why = "everybody may write to it"
+        why = "any user may write to it"
     return Namespace(name, kept=kept, in_use=why is None and not _can_be_had(path), strange=why)
 
 
 def place_of(url: sa.URL, name: str) -> Path:
-    """Return the file or folder that `listed` called so."""
+    """Return the file or folder that `listed` gave this name."""
     beside = file_of(url)
     return Path(name) if beside is None else beside.absolute().with_name(name)
 
 
 @contextmanager
 def locked(place: Path) -> Iterator[bool]:
-    """Hold the lock of a file or folder. Yields False where another has it, or it is gone."""
+    """Hold the lock of a file or folder. Yields False where another process has it, or the file is gone."""
     with ExitStack() as stack:
         try:
             fcntl.flock(stack.enter_context(_open(place)), fcntl.LOCK_EX | fcntl.LOCK_NB)

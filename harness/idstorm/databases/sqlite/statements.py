@@ -8,8 +8,8 @@ STATEMENTS = statements(
     "CREATE ALTER DROP PRAGMA BEGIN ANALYZE REINDEX",
     r"RELEASE|WITH\b.*\b(INSERT|UPDATE|DELETE|REPLACE)\b",
 )
-"""DDL is transactional. Where nothing has begun a transaction, RELEASE of the outermost savepoint commits, and
-Python's driver begins none for a WITH that inserts: whether one is open afterwards tells.
+"""DDL is transactional. Outside a transaction, RELEASE of the outermost savepoint commits. Python's driver begins no
+transaction for a WITH that inserts: whether one is open afterwards shows if it committed.
 
 https://www.sqlite.org/lang_savepoint.html
 https://docs.python.org/3/library/sqlite3.html#sqlite3-controlling-transactions
