@@ -108,7 +108,7 @@ def poll_up_to_the_oldest_transaction(connection: Connection, last: Any, final: 
     if final:  # before the rows are read: the watermark can only rise in between
         query = text("SELECT count(*) FROM stamped_event WHERE transaction >= pg_snapshot_xmin(pg_current_snapshot())")
         if behind := connection.scalar(query):
-            raise NotYet(f"a transaction on the server that began before {behind:,} of them is still open")
+            raise NotYet(f"another transaction of the server is still open, begun before {behind:,} of them")
     query = text(
         "SELECT id, token, transaction::text AS transaction FROM stamped_event "
         "WHERE transaction < pg_snapshot_xmin(pg_current_snapshot()) "
