@@ -90,7 +90,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(given_: dict[str, object],
 
 
 def test_a_time_and_a_number_of_inserts_exclude_each_other() -> None:
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be used together"):
         StormOptions(inserts=1, time=1.0).resolved()
 
 

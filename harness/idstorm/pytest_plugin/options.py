@@ -27,7 +27,7 @@ _WORDS = {
     "results": ("DIR", "Where the folders of runs are made and kept. Default: pytest's temporary folder."),
 }
 _FLAGS = {
-    "allow-replicated": "Storm a server even where others are sent what it writes: replicas, say.",
+    "allow-replicated": "Storm a server even if what it writes is sent elsewhere, such as to replicas.",
     "strict": "What was joined and comes out inconclusive fails the run, instead of being a warning.",
     "require": "A database that is not there is a failure, and no skip.",
 }
@@ -80,7 +80,7 @@ def _configured(config: pytest.Config) -> dict[str, object]:
     if {"inserts", "time"} <= given.keys():
         said = [name for name in ("inserts", "time") if config.getoption(_key(name)) is not None]
         if len(said) == 2:
-            raise UsageError("time and inserts exclude each other: give one of them")
+            raise UsageError("time and inserts cannot be used together: give one of them")
         del given["inserts" if said != ["inserts"] else "time"]
     return given
 
