@@ -1,4 +1,4 @@
-"""`check`: judge stored runs again. Needs no database, and of the user's code nothing but checks of his own.
+"""`check`: judge stored runs again. Needs no database, and none of the user's code but their own checks.
 
 Nothing here imports either, unless a run was judged by such a check.
 """
@@ -24,11 +24,11 @@ class Checked:
 
     reports: tuple[Report, ...]
     unreadable: Mapping[str, str]  #: why each of these folders could not be judged
-    skipped: tuple[str, ...] = ()  #: plain files, which no run is
+    skipped: tuple[str, ...] = ()  #: plain files: a run is a folder
 
     @property
     def result(self) -> Result:
-        """What they come to, as storms do: what cannot be read is inconclusive."""
+        """Their combined result, as of storms: what cannot be read is inconclusive."""
         return worst([*(report.result for report in self.reports), *[Result.INCONCLUSIVE] * bool(self.unreadable)])
 
     @property
@@ -56,7 +56,7 @@ def check(folder: Path) -> Report:
 
 
 def check_all(paths: Sequence[Path]) -> Checked:
-    """Judge every run among these, as a shell makes them of `results/*`, which holds files as well.
+    """Judge every run among these paths, which may include files, as a shell expands `results/*`.
 
     Raises UnreadableRun where none of them is a folder.
     """

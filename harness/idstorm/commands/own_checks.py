@@ -1,6 +1,6 @@
-"""Bringing the code of users' own checks that a stored run names, where it is at hand and may be trusted.
+"""Importing the code of users' own checks that a stored run names, if it is at hand and may be trusted.
 
-A run may come from a stranger, and names files and modules that would be imported: only a file at or below the current
+A run may be untrusted, and names files and modules that would be imported: only a file at or below the current
 directory, and outside the run, is the user's own for certain; a module is looked for where `idstorm run` would.
 """
 
@@ -19,7 +19,7 @@ from idstorm.record.stored import read_plan
 def bring_own_checks(run: Run) -> None:
     """Import the scenarios of a run that claim something of checks that are not registered. What fails is left out."""
     for entry in (*run.controls, *run.storms):
-        with suppress(IdstormError, OSError):  # what cannot be read is told when it is judged
+        with suppress(IdstormError, OSError):  # what cannot be read is reported when it is judged
             plan = read_plan(run, entry)
             if plan is not None and _lacks_some(plan) and _is_ours(plan.reference, run):
                 _bring(plan.reference)

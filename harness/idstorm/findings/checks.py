@@ -49,7 +49,7 @@ class Check:
     """A question that is asked of every storm, and all that there is to know of it."""
 
     name: str
-    meaning: str  #: what is so where it holds, in one sentence
+    meaning: str  #: what is true if it holds, in one sentence
     judge: Callable[[Any], Finding]
     """A pure function of the storm's evidence (`idstorm.judge.evidence.Evidence`)."""
     figures: Mapping[str, Figure] = field(default_factory=dict)

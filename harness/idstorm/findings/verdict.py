@@ -29,7 +29,7 @@ class Verdict:
     witnesses: tuple[Mapping[str, Any], ...]
     named: bool = False  #: the scenario itself made the claim; False: it is the default
     crashed: bool = False  #: the check itself raised an error
-    meaning: str = ""  #: what is so where it holds, of a check that is not idstorm's own
+    meaning: str = ""  #: for a check that is not idstorm's own: what is true if it holds
 
     @property
     def is_witness(self) -> bool:

@@ -84,7 +84,7 @@ def _left(progress: Progress) -> float | None:
 
 @contextmanager
 def live_together(console: Console, total: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, str], None]]:
-    """Yield a function that shows storms of several targets: called with a target, how many of its storms have ended, and
+    """Yield a function that shows parallel storms: called with a target, how many of its storms have ended, and
     the next scenario.
 
     `total` is the number of storms of each target.

@@ -49,7 +49,7 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
 
 
 def complaints(report: Report) -> list[str]:
-    """Return a line for each storm that did not take place or end as planned, and for each control that did not pass."""
+    """Return a line for each storm that did not take place or end as planned, and each control that did not pass."""
     controls = zip(report.controls, control_words(report), strict=True)
     return [
         *(f"Error: {words}" for control, words in controls if control.result is not Result.PASSED),
