@@ -49,7 +49,7 @@ def judged(claim: Claim) -> Verdict:
     [
         (lambda _: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda _: True, "small has to return a Finding, and returned True"),
-        (lambda _: Finding(Status.HELD, {"little": 1}), "small has found a figure 'little'"),
+        (lambda _: Finding(Status.HELD, {"little": 1}), "small found a figure 'little'"),
         (lambda _: Finding(Status.BROKEN), "small is broken without a witness"),
         (lambda _: Finding(Status.BROKEN, witnesses=(7,)), "each witness of small has to be a dict"),  # type: ignore[arg-type]
         (lambda _: Finding(Status.HELD, {"large": "many"}), "the figure 'large' of small has to be a number"),
@@ -87,7 +87,7 @@ def test_without_its_code_or_with_that_of_another_it_is_unknown() -> None:
 def test_a_check_that_only_a_newer_idstorm_has_is_not_left_out() -> None:
     verdict = judged(Claim(Stance.HOLDS, named=True))
     assert (verdict.status, verdict.result) == (Status.UNKNOWN, Result.INCONCLUSIVE)
-    assert "this idstorm knows no such check" in str(verdict.reason)
+    assert "this version of idstorm has no such check" in str(verdict.reason)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What becomes of the gates of a run: each is held against the figures of each storm."""
+"""The results of a run's gates: each is compared with the figures of each storm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idstorm.findings.verdict import Verdict
 def judge_gates(
     gates: Sequence[Gate], operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]
 ) -> tuple[GateVerdict, ...]:
-    """Return what becomes of each gate: failed where it is tripped, inconclusive where its figure was not measured."""
+    """Return the result of each gate: failed if it is tripped, inconclusive if its figure was not measured."""
     return tuple(_judge(gate, operations, verdicts) for gate in gates)
 
 
@@ -32,7 +32,7 @@ def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Ve
     elif where != "operations":
         verdict = verdicts.get(where)
         judged = verdict is not None and verdict.status not in (Status.NA, Status.UNKNOWN)
-        if verdict is None or not (judged or where == "pressure"):  # whose figures are counts, be they much or little
+        if verdict is None or not (judged or where == "pressure"):  # whose figures are counts, even if it is unknown
             return None
         found = verdict.figures
     for name in path:
