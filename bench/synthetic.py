@@ -68,7 +68,7 @@ def storm_of(plan: Plan, operations: int, *, faults: bool = False) -> StoredStor
         stored, tokens = stored[kept], tokens[kept]
     census = Census(Keys.of_words(codec, stored), tokens)
     reading = _read(tokens, begin) if plan.reader else None
-    return StoredStorm("bench", plan.scenario, "sqlite", plan, Ending("finished"), history, None, census, reading)
+    return StoredStorm("bench", plan.scenario, "sqlite", plan, Ending(), history, None, census, reading)
 
 
 def _same(value: int, number: int, kind: Any) -> Any:

@@ -197,7 +197,7 @@ def storm(
         None if entries is None else Census.of(codec, [found(entry) for entry in entries]),
         None if before is None else Census.of(codec, [(id_, None) for id_ in before]),
         None if polls is None else _reading(polls, tokens, complete),
-        ending or Ending("finished"),
+        ending or Ending(),
     )
 
 

@@ -190,8 +190,8 @@ def run(idstorm: Idstorm) -> Path:
 
 
 def test_a_folder_that_is_no_run_is_not_judged(idstorm: Idstorm) -> None:
-    said(idstorm("check", "."), 3, "is no run of idstorm")
-    said(idstorm("check", "nowhere"), 3, "is no run of idstorm")
+    said(idstorm("check", "."), 3, "is not a run of idstorm")
+    said(idstorm("check", "nowhere"), 3, "is not a run of idstorm")
 
 
 @pytest.mark.parametrize(

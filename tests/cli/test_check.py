@@ -18,7 +18,7 @@ from running import STRANGERS_IDS, Idstorm
 
 PASSED, FAILED, INCONCLUSIVE = (report(storm(unique=one)) for one in (HELD, BROKEN, UNKNOWN))
 AT_FAULT, INTERRUPTED = (report(storm(ending=f"{how}: so")) for how in ("at fault", "interrupted"))
-UNREADABLE = {"results/one": "results/one is no run of idstorm"}
+UNREADABLE = {"results/one": "results/one is not a run of idstorm"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_several_runs_are_shown_and_written_one_after_another(idstorm: Idstorm) 
     assert f"PASSED  {passed}" in ran.out
     assert ran.out.splitlines()[-1] == "FAILED  3 runs: 1 failed, 1 passed, 1 unreadable"
     assert "results/README.md is skipped" in ran.err
-    assert "Error: results/notes is no run of idstorm" in ran.err
+    assert "Error: results/notes is not a run of idstorm" in ran.err
 
     written = json.loads((idstorm.folder / "all.json").read_text())
     alone = json.loads(idstorm("check", passed, "--json", "-").out)

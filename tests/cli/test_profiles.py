@@ -218,7 +218,7 @@ def test_a_variable_that_is_wrong_is_named(idstorm: Idstorm) -> None:
     said(idstorm("run", "uuid4", IDSTORM_CLIENTS="many"), "Invalid value for IDSTORM_CLIENTS: 'many'")
     said(idstorm("run", "uuid4", "--clients", "many", IDSTORM_CLIENTS="4"), "Invalid value for '-c' / '--clients'")
     said(idstorm("run", "uuid4", IDSTORM_FAIL_IF="nonsense"), "IDSTORM_FAIL_IF", "is not a gate")
-    said(idstorm("run", "uuid4", IDSTORM_ON="oracle"), "oracle is no target", "(on from IDSTORM_ON)")
+    said(idstorm("run", "uuid4", IDSTORM_ON="oracle"), "oracle is not a target", "(on from IDSTORM_ON)")
     said(idstorm("run", "uuid4", IDSTORM_ON=","), "name a target with --on", "(on from IDSTORM_ON)")
 
 
@@ -256,7 +256,7 @@ def test_a_value_that_is_wrong_is_named_with_its_file_profile_and_key(
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
-        ("on = 'oracle'", ["oracle is no target", f"(scenarios, on from {FILE})"]),
+        ("on = 'oracle'", ["oracle is not a target", f"(scenarios, on from {FILE})"]),
         ("on = []", ["name a target with --on", f"(scenarios, on from {FILE})"]),
         ("set = {colour = 'red'}", ["has no such setting", f"(scenarios, set from {FILE})"]),
     ],

@@ -64,7 +64,7 @@ def test_a_driver_that_is_missing_is_named_as_it_is_installed(missing: str) -> N
 
 @pytest.mark.parametrize("scheme", ["oracle", "oracle+oracledb", "mssql", "mssql+pyodbc", "duckdb"])
 def test_a_database_that_cannot_be_stormed_is_said_at_once(scheme: str) -> None:
-    with pytest.raises(UsageError, match=r"cannot be stormed; sqlite, postgresql, mysql, mariadb can|is no dialect"):
+    with pytest.raises(UsageError, match=r"cannot be stormed; sqlite, postgresql, mysql, mariadb can|is not a dialect"):
         resolve(f"{scheme}://host/db", {})
 
 

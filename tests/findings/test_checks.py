@@ -46,6 +46,7 @@ def even_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Add a file with a check to those of idstorm, and nothing else."""
     (tmp_path / "even_ids.py").write_text(dedent(EVEN))
     idstorm.judge.checks.__path__.append(str(tmp_path))
+    monkeypatch.setattr(checks, "_FOLDERS", [*checks._FOLDERS, tmp_path])
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     forget()
     yield "even_ids"
@@ -54,7 +55,7 @@ def even_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def forget() -> None:
-    checks._names.cache_clear()
+    checks.names.cache_clear()
     checks._found.cache_clear()
 
 
@@ -81,7 +82,7 @@ def _judged(claims: dict[str, Claim]) -> StormReport:
 
 
 def test_every_check_is_the_file_that_is_called_like_it() -> None:
-    assert {name: CHECKS[name].name for name in checks._names()} == {name: name for name in CHECKS}
+    assert {name: CHECKS[name].name for name in checks.names()} == {name: name for name in CHECKS}
     assert all(check.judge.__name__ == name for name, check in CHECKS.items())
     assert len({check.place for check in CHECKS.values()}) == len(CHECKS)
 

@@ -51,7 +51,7 @@ def test_what_was_not_seen_to_break_is_inconclusive_with_its_reason(missed: Stor
 def test_what_was_not_judged_for_it_is_no_control(missing: str) -> None:
     for one in (SEEN, MISSED):
         left = {name: verdict for name, verdict in one.verdicts.items() if name != missing}
-        with pytest.raises(UnreadableRun, match="is no control"):
+        with pytest.raises(UnreadableRun, match="is not a control"):
             control(replace(one, verdicts=left))
 
 

@@ -36,7 +36,7 @@ def on(
         *operations,
         target=Target("it", "it", "", "1", "", capabilities, facts or {}),
         fleet=Fleet(processes=1, clients=2, inserts=1, batch=batch),
-        ending=Ending("finished", capacity=capacity, facts=facts_after or {}),
+        ending=Ending(capacity=capacity, facts=facts_after or {}),
         **more,
     )
 
@@ -274,4 +274,4 @@ def test_where_nothing_is_logged_ahead_a_server_that_was_started_again_may_skip_
 def test_it_means_nothing_for_ids_that_are_no_numbers_and_is_unknown_without_a_census() -> None:
     assert explained(storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS)).status is Status.NA
     assert explained(storm(told(1), unknown(2), census=None)).status is Status.UNKNOWN
-    assert explained(replace(storm(told(1)), ending=Ending("finished", quiet=False))).status is Status.UNKNOWN
+    assert explained(replace(storm(told(1)), ending=Ending(quiet=False))).status is Status.UNKNOWN

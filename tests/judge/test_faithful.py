@@ -99,7 +99,7 @@ def test_told_and_stored_ids_are_compared_as_keys(
 def test_without_a_census_it_is_unknown() -> None:
     finding = faithful(storm(told(1), census=None))
     assert (finding.status, finding.reason) == (Status.UNKNOWN, "there is no census")
-    finding = faithful(storm(told(1), census=None, ending=Ending("finished", census="the server is gone")))
+    finding = faithful(storm(told(1), census=None, ending=Ending(census="the server is gone")))
     assert finding.reason == "the server is gone"
 
 

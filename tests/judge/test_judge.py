@@ -12,7 +12,7 @@ from idstorm.errors import UnreadableRun
 from idstorm.findings.checks import CHECKS
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import parse_gate
-from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.results import Result, Stance, Status, StormState
 from idstorm.findings.verdict import UntilBroken
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
@@ -34,7 +34,7 @@ def stored(evidence: Evidence) -> StoredStorm:
     return StoredStorm("thing-sqlite", "thing", "sqlite", evidence.plan, evidence.ending, history, before, census)
 
 
-def without_plan(state: str) -> StoredStorm:
+def without_plan(state: StormState) -> StoredStorm:
     """Return a storm that never came to a plan."""
     return StoredStorm("thing-sqlite", "thing", "sqlite", None, Ending(state, "for a reason"), None, None, None)
 
@@ -42,8 +42,8 @@ def without_plan(state: str) -> StoredStorm:
 PASSED = stored(storm(told(1), claims=INDIFFERENT))
 FAILED = stored(storm(told(1), census=[], claims={**INDIFFERENT, "durable": HOLDS}))
 INCONCLUSIVE = stored(storm(told(1), claims={**INDIFFERENT, "pressure": HOLDS}))
-NOT_APPLICABLE = without_plan("not applicable")
-INTERRUPTED = stored(storm(told(1), claims=INDIFFERENT, ending=Ending("interrupted")))
+NOT_APPLICABLE = without_plan(StormState.NOT_APPLICABLE)
+INTERRUPTED = stored(storm(told(1), claims=INDIFFERENT, ending=Ending(StormState.INTERRUPTED)))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_default_claim_that_means_nothing_is_left_out() -> None:
 
 
 def test_an_unreadable_census_is_inconclusive_where_it_matters() -> None:
-    ending = Ending("finished", census="the server is gone")
+    ending = Ending(census="the server is gone")
     report = judge_storm(stored(storm(told(1), census=None, ending=ending, claims={**INDIFFERENT, "durable": HOLDS})))
     assert report.result is Result.INCONCLUSIVE
     assert report.verdicts["durable"].reason == "the server is gone"
@@ -137,11 +137,11 @@ def test_a_storm_that_was_not_applicable_or_not_started_has_no_verdicts() -> Non
     report = judge_storm(NOT_APPLICABLE)
     assert (report.result, report.verdicts, report.operations) == (Result.NA, {}, {})
     assert (report.ending, report.target) == ("not applicable: for a reason", {"name": "sqlite"})
-    assert judge_storm(without_plan("not started")).result is Result.INCONCLUSIVE
+    assert judge_storm(without_plan(StormState.NOT_STARTED)).result is Result.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("state", ["at fault", "failed fast", "stuck", "unfinished"])
-def test_a_storm_that_was_cut_short_does_not_pass_but_may_fail(state: str) -> None:
+@pytest.mark.parametrize("state", [state for state in StormState if state.cut_short])
+def test_a_storm_that_was_cut_short_does_not_pass_but_may_fail(state: StormState) -> None:
     passing = storm(told(1), claims=INDIFFERENT, ending=Ending(state))
     failing = storm(told(1), census=[], claims={**INDIFFERENT, "durable": HOLDS}, ending=Ending(state))
     assert judge_storm(stored(passing)).result is Result.INCONCLUSIVE
@@ -154,7 +154,7 @@ def test_what_a_reader_must_know_is_noted() -> None:
         "no column can carry a token: rows are matched by id, and whose row an id names is not judged",
     )
     autonomous = replace(storm().plan.ids, autonomous=True)
-    ending = Ending("finished", notes=("the server was slow",), kept="thing.db")
+    ending = Ending(notes=("the server was slow",), kept="thing.db")
     evidence = storm(told(1), ids=autonomous, notes=("seven of them",), ending=ending)
     assert judge_storm(stored(evidence)).notes == (
         "seven of them",
@@ -167,13 +167,13 @@ def test_what_a_reader_must_know_is_noted() -> None:
 def test_where_everything_failed_the_first_error_is_shown() -> None:
     other = replace(LOCKED, name="another", shown="another")
     operations = [failed(NOTHING, error=LOCKED), failed(NOTHING, error=other)]
-    assert judge_storm(stored(storm(*operations, ending=Ending("failed fast")))).notes == (LOCKED.shown,)
+    assert judge_storm(stored(storm(*operations, ending=Ending(StormState.FAILED_FAST)))).notes == (LOCKED.shown,)
     assert judge_storm(stored(storm(*operations))).notes == ()
 
 
 def test_the_report_names_the_target_and_the_fleet() -> None:
     target = Target("sqlite", "sqlite", "pysqlite", "SQLite 3.45", "", ("rowid_reuse",), {"a": 1, "b": 1})
-    evidence = storm(told(1), clients=3, target=target, ending=Ending("finished", facts={"b": 2}))
+    evidence = storm(told(1), clients=3, target=target, ending=Ending(facts={"b": 2}))
     report = judge_storm(stored(evidence))
     assert (report.storm, report.scenario, report.ending) == ("thing-sqlite", "thing", None)
     assert report.target == {
@@ -202,7 +202,7 @@ def test_rows_that_were_there_before_are_part_of_the_evidence() -> None:
 
 
 def test_a_storm_of_which_nothing_was_recorded_is_not_judged_nor_held_against_gates() -> None:
-    nothing = replace(PASSED, history=None, ending=Ending("unfinished"))
+    nothing = replace(PASSED, history=None, ending=Ending(StormState.UNFINISHED))
     for lost in (nothing, NOT_APPLICABLE):
         report = judge_storm(lost, [parse_gate("durable.lost > 0")])
         assert (report.verdicts, report.operations, report.gates) == ({}, {}, ())
@@ -235,7 +235,7 @@ def test_no_check_crashes_on_next_to_nothing(evidence: Evidence) -> None:
         ([INCONCLUSIVE, FAILED, PASSED], Result.FAILED, 1),
         ([NOT_APPLICABLE, NOT_APPLICABLE], Result.INCONCLUSIVE, 3),
         ([], Result.INCONCLUSIVE, 3),
-        ([PASSED, without_plan("at fault")], Result.INCONCLUSIVE, 2),
+        ([PASSED, without_plan(StormState.AT_FAULT)], Result.INCONCLUSIVE, 2),
         ([PASSED, INTERRUPTED], Result.PASSED, 130),
         ([FAILED, INTERRUPTED], Result.FAILED, 1),
     ],
@@ -325,7 +325,7 @@ def test_the_report_is_the_same_wherever_the_runs_folder_lies(tmp_path: Path) ->
     reports: list[dict[str, Any]] = []
     for folder in ("here", "there"):
         run = store.Run(tmp_path / folder / "one", "idstorm run", ({"name": "a", "scenario": "s", "target": "t"},))
-        store.write_ending(run.folder / "a", Ending("not applicable", "no sequences"), run.stamp("a"))
+        store.write_ending(run.folder / "a", Ending(StormState.NOT_APPLICABLE, "no sequences"), run.stamp("a"))
         reports.append(judge_run(run).to_json())
     assert reports[0] == reports[1]
     assert reports[0]["storms"][0]["result"] == "n/a"

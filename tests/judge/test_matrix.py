@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[Evidence, str]] = {
     "ordered": (storm(told(9), told(2, client=1)), "1 overtaken (2 after 9)"),
     "visible": (storm(told(1), told(2), polls=[Poll(30, (1,), 2)]), "1 skipped (1, 2 was seen before)"),
     "headroom": (
-        storm(told(75), ending=Ending("finished", capacity=Capacity("tinyint", 100, "AUTO_INCREMENT", 100))),
+        storm(told(75), ending=Ending(capacity=Capacity("tinyint", 100, "AUTO_INCREMENT", 100))),
         "75% used (75 of 100)",
     ),
 }

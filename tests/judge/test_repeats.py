@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from idstorm.errors import UnreadableRun
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
-from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.results import Result, Stance, Status, StormState
 from idstorm.findings.verdict import StormReport, UntilBroken
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.repeats import merge, repeats, until_broken
@@ -35,7 +35,11 @@ def counted(*findings: Finding) -> dict[int, Finding]:
 
 
 def storm(
-    *findings: Finding, claim: Claim = HOLDS, state: str = "finished", gates: tuple[Result, ...] = (), **more: Any
+    *findings: Finding,
+    claim: Claim = HOLDS,
+    state: StormState = StormState.FINISHED,
+    gates: tuple[Result, ...] = (),
+    **more: Any,
 ) -> StormReport:
     """A storm of checks that are numbered, and gates that came to this. Without findings it came to no verdict."""
     verdicts = {str(place): judge_claim(claim, finding) for place, finding in enumerate(findings)}
@@ -46,7 +50,7 @@ def storm(
         result=result_of(state, verdicts, stopped),
         target={"name": "sqlite"} | ({"dialect": "sqlite"} if verdicts else {}),
         fleet={},
-        ending=None if state == "finished" else f"{state}: for a reason",
+        ending=None if state is StormState.FINISHED else f"{state}: for a reason",
         notes=(),
         operations=operations() if verdicts else {},
         verdicts=verdicts,
@@ -144,7 +148,9 @@ def test_a_reason_names_its_repetition_unless_all_say_the_same() -> None:
 
 
 def test_a_repetition_without_verdicts_keeps_its_number_and_lets_nothing_pass() -> None:
-    merged = repeats([storm(state="not started"), storm(found(BROKEN), claim=BREAKS), storm(found(HELD), claim=BREAKS)])
+    merged = repeats(
+        [storm(state=StormState.NOT_STARTED), storm(found(BROKEN), claim=BREAKS), storm(found(HELD), claim=BREAKS)]
+    )
     assert merged.result is Result.INCONCLUSIVE
     assert merged.verdicts["0"].witnesses[0]["repetition"] == 2
     assert merged.ending == "1 of 3: repetition 1, not started: for a reason"
@@ -167,11 +173,11 @@ def test_a_repetition_without_verdicts_keeps_its_number_and_lets_nothing_pass() 
 def test_a_storm_that_ended_badly_counts_among_others_as_it_does_alone(
     state: str, verdicts: list[Status], result: Result
 ) -> None:
-    assert repeats([storm(found(HELD)), storm(*map(found, verdicts), state=state)]).result is result
+    assert repeats([storm(found(HELD)), storm(*map(found, verdicts), state=StormState(state))]).result is result
 
 
 def test_what_is_never_applicable_is_not_applicable() -> None:
-    assert repeats([storm(state="not applicable")] * 2).result is Result.NA
+    assert repeats([storm(state=StormState.NOT_APPLICABLE)] * 2).result is Result.NA
 
 
 def test_of_a_gate_the_worst_repetition_counts() -> None:
@@ -187,7 +193,7 @@ def test_operations_are_added_up_and_the_slowest_repetition_is_shown() -> None:
         [
             storm(found(HELD), operations=operations(10, 1.0, 1.0, locked=2)),
             storm(found(HELD), operations=operations(50, 2.0, 0.5, locked=1, gone=4)),
-            storm(state="not started"),
+            storm(state=StormState.NOT_STARTED),
         ]
     ).operations
     assert (merged["acknowledged"], merged["seconds"], merged["per_second"]) == (60, 3.0, 20.0)
@@ -224,7 +230,8 @@ def test_the_first_witness_is_the_first_in_the_order_of_the_storms() -> None:
     assert until_broken([], 5.0) == UntilBroken(5.0)
 
 
-STATES = st.sampled_from(["finished", "interrupted", "unfinished", "stuck", "at fault", "failed fast", "not started"])
+UNSTORMED = (StormState.NOT_STARTED, StormState.NOT_APPLICABLE, StormState.INTERRUPTED, StormState.AT_FAULT)
+STATES = st.sampled_from([state for state in StormState if state not in ("not applicable", "unreadable")])
 FINDINGS = st.one_of(st.builds(found, st.sampled_from(Status)), st.just(CRASHED))
 CLAIMS = st.builds(Claim, st.sampled_from(Stance), st.just("because"), st.booleans())
 
@@ -236,7 +243,7 @@ def repetitions(draw: st.DrawFn) -> list[StormReport]:
     return [
         storm(*findings, claim=claim, state=draw(STATES), gates=tuple(draw(results) for _ in range(gates)))
         if (findings := draw(st.sampled_from([(), (draw(FINDINGS), draw(FINDINGS))])))
-        else storm(state=draw(st.sampled_from(["not started", "not applicable", "interrupted", "at fault"])))
+        else storm(state=draw(st.sampled_from(UNSTORMED)))
         for _ in range(draw(st.integers(1, 6)))
     ]
 
@@ -282,7 +289,7 @@ def _finding(verdict: Any) -> Finding:
 
 
 def test_what_is_merged_is_named_and_described_as_the_first_that_was_judged() -> None:
-    never = storm(state="not started", storm="01", scenario="thing", fleet={"clients": 1}, notes=("none",))
+    never = storm(state=StormState.NOT_STARTED, storm="01", scenario="thing", fleet={"clients": 1}, notes=("none",))
     judged = storm(found(HELD), storm="02", scenario="thing:one", fleet={"clients": 2}, notes=("said",))
     merged = repeats([never, judged])
     assert (merged.storm, merged.repetitions) == ("01", ("01", "02"))
@@ -293,7 +300,7 @@ def test_what_is_merged_is_named_and_described_as_the_first_that_was_judged() ->
 
 
 def test_storms_that_all_ended_badly_have_the_first_ones_ending() -> None:
-    merged = repeats([storm(state="interrupted"), storm(state="not started")])
+    merged = repeats([storm(state=StormState.INTERRUPTED), storm(state=StormState.NOT_STARTED)])
     assert (merged.ending, merged.state) == ("interrupted: for a reason", "interrupted")
 
 

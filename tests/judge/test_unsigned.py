@@ -29,7 +29,7 @@ def world(base: int, numbers: list[int], *, before: list[int] | None = None) -> 
         *(told(base + number, client=place % 2) for place, number in enumerate(numbers)),
         codec=UNSIGNED,
         generator=Generator(base + 1),
-        ending=Ending("finished", capacity=capacity),
+        ending=Ending(capacity=capacity),
         before=None if before is None else [base + number for number in before],
         polls=[Poll(25, (0,), base + 5 - 2**63), Poll(1_000, (), base + 5 - 2**63)],
     )

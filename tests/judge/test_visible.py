@@ -137,7 +137,7 @@ def test_a_reader_that_did_not_come_to_its_end_has_missed_only_what_it_passed() 
     assert (finding.figures["skipped"], finding.figures["polls"]) == (0, 11)
     finding = judged(*INSERTS, polls=[*IN_TURN[:4], *IN_TURN[5:11]], complete=False)
     assert (finding.status, finding.figures["skipped"]) == (Status.BROKEN, 1)
-    ending = Ending("finished", reader="the server went away")
+    ending = Ending(reader="the server went away")
     assert judged(*INSERTS, polls=IN_TURN, complete=False, ending=ending).reason == "the server went away"
 
 
@@ -152,9 +152,13 @@ def test_a_reader_that_may_come_back_to_what_it_passed_has_missed_nothing_before
 @pytest.mark.parametrize(
     ("more", "ending", "reason"),
     [
-        ({"polls": None, "reader": True}, Ending("finished"), "the reader recorded nothing"),
-        ({"polls": None, "reader": True}, Ending("finished", reader="the reader died"), "the reader died"),
-        ({"polls": IN_TURN, "census": None}, Ending("finished", census="the server is gone"), "the server is gone"),
+        ({"polls": None, "reader": True}, Ending(), "the reader recorded nothing"),
+        ({"polls": None, "reader": True}, Ending(reader="the reader died"), "the reader died"),
+        (
+            {"polls": IN_TURN, "census": None},
+            Ending(census="the server is gone"),
+            "the server is gone",
+        ),
     ],
 )
 def test_without_a_reader_or_a_census_there_is_nothing_to_say(

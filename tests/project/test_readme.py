@@ -17,7 +17,12 @@ from servers import SERVERS, database
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCKS = [re.sub(r" +#.*", "", block).splitlines() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]
+PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+BLOCKS = [
+    re.sub(r" +#.*", "", block).splitlines()
+    for page in PAGES.values()
+    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+]
 (PROFILES,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
@@ -49,9 +54,14 @@ def test_docker_is_asked_for_what_the_compose_file_has() -> None:
 
 
 def test_every_file_that_is_linked_to_is_there() -> None:
-    linked = {path for path in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in path}
-    assert {"examples/github-actions.yml", "examples/gitlab-ci.yml"} <= linked
-    assert all((ROOT / path).exists() for path in linked)
+    linked = {
+        (page.parent / path).resolve()
+        for page, text in PAGES.items()
+        for path in re.findall(r"\]\(([^)#]+)\)", text)
+        if "://" not in path
+    }
+    assert {ROOT / "examples/github-actions.yml", ROOT / "docs/extending.md"} <= linked
+    assert all(path.exists() for path in linked)
 
 
 def test_every_make_target_that_is_shown_is_there() -> None:
@@ -72,6 +82,11 @@ def test_every_check_is_described() -> None:
 
 def test_every_dialect_is_spoken_of() -> None:
     assert all(dialect in README.lower() for dialect in DIALECTS)
+
+
+def test_the_check_that_is_shown_is_the_one_in_the_examples() -> None:
+    (shown,) = re.findall(r"```python\n(@check.*?)```", PAGES[ROOT / "docs/extending.md"], re.DOTALL)
+    assert shown in (ROOT / "examples/own_check.py").read_text()
 
 
 def test_the_scenario_that_is_shown_is_the_one_in_the_examples() -> None:

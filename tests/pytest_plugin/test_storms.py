@@ -166,7 +166,7 @@ def test_a_gate_with_a_misspelt_figure_names_the_nearest(
 ) -> None:
     call = 'idstorm.run(Invoice, fail_if="visble.skipped > 0")' if where == "call" else "pass"
     body = f"{misspelt}def test_gate({'storm_report' if misspelt else 'idstorm'}): {call}\n"
-    result = run(pytester, body, *(["--idstorm-fail-if", "visble.skipped > 0"] if where == "option" else []))
+    result = run(pytester, body, *(["--idstorm-fail-if", "visible.skiped > 0"] if where == "option" else []))
     if outcome:
         result.assert_outcomes(**outcome)
         result.stdout.fnmatch_lines(["*no report has a figure visble.skipped; did you mean visible.skipped*"])

@@ -15,7 +15,7 @@ import pytest
 
 from histories import plan
 from idstorm.errors import UnreadableRun
-from idstorm.findings.results import Result
+from idstorm.findings.results import Result, StormState
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.census import Census
@@ -43,7 +43,7 @@ def made(results: Path, *, cut_short: bool = False) -> Path:
     run = store.create(results, "idstorm run", entries)
     for name in STORMS:
         _storm(run, name, base=next(BASES), cut_short=cut_short)
-    store.write_ending(run.folder / NOTHING, Ending("not applicable", "no sequences"), run.stamp(NOTHING))
+    store.write_ending(run.folder / NOTHING, Ending(StormState.NOT_APPLICABLE, "no sequences"), run.stamp(NOTHING))
     if not cut_short:
         store.close(run, judge_run(run))
     return run.folder
@@ -71,7 +71,7 @@ def _storm(run: store.Run, name: str, base: int, *, cut_short: bool) -> None:
     store.write_census(folder, "census", census, ours.stamp)
     compact(folder, ours)
     pack_reading(folder, ours.stamp)
-    store.write_ending(folder, Ending("finished", before=1, operations=(3,)), ours.stamp)
+    store.write_ending(folder, Ending(before=1, operations=(3,)), ours.stamp)
 
 
 def read(folder: Path) -> list[Any]:

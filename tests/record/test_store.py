@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from idstorm.errors import EnvironmentFault
+from idstorm.findings.results import StormState
 from idstorm.record import store
 from idstorm.record.store import Ending
 from idstorm.record.stored import open_run, read_storm
@@ -47,7 +48,7 @@ def test_what_a_server_says_is_read_again_whatever_it_is(tmp_path: Path) -> None
     entry = {"name": "01", "scenario": "s", "target": "t"}
     run = store.create(tmp_path / "results", "idstorm run", [entry])
     facts = {"a": nan, "b": [inf, -inf], "c": {"d": 10**100}, "e": (1, 0.5, None, True, "NaN", 10**80)}
-    store.write_ending(run.folder / "01", Ending("not started", facts=facts), run.stamp("01"))
+    store.write_ending(run.folder / "01", Ending(StormState.NOT_STARTED, facts=facts), run.stamp("01"))
     read = read_storm(open_run(run.folder), entry).ending.facts
     expected = {"a": "nan", "b": ["inf", "-inf"], "c": {"d": f"1{'0' * 100}"}}
     assert read == {**expected, "e": [1, 0.5, None, True, "NaN", 10**80]}

@@ -291,7 +291,7 @@ def test_all_clients_together_may_see_more_kinds_of_error_than_fit_16_bits(tmp_p
 
 def test_a_foreign_file_is_no_tape(tmp_path: Path) -> None:
     (tmp_path / "client-0000.000000.tape").write_bytes(b"something else" * 100)
-    with pytest.raises(UnreadableRun, match="no tape"):
+    with pytest.raises(UnreadableRun, match="not a tape"):
         read_tapes(tmp_path, plan())
 
 

@@ -67,7 +67,7 @@ def test_a_threshold_and_a_forecast_are_given_on_the_command_line(idstorm: Idsto
     (storm,) = ran.report["storms"]
     assert storm["verdicts"]["headroom"]["status"] == "held"
     assert storm["verdicts"]["headroom"]["figures"]["until"] == "after the year 9999"
-    assert "--headroom 1e-06 --forecast 50/s" in ran.report["command"]
+    assert "--headroom 0.000001 --forecast 50/s" in ran.report["command"]
 
 
 @pytest.mark.parametrize("rate", ["50", "0/s", "fast", "5/week"])

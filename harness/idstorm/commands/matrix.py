@@ -19,6 +19,7 @@ from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
+from idstorm.findings.results import StormState
 from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions, words_of
@@ -135,7 +136,8 @@ class _Column:
                 folder = self.stored.folder / name
                 self.show(order.address.name, max(0, done), order.found.name)
                 if self.asked():
-                    store.write_ending(folder, store.Ending("interrupted", "before it began"), self.stored.stamp(name))
+                    ending = store.Ending(StormState.INTERRUPTED, "before it began")
+                    store.write_ending(folder, ending, self.stored.stamp(name))
                 else:
                     storming.storm(order, self.stored.name, folder, lambda _: None, self, self.crew)
             self.show(self.orders[-1][1].address.name, len(self.orders) - before, "")

@@ -21,6 +21,7 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.findings.gate import check_gates
+from idstorm.findings.results import StormState
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.options import StormOptions, words_of
@@ -110,13 +111,13 @@ def _is_over(judged: Sequence[StormReport], each: int) -> bool:
     """Whether something broke, or a round of `each` storms came to nothing, as every further one would."""
     if any(verdict.is_witness for verdict in judged[-1].verdicts.values()):
         return True
-    return len(judged) % each == 0 and all(storm.state != "finished" for storm in judged[-each:])
+    return len(judged) % each == 0 and all(storm.state != StormState.FINISHED for storm in judged[-each:])
 
 
 def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
     """Write down why planned storms did not begin, and how long it took until something broke."""
-    before = Ending("interrupted", "before it began")
-    unneeded = Ending("not started", "something else had broken by then, and that ended the run")
+    before = Ending(StormState.INTERRUPTED, "before it began")
+    unneeded = Ending(StormState.NOT_STARTED, "something else had broken by then, and that ended the run")
     for entry in (*stored.controls, *stored.storms):
         if not store.has_ended(stored, entry):
             ending = before if stop.asked() else unneeded

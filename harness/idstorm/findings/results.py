@@ -34,6 +34,25 @@ class Result(StrEnum):
     NA = "n/a"
 
 
+class StormState(StrEnum):
+    """How a storm ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"  #: by the user
+    FAILED_FAST = "failed fast"  #: nothing that any client tried succeeded
+    STUCK = "stuck"  #: no operation ended for longer than the patience
+    UNFINISHED = "unfinished"  #: the environment cut it short
+    AT_FAULT = "at fault"  #: the scenario could not be stormed through its own fault
+    NOT_STARTED = "not started"
+    NOT_APPLICABLE = "not applicable"  #: the target lacks what the scenario needs
+    UNREADABLE = "unreadable"  #: it is no longer known: its folder was damaged
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether what was not recorded might have mattered."""
+        return self in (StormState.AT_FAULT, StormState.FAILED_FAST, StormState.STUCK, StormState.UNFINISHED)
+
+
 _SETTLED: dict[Stance, dict[Status, Result]] = {
     Stance.HOLDS: {
         Status.HELD: Result.PASSED,

@@ -8,7 +8,7 @@ from typing import Any
 
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.matrix import Matrix
-from idstorm.findings.results import Result, Stance, Status
+from idstorm.findings.results import Result, Stance, Status, StormState
 
 REPORT_FORMAT = 1
 
@@ -51,7 +51,7 @@ class StormReport:
     operations: Mapping[str, Any]
     verdicts: Mapping[str, Verdict]
     gates: tuple[GateVerdict, ...] = ()
-    state: str = "finished"  #: how it ended, in the words of `store.Ending`; or unreadable: its folder is damaged
+    state: StormState = StormState.FINISHED
 
 
 @dataclass(frozen=True)

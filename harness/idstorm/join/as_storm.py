@@ -49,7 +49,7 @@ def store_table(told: Told, run: str, folder: Path, notes: Sequence[str], keyrin
     compact(folder, plan)
     operations = tuple(map(len, origins))
     census = None if held is not None else why
-    ending = Ending("finished", lost_workers=told.faults, census=census, operations=operations)
+    ending = Ending(lost_workers=told.faults, census=census, operations=operations)
     store.write_ending(folder, ending, plan.stamp)
 
 

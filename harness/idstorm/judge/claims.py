@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
-from idstorm.findings.results import Result, Stance, Status, settle, worst
+from idstorm.findings.results import Result, Stance, Status, StormState, settle, worst
 from idstorm.findings.verdict import Verdict
 from idstorm.record.plan import Claim
-
-_CUT_SHORT = ("at fault", "failed fast", "stuck", "unfinished")
 
 
 def judge_claim(claim: Claim, finding: Finding, meaning: str = "") -> Verdict:
@@ -37,11 +35,11 @@ def _why_inconclusive(claim: Claim) -> str | None:
     )
 
 
-def result_of(state: str, verdicts: Mapping[str, Verdict], gates: Iterable[GateVerdict]) -> Result:
+def result_of(state: StormState, verdicts: Mapping[str, Verdict], gates: Iterable[GateVerdict]) -> Result:
     """Return the result of a storm that ended in this state."""
-    if state == "not applicable":
+    if state == StormState.NOT_APPLICABLE:
         return Result.NA
     if not verdicts:
         return Result.INCONCLUSIVE
     results = [*(verdict.result for verdict in verdicts.values()), *(gate.result for gate in gates)]
-    return worst([*results, *([Result.INCONCLUSIVE] if state in _CUT_SHORT else [])])
+    return worst([*results, *([Result.INCONCLUSIVE] if state.cut_short else [])])

@@ -56,7 +56,7 @@ class Evidence:
     census: Census | None
     before: Census | None = None
     reading: Reading | None = None
-    ending: Ending = field(default_factory=lambda: Ending("finished"))
+    ending: Ending = field(default_factory=Ending)
     origins: Origins | None = None
 
     @cached_property

@@ -10,7 +10,7 @@ from idstorm.errors import UnreadableRun, show_users_error
 from idstorm.findings.checks import Check
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import Gate
-from idstorm.findings.results import Result, Status, exit_code, worst
+from idstorm.findings.results import Result, Status, StormState, exit_code, worst
 from idstorm.findings.verdict import Report, StormReport, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
@@ -22,9 +22,6 @@ from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
 from idstorm.record import store, stored
-
-_UNREADABLE = "unreadable"
-"""The state of a storm whose folder was damaged since it was written."""
 
 
 def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
@@ -49,7 +46,7 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
         str(run.folder),
         run.command,
         result,
-        int(exit_code(result, at_fault="at fault" in states, interrupted="interrupted" in states)),
+        int(exit_code(result, at_fault=StormState.AT_FAULT in states, interrupted=StormState.INTERRUPTED in states)),
         tuple(storms),
         **wide,
         repeats=merged,
@@ -74,18 +71,18 @@ def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate]
             result=Result.INCONCLUSIVE,
             target={"name": entry["target"]},
             fleet={},
-            ending=f"{_UNREADABLE}: {error}",
+            ending=f"{StormState.UNREADABLE}: {error}",
             notes=(),
             operations={},
             verdicts={},
-            state=_UNREADABLE,
+            state=StormState.UNREADABLE,
         )
 
 
 def _refuse_nothing(storms: Sequence[StormReport]) -> None:
     """Raise UnreadableRun, with what is wrong with the first, where not one of these could be read."""
-    if storms and all(storm.state == _UNREADABLE and not storm.verdicts for storm in storms):
-        raise UnreadableRun(str(storms[0].ending).removeprefix(f"{_UNREADABLE}: "))
+    if storms and all(storm.state == StormState.UNREADABLE and not storm.verdicts for storm in storms):
+        raise UnreadableRun(str(storms[0].ending).removeprefix(f"{StormState.UNREADABLE}: "))
 
 
 def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormReport:
@@ -109,7 +106,9 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
         result=result_of(ending.state, verdicts, stopped),
         target=_target(storm),
         fleet={} if plan is None else _fleet(storm),
-        ending=None if ending.state == "finished" else f"{ending.state}: {ending.message or 'no reason is known'}",
+        ending=None
+        if ending.state == StormState.FINISHED
+        else f"{ending.state}: {ending.message or 'no reason is known'}",
         notes=_notes(storm),
         operations=figures,
         verdicts=verdicts,
@@ -167,6 +166,6 @@ def _notes(storm: stored.StoredStorm) -> tuple[str, ...]:
     if storm.ending.kept is not None:
         notes.append(f"kept: {storm.ending.kept}")
     if storm.history is not None:
-        shown = [code.shown for code in storm.history.codes[:1] if storm.ending.state == "failed fast"]
+        shown = [code.shown for code in storm.history.codes[:1] if storm.ending.state == StormState.FAILED_FAST]
         notes += shown
     return tuple(notes)

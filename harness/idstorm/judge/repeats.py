@@ -14,7 +14,7 @@ from typing import Any
 from idstorm.errors import UnreadableRun
 from idstorm.findings.finding import Finding
 from idstorm.findings.gate import GateVerdict
-from idstorm.findings.results import Result, Status, worst
+from idstorm.findings.results import Result, Status, StormState, worst
 from idstorm.findings.verdict import Repeats, StormReport, UntilBroken, Verdict
 from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.evidence import WITNESSES
@@ -90,7 +90,7 @@ def repeats(storms: Sequence[StormReport]) -> Repeats:
         operations=_operations([storm.operations for storm in judged.values()]),
         verdicts=verdicts,
         gates=gates,
-        state=next((storm.state for storm in storms if storm.ending is not None), "finished"),
+        state=next((storm.state for storm in storms if storm.ending is not None), StormState.FINISHED),
         repetitions=tuple(storm.storm for storm in storms),
     )
 

@@ -60,7 +60,7 @@ class Storms:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = StormResult(report, Path(report.folder))
         self._folders += [result.folder] if report.folder else []
-        if any((storm.ending or "").startswith("interrupted") for storm in report.storms):
+        if any(storm.state == "interrupted" for storm in report.storms):
             raise KeyboardInterrupt
         if report.storms and all(storm.result == "n/a" for storm in report.storms):
             pytest.skip("; ".join(dict.fromkeys(storm.ending or "n/a" for storm in report.storms)))

@@ -32,7 +32,7 @@ from typing import Any
 
 from idstorm.errors import EnvironmentFault
 from idstorm.findings.gate import Gate
-from idstorm.findings.results import ExitCode
+from idstorm.findings.results import ExitCode, StormState
 from idstorm.findings.verdict import Report
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -56,7 +56,7 @@ _REMEDIES = {
 class Ending:
     """How a storm ended."""
 
-    state: str  #: finished, interrupted, not started, not applicable, at fault, failed fast, stuck, unfinished
+    state: StormState = StormState.FINISHED
     message: str | None = None  #: for a reader: why it ended as it did
     lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
     full_clients: int = 0  #: clients that stopped because their tapes could not be written

@@ -12,6 +12,7 @@ from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
 from idstorm.findings.gate import parse_gate
+from idstorm.findings.results import StormState
 from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
@@ -26,7 +27,7 @@ from idstorm.record.store import FORMAT, MARK, Ending, Run
 
 _UNSEEN = ("Cc", "Cs")  # control characters, and halves of others
 LARGEST_ORIGINS = 1 << 26
-_RECORDED = ("finished", "failed fast")
+_RECORDED = (StormState.FINISHED, StormState.FAILED_FAST)
 """How a storm ends only after it has recorded something."""
 
 
@@ -102,7 +103,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
         stamp = replace(run.stamp(storm["name"]) if plan is None else plan.stamp, older=run.made_as is None)
         ending = _ending(folder / "ending.json", stamp)
         history = before = census = reading = origins = None
-        if plan is None and ending.state in ("finished", "failed fast"):
+        if plan is None and ending.state in _RECORDED:
             raise UnreadableRun(f"{folder} has lost its plan.json")
         if plan is not None and _was_stormed(folder, ending):
             packed = folder / HISTORY
@@ -140,7 +141,7 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
     """Whether there is something to judge. Raises UnreadableRun where that was there once."""
     if (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape")):
         return True
-    if ending.operations is None and ending.state in ("not started", "not applicable"):
+    if ending.operations is None and ending.state in (StormState.NOT_STARTED, StormState.NOT_APPLICABLE):
         return False
     if not (folder / "tapes").is_dir() and (ending.operations is not None or ending.state in _RECORDED):
         raise UnreadableRun(f"{folder} has lost its {HISTORY}: there is nothing to judge")
@@ -150,7 +151,7 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
         words = "idstorm was ended, or could not write, before the storm had ended: what is not on its tapes is unknown"
-        return Ending("unfinished", words, census="there is no census: idstorm did not come to it")
+        return Ending(StormState.UNFINISHED, words, census="there is no census: idstorm did not come to it")
     data = _read_json(path, stamp)
     try:
         return read_as(Ending, data)

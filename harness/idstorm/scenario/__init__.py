@@ -8,7 +8,7 @@ its essay: `idstorm list` and `idstorm show` print it.
 
 from __future__ import annotations
 
-from idstorm.findings.checks import CHECKS
+from idstorm.findings.checks import names
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.record.keys import Burned, Existing
@@ -35,11 +35,12 @@ __all__ = [
     "check",
     "holds",
     "may_break",
+    *names(),
 ]
 
 
 def __getattr__(name: str) -> str:
     """Return the name of a check, for claims: whatever `idstorm.findings.checks` has can be imported from here."""
-    if name in CHECKS:
+    if name in names():
         return name
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

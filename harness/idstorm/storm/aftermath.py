@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
+from idstorm.findings.results import StormState
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.collect import read_tapes
@@ -67,7 +68,7 @@ def take_census(
     try:
         missed = reader.finish() if reader is not None and reached else None
     except ScenarioError as error:  # what was stormed is judged all the same
-        ending = replace(ending, state="at fault", message=str(error))
+        ending = replace(ending, state=StormState.AT_FAULT, message=str(error))
     if ending.census is None:
         ending = replace(ending, census=_read_back(scenario, plan, work, url, folder))
     with suppress(OSError):  # no space for the packed ones beside them: the tapes stay

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
+from idstorm.findings.results import StormState
 from idstorm.record.plan import Plan
 from idstorm.record.store import Ending
 from idstorm.scenario import Scenario
@@ -73,7 +74,7 @@ def _unleash(
     interlude: Callable[[], object] | None,
 ) -> Ending:
     """Let the workers storm, and see none of them at it any more."""
-    follow, state, message = Follow(plan, folder / "tapes"), "finished", None
+    follow, state, message = Follow(plan, folder / "tapes"), StormState.FINISHED, None
     seen, moved = (0, False), 0.0
     hopeless_since: float | None = None
     with crew.muster(orders, plan.fleet.processes, secrets_of(url)) as workers:
@@ -95,25 +96,25 @@ def _unleash(
                 if error is None:
                     hopeless_since = None
                 elif monotonic() - hopeless_since > _NO_HOPE_WITHIN:
-                    state, message = "failed fast", _hopeless(error)
+                    state, message = StormState.FAILED_FAST, _hopeless(error)
                 if seen != (follow.ended, workers.working):
                     seen, moved = (follow.ended, workers.working), monotonic()
                 limit = plan.patience if workers.working else max(plan.patience, _READY_WITHIN)
                 if workers.talking and monotonic() - moved > limit:
-                    state, message = "stuck", _stuck(limit)
+                    state, message = StormState.STUCK, _stuck(limit)
                 if stop.asked():
-                    state, message = "interrupted", "by the user"
-                if state != "finished":
+                    state, message = StormState.INTERRUPTED, "by the user"
+                if state != StormState.FINISHED:
                     break
         elif stop.asked():
-            state, message = "interrupted", "by the user"
-        _stop(workers, _STUCK_STOP_WITHIN if state == "stuck" else _STOP_WITHIN)
-        if state == "finished":
+            state, message = StormState.INTERRUPTED, "by the user"
+        _stop(workers, _STUCK_STOP_WITHIN if state == StormState.STUCK else _STOP_WITHIN)
+        if state == StormState.FINISHED:
             follow.look(0.0)
             if error := follow.hopeless():
-                state, message = "failed fast", _hopeless(error)
+                state, message = StormState.FAILED_FAST, _hopeless(error)
     if workers.fatal:
-        state = "unfinished" if workers.environment else "at fault"
+        state = StormState.UNFINISHED if workers.environment else StormState.AT_FAULT
         message = f"a client could not go on\n{workers.fatal}"
     lost = tuple(filter(None, (worker.lost() for worker in workers.all)))
     full = sum(worker.full_clients for worker in workers.all)
@@ -121,7 +122,7 @@ def _unleash(
     census = next((worker.census for worker in workers.all if worker.census), None)
     opened = [worker.connections for worker in workers.all]
     connections = None if None in opened else sum(number or 0 for number in opened)
-    lost = () if state == "interrupted" else lost
+    lost = () if state == StormState.INTERRUPTED else lost
     return Ending(state, message, lost, full, because, census=census, connections=connections)
 
 

@@ -17,7 +17,7 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address, started_with
 from idstorm.databases.urls import mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
-from idstorm.findings.results import Stance
+from idstorm.findings.results import Stance, StormState
 from idstorm.options import StormOptions, check_bounds
 from idstorm.record import store
 from idstorm.record.plan import Claim, Fleet, Plan, Pool, Target, Tokens
@@ -113,12 +113,12 @@ def storm(order: Order, run: str, folder: Path, watch: Watch, stop: Stop, crew: 
         with started_with(order.address, settings) as address:
             ending = _storm(replace(order, address=address), run, folder, watch, stop, crew, known)
     except NotApplicable as error:
-        ending = Ending("not applicable", str(error))
+        ending = Ending(StormState.NOT_APPLICABLE, str(error))
     except _TROUBLE as error:
         ending = _after(error, order, folder) if not known else _in_spite_of(error, order, known[-1])
     except KeyboardInterrupt:
-        ending = known[-1] if known else Ending("interrupted", census=NO_CENSUS)
-        ending = replace(ending, state="interrupted", message="at once, by the user")
+        ending = known[-1] if known else Ending(StormState.INTERRUPTED, census=NO_CENSUS)
+        ending = replace(ending, state=StormState.INTERRUPTED, message="at once, by the user")
         store.write_ending(folder, _shown(ending, order), stamp)
         raise
     store.write_ending(folder, _shown(ending, order), stamp)
@@ -148,9 +148,9 @@ _TROUBLE = (sa.exc.SQLAlchemyError, UsageError, EnvironmentFault, OSError)
 
 def _after(error: Exception, order: Order, folder: Path) -> Ending:
     """Return how a storm ended with which something went wrong. What its clients have recorded is judged."""
-    state, words = "unfinished" if has_recorded(folder) else "not started", str(error)
+    state, words = StormState.UNFINISHED if has_recorded(folder) else StormState.NOT_STARTED, str(error)
     if isinstance(error, UsageError):
-        state = "at fault"
+        state = StormState.AT_FAULT
     elif isinstance(error, sa.exc.SQLAlchemyError):  # of idstorm's own statements; those of the work are the client's
         words = redact(str(getattr(error, "orig", None) or error), secrets_of(order.address.url))
         words = f"{order.address.name} refused what idstorm needs: {words}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
-from idstorm.findings.results import Status
+from idstorm.findings.results import Status, StormState
 from idstorm.findings.verdict import NOTABLE_FAILURES
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import Failures
@@ -70,7 +70,7 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
         why = f"their tapes could not be written: {ending.full_because}"
         why = "the disk of the results is full" if ending.full_because is None else why
         yield f"{ending.full_clients} clients stopped, since {why}"
-    if not joined and ending.state != "interrupted":
+    if not joined and ending.state != StormState.INTERRUPTED:
         yield from _never_connected(evidence)
     share = 0.0 if joined else failures.share
     if share >= MOST_FAILED and share > evidence.plan.failing:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
-from idstorm.findings.results import Status
+from idstorm.findings.results import Status, StormState
 from idstorm.judge.evidence import WITNESSES, Evidence
 from idstorm.judge.groups import repeated, starts_of_groups
 from idstorm.record.outcome import Outcome
@@ -40,7 +40,7 @@ def _could_come_back(evidence: Evidence) -> bool:
 
     Without a census of a quiet table, a delete that was acknowledged counts for a row that is gone.
     """
-    interlude = evidence.plan.interlude and evidence.ending.state == "finished"
+    interlude = evidence.plan.interlude and evidence.ending.state == StormState.FINISHED
     if interlude or evidence.restarted:
         return True
     gone = evidence.owned & (evidence.row_outcome == Outcome.OK)
