@@ -78,7 +78,7 @@ def test_every_report_has_the_control_in_a_line_or_a_case() -> None:
     assert 'name="control on sqlite" tests="1" errors="0" failures="0"' in junit(passed).replace("  ", " ")
     assert complaints(passed) == []
     assert "? control: a known fault was seen" in markdown(missed)
-    assert "not seen to: one client alone cannot collide" in junit(missed)
+    assert "not seen: one client alone cannot collide" in junit(missed)
     assert "<error" in junit(missed)
     assert complaints(missed)[0].startswith("Error: control on sqlite: the known fault was not seen")
 
