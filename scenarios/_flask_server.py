@@ -4,7 +4,7 @@
 
 SOCKET is the number of a listening socket that was inherited; DATABASE_URL, in the environment, leads to the database.
 With `create_all`, each process makes the tables as it loads the application, all at the same moment, and says in a
-line how that ended. The end of stdin means that whoever started the server is gone: it ends at once.
+line how that ended. The end of stdin means that the process which started the server is gone: it ends at once.
 
 https://docs.gunicorn.org/en/stable/custom.html
 """
@@ -74,7 +74,7 @@ def _say(line: str) -> None:
 
 
 def _load_application() -> ModuleType:
-    """Load it by its path: its folder is not to be on sys.path, where names of scenarios could hide libraries."""
+    """Load it by its path: its folder must not be on sys.path, where scenarios' names could shadow libraries."""
     spec = spec_from_file_location("flask_app", Path(__file__).with_name("flask_app.py"))
     assert spec is not None
     assert spec.loader is not None

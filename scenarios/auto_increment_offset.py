@@ -1,9 +1,9 @@
-"""Two primaries number the same table, one with odd steps and one with even: each keeps to its own grid.
+"""Two primaries number the same table, one on odd steps and one on even: each keeps to its own grid.
 
-Where two MySQL servers both take writes and replicate to each other, each gets `auto_increment_increment = 10` and an
-offset of its own, so that their ids never meet. Here one server plays both: half of the connections have offset 1, the
-other half offset 2. The ids stay unique; they advance by tens, jump between the grids, and leave gaps between them
-that no row will ever fill. People who set the increment alone, without an offset each, have changed nothing.
+Where two MySQL servers both take writes and replicate to each other, each gets `auto_increment_increment = 10` and its
+own offset, so that their ids never collide. Here one server plays both: half of the connections have offset 1, the
+other half offset 2. The ids stay unique, but they advance by tens, jump between the grids, and leave gaps that no row
+will ever fill. Setting the increment alone, without a different offset on each server, changes nothing.
 
 https://dev.mysql.com/doc/refman/9.7/en/replication-options-source.html#sysvar_auto_increment_increment
 https://mariadb.com/kb/en/auto_increment_offset/
@@ -42,6 +42,6 @@ auto_increment_offset = Scenario(
     claims=[
         holds(unique, durable, faithful, accepted),
         holds(explained),
-        breaks(gapless, why="eight values of ten belong to neither of the two"),
+        breaks(gapless, why="eight of every ten values belong to neither grid"),
     ],
 )

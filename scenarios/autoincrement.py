@@ -1,10 +1,10 @@
 """An Integer primary key counts up by itself.
 
-`id = mapped_column(primary_key=True)` is how every SQLAlchemy tutorial begins. SQLAlchemy asks the database for its
-own way to number rows: SQLite takes one more than the largest rowid, PostgreSQL makes the column SERIAL, MySQL and
-MariaDB make it AUTO_INCREMENT. People believe that the ids are 1, 2, 3 … without holes, and in the order of the
-commits. What the databases promise is less, and enough for a key: no two rows have the same id, and the client is
-told its own. Gaps are lawful: a generator does not take part in transactions.
+`id = mapped_column(primary_key=True)` is how every SQLAlchemy tutorial begins. SQLAlchemy uses each database's own way
+of numbering rows: SQLite takes one more than the largest rowid, PostgreSQL makes the column SERIAL, and MySQL and
+MariaDB make it AUTO_INCREMENT. People expect the ids to be 1, 2, 3 … without gaps, in commit order. The databases
+promise less, but enough for a key: no two rows have the same id, and each client is told the id of its own row. Gaps
+are allowed: a generator does not take part in transactions.
 
 https://docs.sqlalchemy.org/en/20/core/metadata.html#sqlalchemy.schema.Column.params.autoincrement
 https://www.sqlite.org/autoinc.html
@@ -26,6 +26,6 @@ autoincrement = Scenario(
     claims=[
         holds(unique, durable, faithful, accepted),
         holds(starts_at, why="a new table counts from 1, by ones"),
-        holds(ordered, explained, why="what was acknowledged has drawn its id before whatever begins after it"),
+        holds(ordered, explained, why="an acknowledged insert drew its id before any that begins after it"),
     ],
 )

@@ -1,16 +1,16 @@
-"""A backup holds the rows. Where the next id comes from is kept elsewhere.
+"""A backup holds the rows. The position of the id generator is kept elsewhere.
 
-In the middle of the storm, while nobody is at work, all rows are read out, the table is dropped and made anew, and
-the rows are put back with their ids, as every hand-written export and import does. People believe that the database
-counts on from there. SQLite, MySQL and MariaDB do: an explicit id moves their counters along. A sequence of PostgreSQL
-is an object of its own, which an INSERT with an explicit id does not touch. That of the new table starts at 1, and
-each insert is refused by the primary key until the sequence has run through all the ids that are taken.
+In the middle of the storm, while no client is working, all rows are read out, the table is dropped and created again,
+and the rows are put back with their ids, as every hand-written export and import does. People expect the database to
+count on from there. SQLite, MySQL and MariaDB do: an explicit id moves their counters along. A PostgreSQL sequence is
+a separate object, which an INSERT with an explicit id does not touch. The new table's sequence starts at 1, and the
+primary key refuses each insert until the sequence has run through all the ids that are taken.
 
-`setval` is the usual cure: set the sequence to max(id) after the restore. Where no rows are deleted, nothing else is
-wanted. Where rows are, `deleted_rows` shows the rest: max(id) is what the table holds now, so the ids of the newest
-rows, deleted before the backup, are handed out again, to strangers. The counters of MySQL and MariaDB that moved along
-by themselves moved no further than that either. What pg_dump and mysqldump write down beside the rows, and
-`.dump` of SQLite for a table with AUTOINCREMENT, is the position of the generator itself; `position` does the same.
+`setval` is the usual cure: set the sequence to max(id) after the restore. If no rows are ever deleted, that is enough.
+If they are, `deleted_rows` shows what is missing: max(id) covers only the rows in the table now, so the ids of the
+newest rows, if these were deleted before the backup, are handed out again to other rows. The counters of MySQL and
+MariaDB, which moved along by themselves, went no further than that either. pg_dump, mysqldump, and SQLite's `.dump`
+for a table with AUTOINCREMENT, save the position of the generator itself beside the rows; `position` does the same.
 
 https://www.postgresql.org/docs/current/functions-sequence.html
 https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
@@ -60,7 +60,7 @@ def table_of(model: type[Row]) -> Table:
 
 
 def restored(connection: Connection, model: type[Row]) -> Table:
-    """Put all rows of a table into a fresh one of the same name, which is returned."""
+    """Move all rows of a table into a fresh one of the same name, and return that."""
     table = table_of(model)
     rows = [row._asdict() for row in connection.execute(select(table).order_by(table.c.id))]
     table.drop(connection)
@@ -72,7 +72,7 @@ def restored(connection: Connection, model: type[Row]) -> Table:
 
 @contextmanager
 def operator(place: Place) -> Iterator[Connection]:
-    """Somebody who is connected for as long as the restore takes."""
+    """A connection that stays open for as long as the restore takes."""
     engine = create_engine(place.url, poolclass=NullPool)
     with engine.begin() as connection:
         yield connection
@@ -117,7 +117,7 @@ def rows_and_position(place: Place) -> None:
 
 
 def sequence_of(connection: Connection, table: Table) -> str:
-    """Return the name of the sequence that belongs to the id of a table of PostgreSQL."""
+    """Return the name of the sequence behind a PostgreSQL table's id."""
     return str(connection.scalar(select(func.pg_get_serial_sequence(table.name, "id"))))
 
 
@@ -127,7 +127,7 @@ backup_restore = Scenario(
     claims=[
         holds(unique, single_use, durable, faithful),
         holds(accepted, why="an explicit id moves the counter along"),
-        breaks(accepted, when={"postgresql"}, why="the sequence of the new table starts at 1, where ids are taken"),
+        breaks(accepted, when={"postgresql"}, why="the new table's sequence starts at 1, and those ids are taken"),
     ],
 )
 

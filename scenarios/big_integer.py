@@ -1,9 +1,9 @@
-"""A BigInteger key has room for ever, but on SQLite it is not a key that numbers rows.
+"""A BigInteger key will never run out, but on SQLite it does not number rows.
 
-Nine quintillion ids are enough; the storm crosses their end all the same, to see that nothing wraps round there either.
-SQLite numbers rows only where the column is called exactly INTEGER. A BIGINT key is another column, which nobody fills:
-each insert fails, because the key must not be NULL. People find out when their tests, on SQLite, fail for a model that
-works in production, and write `BigInteger().with_variant(Integer, "sqlite")`, which is right on both.
+Nine quintillion ids are enough; the storm crosses their end all the same, to check that nothing wraps around there
+either. SQLite numbers rows only if the column's type is exactly INTEGER. A BIGINT key is an ordinary column that
+nothing fills, so each insert fails because the key must not be NULL. People find out when their tests, on SQLite, fail
+for a model that works in production. The fix, `BigInteger().with_variant(Integer, "sqlite")`, is right on both.
 
 https://www.sqlite.org/lang_createtable.html#rowids_and_the_integer_primary_key
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#allowing-autoincrement-behavior-sqlalchemy-types-other-than-integer-integer
@@ -30,7 +30,7 @@ from idstorm.scenario import (
 )
 
 LAST = 2**63 - 1 - 600
-PAST_THE_END = Failing(0.999, why="all inserts do that come after the last id")
+PAST_THE_END = Failing(0.999, why="every insert after the last id fails")
 
 
 class Measurement(Row):
@@ -58,7 +58,7 @@ big_integer = Scenario(
         holds(unique, durable, faithful, accepted, gapless),
         breaks(headroom, why="all but 600 of its values were used up before"),
         breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
-        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+        breaks(gapless, when={"mysql"}, why="MySQL skips the last id but one"),
     ],
 )
 

@@ -1,9 +1,9 @@
 """A hundred objects in one INSERT: each must get its own id back.
 
-`session.add_all()` sends the rows of one flush in few statements of many rows ("insertmanyvalues"), and RETURNING
-brings the ids in one result. SQL does not promise the order of that result. SQLAlchemy therefore adds a sentinel column
-where it has to, sorts by it, or falls back to one row at a time; MySQL, without RETURNING, numbers each row alone. If
-any of that were wrong, the table would be in perfect order and the objects would carry each other's ids.
+`session.add_all()` sends the rows of one flush in a few multi-row statements ("insertmanyvalues"), and RETURNING brings
+the ids back in one result. SQL does not promise the order of that result. SQLAlchemy therefore adds a sentinel column
+where it has to and sorts by it, or falls back to one row at a time; MySQL, without RETURNING, numbers each row alone.
+If any of that were wrong, the table would look perfect and the objects would carry each other's ids.
 
 https://docs.sqlalchemy.org/en/20/core/connections.html#insert-many-values-behavior-for-insert-statements
 https://docs.sqlalchemy.org/en/20/core/connections.html#correlating-returning-rows-to-parameter-sets

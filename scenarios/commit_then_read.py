@@ -1,9 +1,9 @@
-"""`session.commit(); print(user.id)` asks the database again, and is told the right id.
+"""`session.commit(); print(user.id)` queries the database again, and gets the right id.
 
-A commit expires every object of its session, so the id that is printed after it comes from a new SELECT, in a new
-transaction. It asks for the row by the primary key that the flush had told, and so cannot find somebody else's: at
-worst it finds none, where another client has deleted the row by then. What it costs is one more statement for each
-row. As the work commits by itself here, an error during COMMIT, or after it, leaves open what became of the row.
+A commit expires every object of its session, so the id printed after it comes from a new SELECT in a new transaction.
+That SELECT looks the row up by the primary key that the flush returned, so it cannot find another client's row. At
+worst it finds none, if another client has deleted the row by then. The price is one more statement for each row. As the
+work commits by itself here, an error during or after COMMIT leaves it open what became of the row.
 
 https://docs.sqlalchemy.org/en/20/orm/session_basics.html#committing
 https://docs.sqlalchemy.org/en/20/orm/session_api.html#sqlalchemy.orm.Session.params.expire_on_commit

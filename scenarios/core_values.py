@@ -1,9 +1,9 @@
 """One INSERT with many rows of VALUES, and ids that come back in some order.
 
 `insert(Row).values([{…}, {…}])` sends all rows as one statement. Where there is RETURNING, asking for the token beside
-the id says which id is whose. Trusting the order instead works on every database here, today: none of them promises
-it. MySQL has no RETURNING: the driver knows the first id of the statement, and people add 1, 2, 3 … to it. That holds
-because a statement whose number of rows is known beforehand is given consecutive numbers, whatever
+the id tells which id belongs to which row. Relying on the order instead works on every database here today, but none of
+them promises it. MySQL has no RETURNING: the driver knows the first id of the statement, and people add 1, 2, 3 … to
+it. That works because a statement whose row count is known beforehand gets consecutive numbers, whatever
 `innodb_autoinc_lock_mode` is, as long as `auto_increment_increment` is 1.
 
 https://docs.sqlalchemy.org/en/20/tutorial/data_insert.html#insert-returning

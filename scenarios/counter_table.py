@@ -1,13 +1,14 @@
-"""A row that is locked with SELECT … FOR UPDATE gives numbers without gaps, to one client at a time.
+"""A row locked with SELECT … FOR UPDATE gives numbers without gaps, to one client at a time.
 
-Invoices must not skip a number in many countries, so a sequence will not do. Here the last number is kept in a row;
-a transaction locks the row, takes the next number, and holds the lock until its end: a rollback gives the number
-back. That is the price as well: all transactions that need a number stand in one queue, for as long as each of them
-takes. With a transaction that does nothing else the rate seen here was a half to a quarter of that of a generator;
-with one that waits for anything, it is one transaction at a time. Without the lock, two clients read the same number;
-MariaDB refuses the second since 11.6, where `innodb_snapshot_isolation` is on; `without_lock` then tries again, as
-applications do.
-SQLite knows no FOR UPDATE and leaves it out; there BEGIN IMMEDIATE locks the whole database before the number is read.
+In many countries invoices must not skip a number, so a sequence will not do. Here the last number is kept in a row. A
+transaction locks the row, takes the next number, and holds the lock until it ends; a rollback gives the number back.
+That is also the price: all transactions that need a number wait in one queue, for as long as each of them takes. With a
+transaction that does nothing else, the rate seen here was a quarter to a half of a generator's; with one that waits for
+anything, transactions run one at a time.
+
+Without the lock, two clients read the same number. Since 11.6 MariaDB refuses the second, where
+`innodb_snapshot_isolation` is on; `without_lock` then tries again, as applications do. SQLite has no FOR UPDATE, so the
+clause is left out there; BEGIN IMMEDIATE locks the whole database before the number is read.
 
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
 https://dev.mysql.com/doc/refman/9.7/en/innodb-locking-reads.html

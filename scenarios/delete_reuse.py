@@ -1,10 +1,10 @@
-"""The id of a deleted row comes back for another, unless the database is told to remember.
+"""The id of a deleted row is given to another row, unless the database is told to remember it.
 
 SQLite numbers a row with one more than the largest id that the table holds *now*. Delete the newest row, and the next
-one gets its id. The table stays unique, but whoever kept the old id (a log, a cache, a link in an e-mail, another
-service) now points at a stranger. With the keyword AUTOINCREMENT, which SQLAlchemy spells
-`sqlite_autoincrement=True`, the highest id ever used is kept in a table of its own and never goes back. The servers
-keep their counters apart from their rows; MySQL before 8.0 forgot its own at a restart.
+one gets its id. The table stays unique, but anything that kept the old id (a log, a cache, a link in an e-mail, another
+service) now points at a different row. With the keyword AUTOINCREMENT, which SQLAlchemy spells
+`sqlite_autoincrement=True`, the highest id ever used is kept in a separate table and never goes back. The servers keep
+their counters apart from their rows; MySQL before 8.0 forgot its counter at a restart.
 
 https://www.sqlite.org/autoinc.html
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-auto-incrementing-behavior

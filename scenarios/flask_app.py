@@ -1,18 +1,18 @@
 """A Flask application answers each request with the id of the row that this request added.
 
-The tutorial's application: `db = SQLAlchemy(app)`, `class User(db.Model)` with an Integer primary key, and
-`db.create_all()`. It shows one user at a time; a real server has many, and `db.session` is one global name for all of
-them. Flask-SQLAlchemy 3 makes that safe by giving each application context a session of its own: a request has one,
-and so has each `with app.app_context()` of a thread; the session ends with it, and its connection returns to the pool.
-After the COMMIT `user.id` is read by a new SELECT, which asks for the row by the key that the session remembers, so
-no other client can slip in. `flask_app` is served by gunicorn, in two processes of four threads, and stormed by HTTP
-clients; for them an answer that never came leaves the row unknown. `flask_app:threads` does the same without HTTP.
+This is the tutorial's application: `db = SQLAlchemy(app)`, `class User(db.Model)` with an Integer primary key, and
+`db.create_all()`. The tutorial shows one user at a time; a real server has many, and `db.session` is one global name
+for all of them. Flask-SQLAlchemy 3 makes that safe by giving each application context its own session: each request has
+one, and so does each `with app.app_context()` of a thread. The session ends with its context, and its connection
+returns to the pool. After the COMMIT, a new SELECT reads `user.id`. It looks the row up by the key that the session
+remembers, so no other client can interfere. `flask_app` is served by gunicorn, in two processes of four threads, and
+stormed by HTTP clients; if an answer never arrives, the row is unknown. `flask_app:threads` does the same without HTTP.
 
-`db.create_all()` looks which tables there are and then makes the others: two steps that no lock holds together. Put
-where every server process imports it, it can fail on a new database in any process but one, and gunicorn, a process of
-which could not start, gives up altogether; started again it finds the tables. `flask_app:create_all` does this several
-times, its processes connected and waiting for one moment (tables that were there are dropped before), says what was
-seen, and storms what is left.
+`db.create_all()` looks up which tables exist and then creates the others: two steps that no lock holds together. If
+every server process runs it at import, it can fail on a new database in all processes but one. gunicorn gives up
+altogether if one of its processes cannot start; started again, it finds the tables. `flask_app:create_all` does this
+several times, with its processes connected and released at the same moment (existing tables are dropped first), says
+what was seen, and storms what is left.
 
 https://flask-sqlalchemy.readthedocs.io/en/stable/contexts/
 https://flask-sqlalchemy.readthedocs.io/en/stable/api/#flask_sqlalchemy.SQLAlchemy.session
@@ -38,7 +38,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, BinaryIO
 
-import gunicorn  # noqa: F401 (the server is another process: whoever lacks it is told before)
+import gunicorn  # noqa: F401 (the server is another process: a user without gunicorn is told beforehand)
 import httpx
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
@@ -59,7 +59,7 @@ class User(db.Model):  # type: ignore[name-defined, misc]
 
 
 def create_app(url: str | URL, **pool: Any) -> Flask:
-    """The application; it is the same as the tutorial's `SQLAlchemy(app)`, for a URL that is known later."""
+    """The application; the same as the tutorial's `SQLAlchemy(app)`, for a URL that is known only later."""
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = pool
@@ -92,7 +92,7 @@ def values(token: int) -> dict[str, Any]:
     return {"name": f"user {token}", "email": f"{token}@example.org", "token": token}
 
 
-# Without HTTP: threads with application contexts of their own
+# Without HTTP: each thread has its own application context
 
 
 def engine(url: URL, **pool: Any) -> Engine:
@@ -129,7 +129,7 @@ class Browser:
         try:
             answer = self._http.post("/users", json=values(token))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            sleep(0.05)  # a server that is gone refuses faster than any answers
+            sleep(0.05)  # a dead server refuses faster than a live one answers
             raise Refused("no connection to the server", constraint="") from error
         if answer.is_client_error:
             about = answer.json()
@@ -155,7 +155,7 @@ _UP_WITHIN, _ANSWER_WITHIN = 30.0, 30.0  # seconds
 _PROCESSES, _THREADS = 2, 4
 _CREATORS, _ROUNDS = 4, 3
 _CALLED = "create_all: "
-_SAID = 1 << 16  # bytes of what a server has said that are looked at
+_SAID = 1 << 16  # bytes of a server's output that are read
 
 
 @dataclass(frozen=True)
@@ -168,18 +168,18 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended. Its end is not taken: until then nobody else gets its number."""
+        """Whether it has not ended. It is not reaped: until then no other process gets its number."""
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     @property
     def lines(self) -> list[str]:
-        """What it has said. The file's position is the server's own, and left alone."""
+        """What it has said. The file's position belongs to the server and is left alone."""
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), _SAID, max(0, size - _SAID)).decode(errors="replace").splitlines()
 
     @property
     def calls(self) -> list[str]:
-        """How the calls of db.create_all() ended that have ended."""
+        """How each finished call of db.create_all() ended."""
         return [line.removeprefix(_CALLED) for line in self.lines if line.startswith(_CALLED)]
 
     def wait_until_it_answers(self) -> None:
@@ -209,7 +209,7 @@ def server(url: URL, processes: int, *words: str) -> Iterator[Server]:
         )
         try:
             host, port = listener.getsockname()
-            listener.close()  # so that nobody can connect to a server that is gone
+            listener.close()  # so that no client connects to a server that is gone
             yield Server(process, f"http://{host}:{port}", log)
         finally:
             with suppress(ProcessLookupError):
@@ -273,7 +273,7 @@ def _until(what: Callable[[], bool]) -> None:
 
 
 claims = [
-    holds(unique, durable, faithful, why="each request, and each thread's context, has a session of its own"),
+    holds(unique, durable, faithful, why="each request, and each thread's context, has its own session"),
 ]
 
 flask_app = Scenario(model=User, client=browser, environment=served, claims=claims)

@@ -1,11 +1,11 @@
-"""Hi/lo: a process takes a block of numbers at once, and hands them out by itself.
+"""Hi/lo: a process takes a block of numbers at once and hands them out on its own.
 
-One row of a table holds the next block (the *hi*); a process that runs out takes it in a transaction of its own and
-then serves fifty ids (the *lo*) from memory, without asking the database. Object-relational mappers made it popular,
-because an object has its id before it is inserted. Whoever takes a block has to lock the row, or to let the UPDATE
-come first: reading first and writing later gives two processes the same block. MariaDB refuses the second of them
-since 11.6, where `innodb_snapshot_isolation` is on. Ids are unique; they are in no order between processes, and the
-rest of a block is lost when its process ends.
+One row of a table holds the next block (the *hi*). A process that runs out takes it in a separate transaction and then
+serves fifty ids (the *lo*) from memory, without asking the database. Object-relational mappers made this popular,
+because an object has its id before it is inserted. A process that takes a block has to lock the row, or to run the
+UPDATE first: reading first and writing later gives two processes the same block. Since 11.6 MariaDB refuses the second
+of them, where `innodb_snapshot_isolation` is on. Ids are unique, but follow no order across processes, and the rest of
+a block is lost when its process ends.
 
 https://vladmihalcea.com/the-hilo-algorithm/
 https://docs.jboss.org/hibernate/orm/current/userguide/html_single/Hibernate_User_Guide.html#identifiers-generators-table
@@ -90,7 +90,7 @@ hilo = Scenario(
     setup=open_counter,
     claims=[
         holds(unique, durable, faithful, accepted, why="the UPDATE locks the row that holds the next block"),
-        breaks(ordered, why="each process draws from a block of its own"),
+        breaks(ordered, why="each process draws from its own block"),
     ],
 )
 

@@ -1,9 +1,9 @@
-"""Identity columns number rows; BY DEFAULT also lets anybody else do it.
+"""Identity columns number rows; BY DEFAULT also lets clients set ids by hand.
 
-`Identity(always=True)` refuses an id that is set by hand. `Identity()` means BY DEFAULT: such an id is taken, but the
-generator does not learn of it, and runs into it later. Then every insert that meets a number already used is refused,
-until the generator is past them. People who import rows with their ids and forget to move the generator see it in
-production first. Where a database has no identity columns, SQLAlchemy leaves the word out without a word: MySQL and
+`Identity(always=True)` refuses an id that is set by hand. `Identity()` means BY DEFAULT: such an id is accepted, but
+the generator does not learn of it and runs into it later. From then on every insert that draws a used number is
+refused, until the generator has passed them. People who import rows with their ids and forget to move the generator see
+it in production first. Where a database has no identity columns, SQLAlchemy silently leaves the keyword out: MySQL and
 MariaDB make the column AUTO_INCREMENT, whose counter does learn of larger ids, and SQLite takes the largest plus one.
 
 https://www.postgresql.org/docs/current/ddl-identity-columns.html
@@ -57,7 +57,7 @@ by_default = Scenario(
     claims=[
         holds(unique, durable, faithful, accepted),
         holds(starts_at, when={"identity"}, why="start and increment are the generator's own"),
-        breaks(starts_at, when={"sqlite", "mysql", "mariadb"}, why="SQLAlchemy leaves the word Identity out"),
+        breaks(starts_at, when={"sqlite", "mysql", "mariadb"}, why="SQLAlchemy leaves Identity out"),
     ],
 )
 

@@ -1,9 +1,9 @@
-"""INSERT … SELECT makes rows whose number nobody knows beforehand.
+"""INSERT … SELECT creates rows whose number is not known beforehand.
 
 Rows are copied from a staging table, and their ids are read back by the token that each row carries: there is no other
-way to know which id is whose. The server cannot know how many ids it will need. MySQL and MariaDB draw them in blocks
-of 1, 2, 4, 8 … and leave what remains of the last block unused, so that such a table has gaps from the start. With
-`innodb_autoinc_lock_mode` 2 the ids of one statement need not follow one another either.
+way to know which id belongs to which row. The server cannot know how many ids it will need. MySQL and MariaDB draw them
+in blocks of 1, 2, 4, 8 … and leave the rest of the last block unused, so such a table has gaps from the start. With
+`innodb_autoinc_lock_mode` 2 the ids of one statement need not be consecutive either.
 
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
 https://mariadb.com/kb/en/auto_increment-handling-in-innodb/

@@ -1,13 +1,14 @@
-"""When the ids run out, inserts fail; no id wraps round, and no row is lost.
+"""When the ids run out, inserts fail; no id wraps around, and no row is lost.
 
 A SmallInteger key ends at 32,767, an Integer key at 2,147,483,647: on a busy table that is a matter of years, or of
-days where ids are burned. Here the generator is set to 600 ids before the end, and the storm goes across it. PostgreSQL
-says that the sequence has reached its maximum (2200H), MariaDB that the value is out of range (167). MySQL hands the
-last id out again and again and lets the primary key refuse it (1062), which reads like a fault of the application; it
-also steps over the last id but one, with a single client, too. What all have in common is what counts: up to the end
-every id is used once, and after it nothing is stored. SQLite numbers with 64 bits, whatever the column is called.
-At their end it does something of its own: it tries ids at random among those that are free, until it finds one. With
-AUTOINCREMENT it fails like the others, even where rows were deleted and their ids are free.
+days where ids are wasted. Here the generator is set to 600 ids before the end, and the storm crosses it. PostgreSQL
+says that the sequence has reached its maximum (2200H), MariaDB that the value is out of range (167). MySQL hands out
+the last id again and again and lets the primary key refuse it (1062), which looks like a fault of the application. It
+also skips the last id but one, even with a single client. What they have in common is what counts: up to the end every
+id is used once, and after it nothing is stored.
+
+SQLite numbers with 64 bits, whatever the column is called. At the end of that range it tries ids at random until it
+finds a free one. With AUTOINCREMENT it fails like the others, even if rows were deleted and their ids are free.
 
 https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
@@ -35,7 +36,7 @@ from idstorm.scenario import (
 )
 
 LEFT = 600
-PAST_THE_END = Failing(0.999, why="all inserts do that come after the last id")
+PAST_THE_END = Failing(0.999, why="every insert after the last id fails")
 
 
 class Sensor(Row):
@@ -58,7 +59,7 @@ class CountedReading(Row):
 
 
 def near_the_end(connection: Connection, table: str, last: int) -> None:
-    """Let the next id be the one after `last`."""
+    """Make the next id the one after `last`."""
     if connection.dialect.name == "postgresql":
         connection.execute(
             text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :last)"), {"table": table, "last": last}
@@ -90,7 +91,7 @@ integer_limit = Scenario(
         holds(unique, durable, faithful, accepted, gapless),
         breaks(headroom, why="all but a few of its values were used up before"),
         breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
-        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+        breaks(gapless, when={"mysql"}, why="MySQL skips the last id but one"),
     ],
 )
 
@@ -104,7 +105,7 @@ small = Scenario(
         holds(unique, durable, faithful, accepted, gapless),
         breaks(headroom, why="all but a few of its values were used up before"),
         breaks(accepted, when={"mysql"}, why="past the end the last id is handed out again, and refused"),
-        breaks(gapless, when={"mysql"}, why="MySQL steps over the last id but one"),
+        breaks(gapless, when={"mysql"}, why="MySQL skips the last id but one"),
     ],
 )
 

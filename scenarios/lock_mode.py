@@ -1,10 +1,11 @@
 """`innodb_autoinc_lock_mode` decides who waits for whom, not whether ids are unique.
 
-0 locks the counter for each statement, 1 only for those whose number of rows is not known beforehand, 2 never for a
-whole statement. MySQL ships 2 since version 8, MariaDB 1. With 2, an INSERT … SELECT shares the counter with others
-while it runs, so its ids need not follow one another; replication by statement would then number the copy otherwise,
-which is why it wants rows. Each mode is stormed on a server of its own with single inserts, inserts of many rows and
-INSERT … SELECT side by side. In every mode, ids are unique and told right. Mode 0 draws no id in advance.
+Mode 0 locks the counter for each statement, 1 only for statements whose row count is not known beforehand, and 2 never
+for a whole statement. MySQL has shipped with 2 since version 8, MariaDB ships with 1. With 2, an INSERT … SELECT shares
+the counter with others while it runs, so its ids need not be consecutive. Statement-based replication would then number
+the copy differently, which is why mode 2 calls for row-based replication. Each mode is stormed on its own server, with
+single inserts, multi-row inserts and INSERT … SELECT side by side. In every mode ids are unique, and clients are told
+the right ones. Mode 0 draws no id in advance.
 
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
 https://mariadb.com/kb/en/auto_increment-handling-in-innodb/

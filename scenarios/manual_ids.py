@@ -1,11 +1,11 @@
-"""Ids that are set by hand are refused, or worse, are not.
+"""Ids that are set by hand are refused or, worse, are not.
 
-"Avoid manually setting ID values", tutorials say, and do not say why. With `max(id) + 1` on the primary key two
-clients choose the same number; the constraint lets one of them in and refuses the other, who has to try again
-(MariaDB refuses it for another reason since 11.6: what it has read is not what there is any more). Without a
-constraint both are stored. Ids by hand beside a generator are quieter: a row is imported with the id that it has
-elsewhere, all is well, and the generator runs into it later. PostgreSQL's and MariaDB's sequences do not learn of such
-ids; AUTO_INCREMENT and SQLite's largest-plus-one do.
+"Avoid manually setting ID values", tutorials say, without saying why. With `max(id) + 1` on the primary key, two
+clients choose the same number; the constraint lets one of them in and refuses the other, which has to try again. (Since
+11.6 MariaDB refuses it for another reason: what it has read is out of date.) Without a constraint both are stored. Ids
+set by hand beside a generator do their damage later: a row is imported with the id that it has elsewhere, all is well,
+and the generator eventually runs into it. PostgreSQL's and MariaDB's sequences do not learn of such ids; AUTO_INCREMENT
+and SQLite's largest-plus-one do.
 
 https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html
@@ -37,7 +37,7 @@ class Product(Row):
 
 
 def largest_article_plus_one(session: Session, tokens: Sequence[int]) -> list[int]:
-    sleep(random() / 50)  # people do not come all at once: otherwise hardly anybody gets in
+    sleep(random() / 50)  # users do not come all at once: otherwise hardly any gets in
     first = (session.scalar(select(func.max(Article.id))) or 0) + 1
     articles = [Article(id=id_, token=token) for id_, token in enumerate(tokens, start=first)]
     session.add_all(articles)

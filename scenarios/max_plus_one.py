@@ -1,12 +1,12 @@
-"""`SELECT max(number) + 1` gives the same number to everybody who asks at the same time.
+"""`SELECT max(number) + 1` gives the same number to all clients that ask at the same time.
 
-Invoice numbers, ticket numbers, positions in a list: wherever a column is not the primary key, somebody writes this. It
-works on a developer's machine, and in every test that has one client. Between the SELECT and the INSERT another client
-does the same; without a UNIQUE constraint both rows are stored. A transaction does not help at READ COMMITTED or
-REPEATABLE READ, where each client sees a consistent past. SERIALIZABLE does, on the servers: PostgreSQL aborts one of
-the two (40001), MySQL and MariaDB let them run into each other's locks (1213). Who uses it has to try again. On SQLite
-the word changes nothing: Python's driver opens no transaction for a SELECT. One that begins with BEGIN IMMEDIATE
-(`--set begin=immediate`) makes the pattern safe there, by letting one client in at a time.
+Invoice numbers, ticket numbers, positions in a list: where a column is not the primary key, people write this. It works
+on a developer's machine, and in every test that has one client. Between the SELECT and the INSERT another client does
+the same; without a UNIQUE constraint both rows are stored. A transaction does not help at READ COMMITTED or REPEATABLE
+READ, where each client sees a consistent past. SERIALIZABLE does, on the servers: PostgreSQL aborts one of the two
+(40001), and in MySQL and MariaDB they run into each other's locks (1213). The application has to try again. On SQLite
+the isolation level changes nothing: Python's driver opens no transaction for a SELECT. BEGIN IMMEDIATE (`--set
+begin=immediate`) makes the pattern safe there, by letting one client in at a time.
 
 https://docs.python.org/3/library/sqlite3.html#transaction-control-via-the-isolation-level-attribute
 https://www.postgresql.org/docs/current/transaction-iso.html
@@ -40,13 +40,13 @@ def insert(session: Session, tokens: Sequence[int]) -> list[int]:
 
 
 def insert_again_and_again(session: Session, tokens: Sequence[int]) -> list[int]:
-    """Try again when the database makes this transaction give up."""
+    """Try again when the database aborts this transaction."""
     for _ in range(TRIES - 1):
         try:
             return insert(session, tokens)
         except DBAPIError:
             session.rollback()
-            sleep(random() / 100)  # those that have met once would meet again
+            sleep(random() / 100)  # clients that collided once would collide again
     return insert(session, tokens)
 
 
@@ -92,7 +92,7 @@ serializable = Scenario(
     isolation="SERIALIZABLE",
     least=1_200,  # about half are made to give up for good
     claims=[
-        holds(unique, durable, faithful, why="one of two that read the same maximum is made to give up"),
+        holds(unique, durable, faithful, why="of two that read the same maximum, the database aborts one"),
         breaks(unique, when={"sqlite"}, why="the driver opens no transaction for the SELECT"),
     ],
 )

@@ -1,24 +1,26 @@
-"""`sqlite:///:memory:` is a database for one connection, and what threads see depends on the pool.
+"""`sqlite:///:memory:` is a database for one connection; what threads see depends on the pool.
 
-The tutorial makes its engine with `create_engine("sqlite:///:memory:")`, one thread, and all is well. Then there are
-threads. SQLite gives each connection to `:memory:` an empty database of its own, and the pool that SQLAlchemy picks,
-SingletonThreadPool, gives each thread a connection of its own: "no such table" in every thread but the one that made
-the tables. Beyond five threads (`pool_size`) the pool also closes connections of other threads, whichever come first,
+The tutorial creates its engine with `create_engine("sqlite:///:memory:")` and uses it from one thread, and all is well.
+Then there are threads. SQLite gives each connection to `:memory:` its own empty database, and the pool that SQLAlchemy
+picks, SingletonThreadPool, gives each thread its own connection: "no such table" in every thread but the one that
+created the tables. Beyond five threads (`pool_size`) the pool also closes arbitrary connections of other threads,
 perhaps the one with the tables. Nothing can be inserted at all, so there is nothing to judge.
 
 What people try next: `create_all` in each thread (`memory`; `pool_size` leaves room for all threads). The errors are
-gone. Each thread now counts from 1 in a database that nobody else sees, and all of it ends with the thread.
+gone. Each thread now counts from 1 in a database that no other thread sees and that ends with the thread.
 
-Then StaticPool and `check_same_thread=False`: one connection for all threads. SQLAlchemy's manual has it for that, and
-leaves out that the threads then also share one transaction. Without a lock the driver mixes up their results: ids told
-twice, "cannot commit - no transaction is active", and on Python 3.11 often the end of the process by a segmentation
-fault. With a lock around each call (`locked_calls`) it runs, and whoever commits, commits everybody's rows; whoever
-rolls back, takes everybody's. Only a lock from the first statement to the end of the transaction is right
-(`locked_transactions`); a QueuePool of one connection is the same. No two threads are ever at work, then.
+Then StaticPool and `check_same_thread=False`: one connection for all threads. SQLAlchemy's manual suggests it for this
+purpose, and does not mention that the threads then also share one transaction. Without a lock the driver mixes up their
+results: ids told twice, "cannot commit - no transaction is active", and on Python 3.11 often a segmentation fault that
+ends the process. With a lock around each call (`locked_calls`) it runs, but a commit by one thread commits every
+thread's rows, and a rollback takes back every thread's. Only a lock from the first statement to the end of the
+transaction is right (`locked_transactions`); a QueuePool of one connection does the same. No two threads are ever at
+work, then.
 
-Last, a shared cache (`shared_cache`): connections of one process to one database in memory, with transactions of their
-own. Nothing is lost, but "database table is locked" comes at once where another connection writes: SQLITE_LOCKED does
-not wait for the busy timeout, and the application has to try again. A temporary file waits, and needs none of this.
+Last, a shared cache (`shared_cache`): connections of one process to one database in memory, each with its own
+transactions. Nothing is lost, but "database table is locked" is raised at once while another connection writes:
+SQLITE_LOCKED does not wait for the busy timeout, so the application has to try again. A temporary file waits, and needs
+none of this.
 
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#threading-pooling-behavior
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#using-a-memory-database-in-multiple-threads
@@ -84,7 +86,7 @@ def add_in_turn(session: Session, tokens: Sequence[int]) -> list[int]:
 
 
 class InTurn(Session):
-    """A session of which each call waits for its turn."""
+    """A session whose calls each wait for their turn."""
 
     def commit(self) -> None:
         with lock:
@@ -100,7 +102,7 @@ class InTurn(Session):
 
 
 def add_alone(session: Session, tokens: Sequence[int]) -> list[int | None]:
-    session.connection()  # the one that everybody has
+    session.connection()  # the one that all threads share
     with lock:
         ids = add(session, tokens)
         if next(transactions) % 4:
@@ -111,7 +113,7 @@ def add_alone(session: Session, tokens: Sequence[int]) -> list[int | None]:
 
 
 def add_patiently(session: Session, tokens: Sequence[int]) -> list[int]:
-    """Try again what is refused for a lock, a few times: each application has to."""
+    """Try again a few times where a lock is refused, as every application has to."""
     for pause in (0.001, 0.002, 0.004):
         try:
             return add_rows(session, tokens)
@@ -132,7 +134,7 @@ memory = Scenario(
     engine=as_picked,
     insert=create_and_add,
     claims=[
-        breaks(unique, why="each thread has a database of its own, which counts from 1"),
+        breaks(unique, why="each thread has its own database, which counts from 1"),
         may_break(single_use, durable, faithful, why="a database ends when the pool closes its connection"),
     ],
 )
@@ -144,9 +146,9 @@ pool_size = Scenario(
     engine=room_for_all,
     insert=create_and_add,
     claims=[
-        breaks(unique, single_use, why="each thread has a database of its own, which counts from 1"),
-        breaks(durable, why="nothing is in the database of the thread that looks afterwards"),
-        may_break(faithful, why="nothing is there to compare with"),
+        breaks(unique, single_use, why="each thread has its own database, which counts from 1"),
+        breaks(durable, why="the thread that reads the table back has an empty database"),
+        may_break(faithful, why="there is nothing to compare with"),
     ],
 )
 
@@ -158,11 +160,11 @@ locked_calls = Scenario(
     session=InTurn,
     insert=add_in_turn,
     rollback=0.25,
-    think=(0, 0.004),  # without a pause hardly anybody comes in between
+    think=(0, 0.004),  # without a pause hardly any thread comes in between
     claims=[
-        breaks(durable, why="a rollback takes the rows of everybody who has not committed"),
+        breaks(durable, why="a rollback takes back the uncommitted rows of every thread"),
         breaks(unique, single_use, why="and their ids go to the next"),
-        may_break(faithful, why="the row that has the id is another's"),
+        may_break(faithful, why="the row with that id is another client's"),
     ],
 )
 
@@ -184,6 +186,6 @@ shared_cache = Scenario(
     engine=one_cache,
     insert=add_patiently,
     claims=[
-        holds(unique, durable, faithful, accepted, why="connections have transactions of their own"),
+        holds(unique, durable, faithful, accepted, why="each connection has its own transactions"),
     ],
 )

@@ -1,31 +1,31 @@
 """A reader that polls `id > last seen` misses rows, unless ids become visible in the order in which they were drawn.
 
 Outbox relays, incremental exports, webhooks, search indexers: all remember the highest id that they have seen and ask
-for what is beyond it. An id is drawn at the INSERT and seen by others at the COMMIT. If 11 commits before 10, and the
-reader comes in between, it goes on from 11 and never looks back: the row with 10 is there for ever, and nobody reads
-it. No isolation level helps, since nothing is wrong with any transaction. Every server does this; SQLite has one
-writer at a time, so that ids are drawn in the order of the commits.
+for rows beyond it. An id is drawn at the INSERT and becomes visible to others at the COMMIT. If 11 commits before 10,
+and the reader polls in between, it goes on from 11 and never looks back: row 10 stays in the table, and is never read.
+No isolation level helps, since nothing is wrong with any transaction. Every server does this; SQLite has one writer at
+a time, so its ids are drawn in commit order.
 
 What people do about it, and what it costs:
 
-`lag` stays a number of ids (or seconds) behind. Everything arrives late, by guess, and one transaction that is held
-open for longer than the guess is enough to lose a row. The report's `safe_lag_ids` and `safe_lag_ms` say how large
-the guess would have had to be this time.
+`lag` stays a number of ids (or seconds) behind. Everything arrives late, by a guess, and one transaction held open for
+longer than the guess is enough to lose a row. The report's `safe_lag_ids` and `safe_lag_ms` say how large the guess
+would have had to be this time.
 
 `watermark` (PostgreSQL) keeps each row's transaction number and reads up to `pg_snapshot_xmin`, the oldest transaction
-still running. It misses nothing and waits for nothing but the oldest transaction of the whole server, an unrelated
-import that runs for an hour included. Until that ends, the newest rows are there and cannot be read; the poll says so.
+still running. It misses nothing, but it waits for the oldest transaction of the whole server, including an unrelated
+import that runs for an hour. Until that ends, the newest rows are there and cannot be read; the poll says so.
 
 `one_at_a_time` makes writers take a lock before they draw an id, and hold it until COMMIT: order is kept, and writers
-stand in a queue, as slow as `counter_table`.
+wait in a queue, as slow as `counter_table`.
 
-`reader_locks` lets the reader lock the table against writers for the moment of its poll: whoever had drawn an id has
-then committed. Writers stop at each poll, and the reader waits for the slowest of them; in MySQL and MariaDB, where
-writers pass before a lock for reading, it may wait until nobody writes at all. It needs ids that are drawn by
-the INSERT itself; a `Sequence` that SQLAlchemy executes first would be drawn before the lock is met.
+`reader_locks` lets the reader lock the table against writers for the moment of its poll: any transaction that has drawn
+an id has committed by then. Writers stop at each poll, and the reader waits for the slowest of them; in MySQL and
+MariaDB, where writers go ahead of a read lock, it may wait until no client writes at all. This needs ids that the
+INSERT itself draws; a `Sequence` that SQLAlchemy executes first would be drawn before the lock is taken.
 
-`gap_aware` notes the ids that it has not seen below those that it has, and asks for them again until they come or until
-it gives up: a rollback leaves a gap for ever, so that giving up too early loses rows, and too late costs queries.
+`gap_aware` notes the missing ids below those that it has seen, and asks for them again until they arrive or it gives
+up. A rollback leaves a gap for ever, so giving up too early loses rows, and too late costs queries.
 
 https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
 https://www.postgresql.org/docs/current/functions-sequence.html
@@ -53,7 +53,7 @@ Polled = tuple[Sequence[Any], Any]
 
 
 class XID8(UserDefinedType[Any]):
-    """The number of a transaction of PostgreSQL."""
+    """The number of a PostgreSQL transaction."""
 
     cache_ok = True
 
@@ -108,7 +108,7 @@ def poll_up_to_the_oldest_transaction(connection: Connection, last: Any, final: 
     if final:  # before the rows are read: the watermark can only rise in between
         query = text("SELECT count(*) FROM stamped_event WHERE transaction >= pg_snapshot_xmin(pg_current_snapshot())")
         if behind := connection.scalar(query):
-            raise NotYet(f"another transaction of the server is still open that began before {behind:,} of them")
+            raise NotYet(f"another transaction of the server is still open, begun before {behind:,} of them")
     query = text(
         "SELECT id, token, transaction::text AS transaction FROM stamped_event "
         "WHERE transaction < pg_snapshot_xmin(pg_current_snapshot()) "
@@ -160,7 +160,7 @@ lag = Scenario(
     reader=poll_behind,
     claims=[
         holds(unique, durable, faithful),
-        may_break(visible, why=f"{LAG} ids are far more than are ever under way here, and a guess all the same"),
+        may_break(visible, why=f"{LAG} ids are far more than are ever under way here, but still a guess"),
     ],
 )
 
@@ -189,7 +189,7 @@ reader_locks = Scenario(
     needs={"isolation_levels"},
     claims=[
         holds(unique, durable, faithful),
-        holds(visible, why="while the reader looks, nobody is between drawing an id and COMMIT"),
+        holds(visible, why="while the reader polls, no client is between drawing an id and COMMIT"),
         may_break(visible, when={"mysql", "mariadb"}, why="a reader that waits for a lock hardly ever gets to poll"),
     ],
 )

@@ -1,10 +1,10 @@
 """A child belongs to the parent that it was given, although neither has an id when they are joined.
 
 `Parent(children=[Child()])` and one flush: SQLAlchemy inserts the parents, learns their ids, and writes these into the
-children. Five families go into each transaction here, so that many parents are inserted by one statement and each id
-that comes back has to find its own object. A foreign key cannot notice a mistake: the wrong parent is a parent, too.
-What is judged is the child's `parent_id`: the id that the client was told its parent has must be the one that the
-child's row carries.
+children. Five families go into each transaction here, so that one statement inserts many parents and each id that comes
+back has to find its own object. A foreign key cannot notice a mistake: the wrong parent is a parent, too. The child's
+`parent_id` is what is judged: the id that the client was told for the parent must be the one that the child's row
+carries.
 
 https://docs.sqlalchemy.org/en/20/orm/cascades.html#save-update
 https://docs.sqlalchemy.org/en/20/core/connections.html#correlating-returning-rows-to-parameter-sets

@@ -1,10 +1,10 @@
-"""Transactions that are given up take their ids with them, or give them back.
+"""A transaction that is rolled back takes its id with it, or gives it back.
 
 Every tenth transaction here is rolled back after its id was seen. PostgreSQL, MySQL and MariaDB never hand such an id
-out again: their generators do not take part in transactions, so each rollback leaves a gap. SQLite stores its counter
-in the table itself: after a rollback the same id goes to the next client. Both are lawful, because an id that was
-only handed is nobody's until its COMMIT has returned. An application that has already sent it somewhere (a file name,
-an e-mail, another service) learns the difference the hard way.
+out again: their generators do not take part in transactions, so each rollback leaves a gap. SQLite keeps its counter in
+the table itself, so after a rollback the same id goes to the next client. Both are allowed, because an id belongs to no
+client until its COMMIT has returned. An application that has already sent it somewhere (a file name, an e-mail, another
+service) learns the difference the hard way.
 
 https://www.postgresql.org/docs/current/functions-sequence.html
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html

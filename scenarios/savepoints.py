@@ -1,10 +1,10 @@
-"""A savepoint that is rolled back takes its row back, but not the id.
+"""Rolling back to a savepoint takes the row back, but not the id.
 
-Inside one transaction `session.begin_nested()` marks a point to return to: what follows can be given up while the rest
-is committed. The second of three rows is given up here. The servers' generators know nothing of it, so its id is
-never used; SQLite hands it to the next row. Python's driver for SQLite has a trap besides: it opens no transaction for
-a SAVEPOINT, so releasing the outermost one commits, and a rollback afterwards undoes nothing. The report then notes
-that the work commits by itself. The workaround that SQLAlchemy documents, a BEGIN of one's own, puts that right.
+Inside one transaction, `session.begin_nested()` marks a point to return to: what follows can be undone while the rest
+is committed. Here the second of three rows is undone. The servers' generators know nothing of it, so its id is never
+used; SQLite hands it to the next row. Python's driver for SQLite has another trap: it opens no transaction for a
+SAVEPOINT, so releasing the outermost one commits, and a rollback afterwards undoes nothing. The report then notes that
+the work commits by itself. The workaround that SQLAlchemy documents, an explicit BEGIN, puts that right.
 
 https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#using-savepoint
 https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions

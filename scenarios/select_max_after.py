@@ -1,9 +1,9 @@
-"""`SELECT max(id)` after the COMMIT tells a client the id of somebody else's row.
+"""`SELECT max(id)` after the COMMIT tells a client the id of another client's row.
 
-The row is inserted and committed; then its id is looked up as the largest one. Between the two, another client
-commits a larger id, and this one is told that. Each row keeps its own id, so the table is perfectly unique and no
-constraint can object: it is the client that goes on with somebody else's order, invoice or account. `RETURNING`,
-`lastrowid` and what the ORM does after a flush ask the connection, or the statement, instead of the table.
+The row is inserted and committed; then its id is looked up as the largest one. Between the two, another client commits
+a larger id, and the first is told that one. Each row keeps its own id, so the table is perfectly unique and no
+constraint can object: it is the client that goes on with another customer's order, invoice or account. `RETURNING`,
+`lastrowid` and the ORM after a flush ask the connection, or the statement, instead of the table.
 
 https://www.sqlite.org/c3ref/last_insert_rowid.html
 https://dev.mysql.com/doc/refman/9.7/en/information-functions.html#function_last-insert-id

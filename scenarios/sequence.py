@@ -1,10 +1,10 @@
-"""`Sequence('user_id_seq')` on the key: a generator with a name of its own, where there is such a thing.
+"""`Sequence('user_id_seq')` on the key: a separately named generator, where the database has sequences.
 
 PostgreSQL and MariaDB have sequences, which take no part in transactions: each value is handed out once, whatever
-becomes of the row. SQLite and MySQL have none; SQLAlchemy then leaves the sequence out without a word, and the column
-numbers itself: on SQLite, the id of the newest row comes back once that row is deleted. The trouble begins with tables
-that have rows already, as after a migration: a sequence that nobody has moved past the largest id runs into it, and
-each insert that meets a used id is refused until it is past them. The right way starts it after the largest.
+becomes of the row. SQLite and MySQL have none. SQLAlchemy then silently leaves the sequence out, and the column numbers
+itself: on SQLite, the id of the newest row comes back once that row is deleted. The trouble begins with tables that
+already have rows, as after a migration: a sequence that was not moved past the largest id runs into it, and each insert
+that draws a used id is refused until the sequence has passed them. The right way is to start it after the largest.
 
 https://docs.sqlalchemy.org/en/20/core/defaults.html#associating-a-sequence-on-a-column
 https://www.postgresql.org/docs/current/functions-sequence.html
@@ -60,7 +60,7 @@ sequence = Scenario(
     deletes=0.3,
     claims=[
         holds(unique, durable, faithful, accepted, starts_at),
-        holds(single_use, why="no generator looks at the rows that are there"),
+        holds(single_use, why="a generator does not look at the existing rows"),
         breaks(single_use, when={"sqlite"}, why="without the sequence each row counts on from the largest id"),
     ],
 )
@@ -76,6 +76,6 @@ left_behind = Scenario(
     setup=migrated_rows,
     claims=[
         holds(unique, durable, faithful, accepted, why="a column that numbers itself goes on after the largest id"),
-        breaks(accepted, when={"sequences"}, why="the sequence starts at 1, and meets the rows that are there"),
+        breaks(accepted, when={"sequences"}, why="the sequence starts at 1 and runs into the existing rows"),
     ],
 )

@@ -1,8 +1,8 @@
-"""`Sequence('user_id_seq', start=100, increment=1)`: a wish that half of the databases do not hear.
+"""`Sequence('user_id_seq', start=100, increment=1)`: a request that half of the databases ignore.
 
-Where there are sequences, the first id is 100. SQLite and MySQL have none, and SQLAlchemy leaves all of it out without
-a word: the ids begin with 1. Nobody notices in a test that only looks whether there is an id. With an increment of 10,
-as some do to leave room, or to keep several databases apart, what is left out is the whole point.
+Where there are sequences, the first id is 100. SQLite and MySQL have none, and SQLAlchemy silently leaves all of it
+out: the ids begin with 1. A test that only checks whether there is an id does not notice. Where the increment is 10, to
+leave room or to keep several databases apart, what is left out is the whole point.
 
 https://docs.sqlalchemy.org/en/20/core/defaults.html#defining-sequences
 https://www.postgresql.org/docs/current/sql-createsequence.html
@@ -29,7 +29,7 @@ class SparseUser(Row):
 CLAIMS = [
     holds(unique, durable, faithful, accepted),
     holds(starts_at, when={"sequences"}),
-    breaks(starts_at, when={"sqlite", "mysql"}, why="SQLAlchemy leaves the sequence out without a word"),
+    breaks(starts_at, when={"sqlite", "mysql"}, why="SQLAlchemy silently leaves the sequence out"),
 ]
 
 sequence_start = Scenario(model=User, claims=CLAIMS)

@@ -1,9 +1,9 @@
 """SERIAL and IDENTITY number rows alike; they differ in who may interfere.
 
 SQLAlchemy makes an Integer primary key SERIAL on PostgreSQL: a column whose default calls a sequence that the column
-owns. The standard's `GENERATED … AS IDENTITY`, which PostgreSQL recommends, keeps that sequence inside the column: no
-grant of its own is needed for it, copying the table's definition does not share it, and ALWAYS refuses ids that are
-set by hand. Both draw from a sequence, so under load they promise the same: no value twice, and gaps.
+owns. The standard's `GENERATED … AS IDENTITY`, which PostgreSQL recommends, keeps that sequence inside the column: it
+needs no separate grant, copying the table's definition does not share it, and ALWAYS refuses ids that are set by hand.
+Both draw from a sequence, so under load they promise the same: no value twice, and gaps.
 
 https://wiki.postgresql.org/wiki/Don%27t_Do_This#Don.27t_use_serial
 https://www.postgresql.org/docs/current/ddl-identity-columns.html

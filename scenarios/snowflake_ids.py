@@ -1,9 +1,9 @@
-"""A snowflake is time, worker and counter in one 64-bit number: unique as long as no two workers share theirs.
+"""A snowflake is time, worker and counter in one 64-bit number: unique as long as no two workers share a number.
 
-Each process counts within a millisecond on its own; ten bits of worker number keep it apart from the others. Nobody
-checks that number. A value copied into every container's configuration, or the default of a library, gives two
-processes the same one, and then the same millisecond gives them the same id. An index that allows it, as in an event
-log or across shards, stores both. The counter is not locked, either: threads of one process have to take turns.
+Each process counts within a millisecond on its own; ten bits of worker number keep it apart from the others. Nothing
+checks that number. If a value copied into every container's configuration, or a library's default, gives two processes
+the same one, the same millisecond gives them the same id. An index that allows duplicates, as in an event log or across
+shards, stores both. The counter is not locked, either: threads of one process have to take turns.
 
 https://en.wikipedia.org/wiki/Snowflake_ID
 https://pypi.org/project/snowflake-id/
@@ -56,7 +56,7 @@ class LogEntry(Row):
 snowflake_ids = Scenario(
     model=Message,
     deletes=0.1,
-    claims=[holds(unique, durable, faithful, single_use, why="each process has a worker number of its own")],
+    claims=[holds(unique, durable, faithful, single_use, why="each process has its own worker number")],
 )
 
 same_worker_number = Scenario(

@@ -1,10 +1,10 @@
 """A transaction that is prepared first and committed later keeps its ids, too.
 
-`Session(twophase=True)` splits the end of a transaction: PREPARE makes it durable without making it visible, COMMIT
-PREPARED makes it visible. Application servers do so to commit on two databases at once. The ids were drawn when the
-rows were inserted, so nothing changes for them. What changes is what an error means: a transaction that is prepared
-survives the loss of its connection, with its rows locked, until somebody commits it or gives it up. PostgreSQL allows
-none unless `max_prepared_transactions` says so.
+`Session(twophase=True)` splits the end of a transaction: PREPARE makes it durable without making it visible, and COMMIT
+PREPARED makes it visible. Application servers use it to commit on two databases at once. The ids were drawn when the
+rows were inserted, so nothing changes for them. What changes is what an error means: a prepared transaction survives
+the loss of its connection, with its rows locked, until it is committed or rolled back. PostgreSQL allows none unless
+`max_prepared_transactions` is set.
 
 https://docs.sqlalchemy.org/en/20/orm/session_transaction.html#enabling-two-phase-commit
 https://www.postgresql.org/docs/current/sql-prepare-transaction.html

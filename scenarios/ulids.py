@@ -1,9 +1,9 @@
-"""ULIDs are text that sorts by time: 26 letters, 48 bits of time and 80 random ones.
+"""ULIDs are text that sorts by time: 26 characters, 48 bits of time and 80 random ones.
 
-They are older than version 7 of the UUID and say the same in fewer letters, without dashes, safe in URLs and in file
-names. Two processes never agree on anything, so what keeps their ids apart is chance alone, of which there is enough.
-A column for them should compare letters by their code: where a collation ignores case, as MySQL's default does, nothing
-breaks, since a ULID is written in capitals, but a lower-case copy would be found as the same row.
+They are older than version 7 of the UUID and say the same in fewer characters, without dashes, safe in URLs and in file
+names. Processes never coordinate, so only chance keeps their ids apart, and 80 random bits are enough. A column for
+them should compare characters by their code. A collation that ignores case, as MySQL's default does, breaks nothing,
+since a ULID is written in capitals, but a lower-case copy would match the same row.
 
 https://github.com/ulid/spec
 https://pypi.org/project/python-ulid/

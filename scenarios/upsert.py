@@ -1,12 +1,12 @@
-"""An upsert draws an id first and asks afterwards whether it needs one.
+"""An upsert draws an id first and finds out afterwards whether it needs one.
 
 `INSERT … ON CONFLICT DO UPDATE` and `… ON DUPLICATE KEY UPDATE` take the next value of the generator before they find
-the row that is there already; the value is then gone. A table that is updated a thousand times for each new row uses
-up its ids a thousand times as fast. SQLite burns nothing, since the next id is the largest plus one.
+the existing row; the value is then gone. A table with a thousand updates for each new row uses up its ids a thousand
+times as fast. SQLite wastes nothing, since the next id is the largest plus one.
 
-The other question is which id comes back. RETURNING gives that of the row, old or new; MySQL, which has none, reports
-it where the statement says `id = LAST_INSERT_ID(id)`. What people know from plain inserts is wrong after an update, and
-and `last_id` shows how: `lastval()` of PostgreSQL is the value that was drawn and thrown away, the id of no row.
+The other question is which id comes back. RETURNING gives the row's id, old or new. MySQL, which has no RETURNING,
+reports it if the statement says `id = LAST_INSERT_ID(id)`. What works for plain inserts is wrong after an update, and
+`last_id` shows how: `lastval()` of PostgreSQL is the value that was drawn and thrown away, which is no row's id.
 LAST_INSERT_ID() of MySQL and MariaDB, and `cursor.lastrowid` on SQLite, are the id that this connection inserted last,
 perhaps minutes ago and for another customer, or 0. A test that inserts a new customer each time never notices.
 
@@ -63,7 +63,7 @@ def upsert_one(session: Session, token: int) -> int | Existing:
 
 
 def upsert_and_ask(session: Session, token: int) -> int | Existing:
-    """Take for the id what the connection says that it has inserted last."""
+    """Take as the id the one that the connection reports it inserted last."""
     done: CursorResult[Any] = session.connection().execute(counting(session, token))
     match session.get_bind().dialect.name:
         case "postgresql":
@@ -76,7 +76,7 @@ def upsert_and_ask(session: Session, token: int) -> int | Existing:
 
 
 def counting(session: Session, token: int, **more: Any) -> Any:
-    """Insert a customer, or count one more order of the one that is there."""
+    """Insert a customer, or count one more order of an existing one."""
     table: Any = Customer.__table__
     values, once_more = {"email": email_of(token), "token": token}, {"orders": Customer.orders + 1, **more}
     if session.get_bind().dialect.name in ("mysql", "mariadb"):
@@ -86,7 +86,7 @@ def counting(session: Session, token: int, **more: Any) -> Any:
 
 
 def told(id_: int, owner: int | None, token: int) -> int | Existing:
-    """Return the id; of a row that was there before, with the token that says whose it is."""
+    """Return the id; for an existing row, with the token that says whose it is."""
     return id_ if owner == token else Existing(id_, token=owner)
 
 
@@ -120,7 +120,7 @@ def ignoring(session: Session, tokens: Sequence[int]) -> list[int | None]:
 
 CLAIMS = [
     holds(unique, durable, faithful, accepted),
-    breaks(gapless, why="the id was drawn before the row was found to be there"),
+    breaks(gapless, why="the id was drawn before the existing row was found"),
     holds(explained),
     holds(gapless, when={"sqlite"}, why="the next id is the largest plus one"),
 ]
@@ -134,6 +134,6 @@ last_id = Scenario(
     insert=asking,
     claims=[
         holds(unique, durable, accepted),
-        breaks(faithful, why="after an update, what the connection has inserted last is not the row's id"),
+        breaks(faithful, why="after an update, the id that the connection inserted last is not the row's"),
     ],
 )

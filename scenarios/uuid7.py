@@ -1,9 +1,9 @@
-"""UUIDs of version 7 begin with the time, and need nobody to hand them out.
+"""UUIDs of version 7 begin with the time, and no server hands them out.
 
-48 bits of milliseconds come first, random bits after them, so that new keys land at the end of an index and not all
-over it. No database is asked, and none is needed to keep two processes apart: 74 random bits do that. They sort by the
-millisecond in which they were made, not by the order in which rows were committed, and libraries differ in what they
-promise within one millisecond. Whoever must not tell outsiders when a row was made should not use them.
+48 bits of milliseconds come first and random bits after them, so new keys land at the end of an index instead of all
+over it. No database is needed to keep two processes apart: 74 random bits do that. The ids sort by the millisecond in
+which they were made, not by commit order, and libraries differ in what they promise within one millisecond. Do not use
+them where outsiders must not learn when a row was made.
 
 https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
 https://pypi.org/project/uuid-utils/

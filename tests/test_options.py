@@ -106,7 +106,7 @@ def test_numbers_of_other_libraries_are_numbers() -> None:
 
 
 def test_a_time_and_a_number_of_inserts_exclude_each_other() -> None:
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be used together"):
         StormOptions(inserts=1, time=1.0).resolved()
 
 

@@ -7,7 +7,7 @@
     └── EnvironmentFault      the surroundings do not allow it: out of reach, read-only, full
         └── UnreadableRun     a stored run that is truncated, foreign or newer than this idstorm
 
-Each message is one sentence for the person who typed the command. `idstorm.findings.results` has their exit codes.
+Each message is one sentence for the user who typed the command. `idstorm.findings.results` has their exit codes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EnvironmentFault(IdstormError):
 
 
 class UnreadableRun(EnvironmentFault):
-    """A stored run cannot be read. What it holds may be in the message, and is kept from making several lines of it."""
+    """A stored run cannot be read. The message may quote its contents, and is kept to a single line."""
 
     def __str__(self) -> str:
         line = " ".join(super().__str__().splitlines())

@@ -1,4 +1,4 @@
-"""What other distributions add to idstorm, by entry points: known by name and distribution here, and loaded elsewhere.
+"""What other distributions add to idstorm by entry points: listed here by name and distribution, loaded elsewhere.
 
 Names are all that the lower layers need: which words a condition may have, and what is a scenario of the catalogue.
 

@@ -234,7 +234,7 @@ class StormOptions:
         bounds=(0, 365 * 86_400),
     )
     batch: int | None = _option(
-        WHOLE, _LOAD, "--batch", "Rows of one transaction.", says="the scenario's, mostly 1", bounds=(1, 100_000)
+        WHOLE, _LOAD, "--batch", "Rows per transaction.", says="the scenario's, mostly 1", bounds=(1, 100_000)
     )
     rollback: float | None = _option(
         FRACTION,
@@ -251,7 +251,7 @@ class StormOptions:
         bounds=(0, 1),
     )
     think: tuple[float, float] | None = _option(
-        SPAN, _LOAD, "--think", "Hold transactions open between insert and COMMIT.", bounds=(0, 3_600)
+        SPAN, _LOAD, "--think", "Hold transactions open this long between insert and COMMIT.", bounds=(0, 3_600)
     )
     reader: bool | None = _option(
         FLAG,
@@ -264,12 +264,16 @@ class StormOptions:
         FRACTION,
         _JUDGED,
         "--headroom",
-        "How much of the ids may be used up.",
+        "Fraction of the ids that may be used up.",
         says="the scenario's, mostly 0.5",
         bounds=(0, 1),
     )
     forecast: float | None = _option(
-        RATE, _JUDGED, "--forecast", "Inserts to expect, to say how long the ids will last.", bounds=(1e-9, 10**12)
+        RATE,
+        _JUDGED,
+        "--forecast",
+        "Expected rate of inserts, to tell how long the ids will last.",
+        bounds=(1e-9, 10**12),
     )
     pool_size: int | None = _option(
         WHOLE,
@@ -300,15 +304,15 @@ class StormOptions:
         FLAG,
         _JUDGED,
         "--control/--no-control",
-        "First storm what is known to break, on each target: a run that does not see that is inconclusive.",
+        "First storm a known fault on each target: a run that does not see it is inconclusive.",
         False,
     )
-    keep: bool = _option(FLAG, _RUN, "--keep", "Leave the storm's own schema, database or file where it is.", False)
+    keep: bool = _option(FLAG, _RUN, "--keep", "Keep the storm's own schema, database or file afterwards.", False)
     allow_replicated: bool = _option(
         FLAG,
         _RUN,
         "--allow-replicated",
-        "Storm a server even where others are sent what it writes: replicas, say.",
+        "Storm a server even if what it writes is sent elsewhere, such as to replicas.",
         False,
     )
     repeat: int | None = _option(
@@ -322,14 +326,14 @@ class StormOptions:
         FLAG,
         _RUN,
         "--until-broken",
-        "Repeat until a check breaks that is claimed to hold, or to break: N times at most, else until Ctrl-C.",
+        "Repeat until a check that is claimed to hold or to break is broken: N times at most, else until Ctrl-C.",
         False,
     )
     fail_if: tuple[Gate, ...] = _option(
         GATE,
         _JUDGED,
         "--fail-if",
-        "Fail whatever the claims come to: 'gapless.ratio > 0.05', 'operations.latency_ms.p99 > 200'.",
+        "Fail if this is true, whatever the claims: 'gapless.ratio > 0.05', 'operations.latency_ms.p99 > 200'.",
         (),
     )
     settings: tuple[tuple[str, str], ...] = _option(
@@ -351,7 +355,7 @@ class StormOptions:
     def resolved(self) -> StormOptions:
         """Return the options with a time, where they have no number of inserts, and a seed. Raises UsageError."""
         if self.inserts is not None and self.time is not None:
-            raise UsageError("inserts and time exclude each other: give one of them")
+            raise UsageError("inserts and time cannot be used together: give one of them")
         if self.processes > self.clients:
             raise UsageError(
                 f"{self.processes} processes are too many for {self.clients} clients: each needs one at least"

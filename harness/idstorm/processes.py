@@ -1,4 +1,4 @@
-"""What is the same for all processes that idstorm starts: workers, and private servers."""
+"""What all processes that idstorm starts have in common: workers, and private servers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ def require_posix() -> None:
 def has_ended(process: subprocess.Popen[Any]) -> bool:
     """Return whether a child of ours has ended.
 
-    Its end is not taken, so that its number is nobody else's until it is waited for. macOS can look without taking from
-    Python 3.13 on (https://docs.python.org/3/library/os.html#os.waitid); before, this does take the end, as
-    `returncode` then shows: what has to be done under that number is to be done at once, before the system, which hands
-    out numbers in a row, has come round to it again.
+    It is not reaped, so no other process gets its number until it is waited for. macOS can look without reaping from
+    Python 3.13 on (https://docs.python.org/3/library/os.html#os.waitid). Before, this does reap it, as `returncode`
+    then shows: use the number at once, before the system, which hands numbers out in order, reaches it again.
     """
     if process.returncode is not None:
         return True
@@ -35,9 +34,9 @@ def has_ended(process: subprocess.Popen[Any]) -> bool:
 
 
 def signal_group(number: int, sign: int) -> None:
-    """Send a signal to a process group, if anybody is left in it.
+    """Send a signal to a process group, if it has any processes left.
 
-    macOS answers EPERM instead of ESRCH where all of its processes have ended and nobody has taken their ends yet.
+    macOS answers EPERM instead of ESRCH where all of its processes have ended and are not reaped yet.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(number, sign)

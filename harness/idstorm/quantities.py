@@ -1,4 +1,4 @@
-"""Times and rates as people write them. Each function raises UsageError for what makes no sense, and says
+"""Times and rates as users write them. Each function raises UsageError for what makes no sense, and says
 what would.
 """
 

@@ -1,4 +1,4 @@
-"""Hiding a secret in a text that anybody may have written: as it is, and in every form that it is commonly rendered in.
+"""Hiding a secret in arbitrary text: as it is, and in every form that it is commonly rendered in.
 
 A user's own error may hold a password within a URL, the repr of a dict, JSON, HTML, a connection string or base64. Each
 character is therefore looked for in all of its spellings, in whatever mixture; encodings of the whole secret are looked
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}  # HTML's names of characters
 _SHORT = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
-_LEAST = 6  # characters of base64 or hexadecimal digits that are no word by chance
+_LEAST = 6  # base64 or hexadecimal digits: fewer might match a word by chance
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

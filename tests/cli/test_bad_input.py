@@ -55,7 +55,7 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["autoincrement", "--rollback", "nan"], "has to be at least 0 and less than 1"),
         (["autoincrement", "--rollback", "0.1", "--isolation", "autocommit"], "means nothing under AUTOCOMMIT"),
         (["autoincrement", "-j", "4", "-c", "2"], "4 processes are too many for 2 clients"),
-        (["autoincrement", "-n", "10", "-T", "1s"], "exclude each other"),
+        (["autoincrement", "-n", "10", "-T", "1s"], "cannot be used together"),
         (["autoincrement", "--rollback", "0.1", "--isolation", "AUTOCOMMIT"], "means nothing under AUTOCOMMIT"),
         (["autoincrement", "--isolation", "SOMEHOW"], "SOMEHOW"),
         (["autoincrement", "--set", "begin=never"], "it may be sqlalchemy, deferred, immediate"),

@@ -66,7 +66,7 @@ def test_on_stdout_a_file_is_alone_even_on_github(
 def test_stdout_can_hold_one_file(idstorm: Idstorm, command: list[str]) -> None:
     ran = idstorm(*command, "--junit", "-", "--markdown", "-")
     assert ran.code == 2
-    assert "--junit - and --markdown - exclude each other: stdout can hold one of them" in ran.err
+    assert "--junit - and --markdown - cannot be used together: stdout can hold only one of them" in ran.err
     assert not list(idstorm.folder.iterdir())
 
 

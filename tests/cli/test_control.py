@@ -40,7 +40,7 @@ def test_the_known_fault_is_seen_on_every_database_however_it_is_opened(
 def test_one_client_cannot_see_it_and_the_run_is_inconclusive_with_the_reason(idstorm: Idstorm) -> None:
     ran = idstorm("run", "autoincrement", "--control", "-n", "200", "-j", "1", "-c", "1", IDSTORM_ON="sqlite")
     assert ran.code == 3
-    assert "control on sqlite: what is known to break was not seen to: one client alone cannot collide" in ran.err
+    assert "control on sqlite: the known fault was not seen: one client alone cannot collide" in ran.err
     assert idstorm("check", str(idstorm.run_folder)).code == 3
 
 

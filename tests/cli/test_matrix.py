@@ -90,7 +90,7 @@ def test_a_database_that_is_asked_for_and_out_of_reach_is_inconclusive(idstorm: 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--quick", "-n", "5"], "exclude each other"),
+        (["--quick", "-n", "5"], "cannot be used together"),
         (["--scenario", "nothing"], "there is no scenario"),
         (["--on", "oracle"], "no target"),
         (["--on", "sqlite", "--on", "sqlite"], "only once"),

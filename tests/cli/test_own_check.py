@@ -180,4 +180,4 @@ def test_the_same_name_in_two_files_is_a_usage_error(idstorm: Idstorm) -> None:
     copy(idstorm.folder / "own.py", idstorm.folder / "other.py")
     ran = idstorm("run", "own.py", "other.py", *WORDS)
     assert ran.code == 2
-    assert "there is a check 'small' already: give yours another name" in ran.err
+    assert "there is already a check 'small': give yours another name" in ran.err

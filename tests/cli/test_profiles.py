@@ -167,11 +167,11 @@ def test_inserts_and_a_time_from_the_same_place_exclude_each_other(idstorm: Idst
     profile(idstorm, "inserts = 7\ntime = '3s'")
     said(
         idstorm("run", "uuid4", "--profile", "ci", IDSTORM_TIME=""),
-        "inserts (profile ci of idstorm.toml) and time (profile ci of idstorm.toml) exclude each other",
+        "inserts (profile ci of idstorm.toml) and time (profile ci of idstorm.toml) cannot be used together",
     )
     said(
         idstorm("run", "uuid4", IDSTORM_TIME="3s", IDSTORM_INSERTS="7"),
-        "IDSTORM_INSERTS and IDSTORM_TIME exclude each other",
+        "IDSTORM_INSERTS and IDSTORM_TIME cannot be used together",
     )
 
 
@@ -228,21 +228,21 @@ def test_a_variable_that_is_wrong_is_named(idstorm: Idstorm) -> None:
         ("clients = 0", "clients: clients has to be from 1 to 10,000, and 0 is not"),
         ("clients = true", "clients: 'true' is not a whole number"),
         ("clients = 2.5", "clients: '2.5' is not a whole number"),
-        ("clients = [2]", "clients: it has to be a text, a number, true or false"),
-        ("clients = 1979-05-27", "clients: it has to be a text, a number, true or false"),
+        ("clients = [2]", "clients: it has to be a string, a number, true or false"),
+        ("clients = 1979-05-27", "clients: it has to be a string, a number, true or false"),
         ("reader = 'perhaps'", "reader: 'perhaps' is not a valid boolean"),
         ("time = 'soon'", "time: 'soon' is not a duration: write 30s, 5m or 500ms"),
         ("rollback = nan", "rollback: rollback has to be at least 0"),
         ("fail-if = ['gapless.ratio > 0.5', 'visible.skiped > 0']", "fail-if: no report has a figure visible.skiped"),
         ("set = ['begin']", "set: 'begin' is not a setting"),
-        ("set = {begin = ['immediate']}", "set: it has to be a text"),
-        ("on = {a = 'sqlite'}", "on: it has to be a text"),
+        ("set = {begin = ['immediate']}", "set: it has to be a string"),
+        ("on = {a = 'sqlite'}", "on: it has to be a string"),
         ("client = 4", "client is not an option of `idstorm run`; did you mean clients?"),
         ("fail_if = 'errors.total > 0'", "fail_if is not an option of `idstorm run`; did you mean fail-if?"),
         ("scenario = 'uuid4'", "scenario is not an option of `idstorm run`; did you mean scenarios?"),
         ("no-reader = true", "no-reader is not an option of `idstorm run`; did you mean reader?"),
         ("profile = 'other'", "profile is not an option"),
-        ("time = 3\nduration = 4", "duration says again what time says"),
+        ("time = 3\nduration = 4", "duration and time are the same option"),
     ],
 )
 def test_a_value_that_is_wrong_is_named_with_its_file_profile_and_key(
@@ -283,8 +283,8 @@ def test_a_profile_without_scenarios_needs_some(idstorm: Idstorm) -> None:
     [
         ("[profiles.nightly]\n[profiles.quick]", "idstorm.toml has no profile ci; there are nightly, quick"),
         ("[profiles.nightly]", "idstorm.toml has no profile ci; there is nightly"),
-        ("", "idstorm.toml has no profile ci; it has none"),
-        ("[profile.ci]", "idstorm.toml: profile means nothing to idstorm; did you mean profiles?"),
+        ("", "idstorm.toml has no profile ci; it has no profiles"),
+        ("[profile.ci]", "idstorm.toml: profile is not a key of idstorm; did you mean profiles?"),
         ("profiles = 5", "idstorm.toml: profiles has to be a table: [profiles]"),
         ("[profiles]\nci = 5", "idstorm.toml: profiles.ci has to be a table: [profiles.ci]"),
         ("[profiles.ci]\non = sqlite", "idstorm.toml is not TOML: Invalid value (at line 2, column 6)"),

@@ -119,4 +119,4 @@ def test_a_current_directory_that_is_gone_is_said_to_be(idstorm: Idstorm) -> Non
     command = f"cd gone && rmdir ../gone && exec {sys.executable} -m idstorm run autoincrement"
     ran = subprocess.run(["sh", "-c", command], cwd=idstorm.folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 3
-    assert ran.stderr == "Error: the current directory is not there any more: change to one that is\n"
+    assert ran.stderr == "Error: the current directory no longer exists: change to one that does\n"

@@ -118,7 +118,7 @@ def test_a_range_whose_first_end_an_older_run_did_not_record_is_unknown(position
     older = Capacity("integer", column, "sequence s", limit, position=position)
     finding = headroom(after(older, ids=[position], generator=Generator(1, step)))
     assert (finding.status, finding.witnesses) == (Status.UNKNOWN, ())
-    assert finding.reason == "from which end sequence s goes was not recorded"
+    assert finding.reason == "the end from which sequence s starts was not recorded"
     narrow = replace(older, references=(Reference("pet.owner_id", "tiny", 2 * position),))
     assert headroom(after(narrow, ids=[position], generator=Generator(1, step))).status is Status.BROKEN
 
@@ -165,7 +165,7 @@ def test_rows_that_were_there_before_are_not_how_far_the_storm_came(position: in
     capacity = Capacity("integer", 2**31 - 1, "sequence s", 2**31 - 1, position=position)
     finding = headroom(after(capacity, before=[2_000_000_000], census=far))
     assert (finding.status, finding.figures["position"]) == (Status.HELD, used)
-    collides = "the generator will collide at 2,000,000,000, which a row has that was there before"
+    collides = "the generator will collide at 2,000,000,000, the id of a row that was there before"
     assert finding.reason == (collides if position else None)
 
 

@@ -69,7 +69,7 @@ def test_a_verdict_is_the_finding_and_the_claim() -> None:
 
 
 def test_what_was_to_break_and_did_not_asks_for_more_pressure() -> None:
-    reason = "it was claimed to break and was not seen to: more pressure is needed"
+    reason = "it was claimed to break but was not seen to: more pressure is needed"
     assert judge_claim(BREAKS, Finding(Status.HELD)).reason == reason
     assert judge_claim(BREAKS, Finding(Status.BROKEN)).reason is None
     assert judge_claim(BREAKS, Finding(Status.UNKNOWN, reason="no census")).reason == "no census"

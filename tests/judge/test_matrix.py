@@ -75,8 +75,8 @@ def test_what_an_older_plan_did_not_ask_for_was_not_judged() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "seen"),
     [
-        (Status.HELD, "it was claimed to break and was not seen to", "held"),
-        (Status.UNKNOWN, "nobody read", "nobody read"),
+        (Status.HELD, "it was claimed to break but was not seen to", "held"),
+        (Status.UNKNOWN, "the reader recorded nothing", "the reader recorded nothing"),
         (Status.UNKNOWN, "the check crashed:\na traceback\nof many lines", "the check crashed:"),
         (Status.NA, None, "n/a"),
     ],

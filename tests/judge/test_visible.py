@@ -152,7 +152,7 @@ def test_a_reader_that_may_come_back_to_what_it_passed_has_missed_nothing_before
 @pytest.mark.parametrize(
     ("more", "ending", "reason"),
     [
-        ({"polls": None, "reader": True}, Ending(), "nobody read"),
+        ({"polls": None, "reader": True}, Ending(), "the reader recorded nothing"),
         ({"polls": None, "reader": True}, Ending(reader="the reader died"), "the reader died"),
         (
             {"polls": IN_TURN, "census": None},
@@ -171,7 +171,7 @@ def test_without_a_reader_or_a_census_there_is_nothing_to_say(
 def test_where_nobody_reads_it_is_said_why() -> None:
     reasons = {
         "there was no reader: ask for one with --reader": judged(told(1), polls=None),
-        "no column of the table can carry a token, so a row that was missed is not known": judged(
+        "no column of the table can carry a token, so missed rows cannot be told apart": judged(
             told(1), polls=None, token=False
         ),
         "the ids are not meant to be in any order": judged(told("a"), polls=None, codec=TEXT),

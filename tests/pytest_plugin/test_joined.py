@@ -134,7 +134,7 @@ def test_a_race_between_test_workers_fails_the_run_and_names_the_tests(
     assert result.parseoutcomes().get("failed", 0) == 0
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["*idstorm: what was joined is failed*", "*unique*broken*", "*told test_*.py::test_*(gw?)*"]
+        ["*idstorm: joined sessions: failed*", "*unique*broken*", "*told test_*.py::test_*(gw?)*"]
     )
     verdict = only(result)["verdicts"]["unique"]
     assert verdict["figures"]["duplicated"] > 0
@@ -149,7 +149,7 @@ def test_a_race_between_test_workers_fails_the_run_and_names_the_tests(
 def test_without_workers_nothing_can_collide_which_is_a_warning_unless_that_is_asked_for(shop: pytest.Pytester) -> None:
     result = run(shop, SOUND)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*what was joined is inconclusive*"])
+    result.stdout.fnmatch_lines(["*joined sessions: inconclusive*"])
     assert "one client alone cannot collide" in only(result)["verdicts"]["pressure"]["reason"]
     assert run(shop, SOUND, "--idstorm-strict").ret == pytest.ExitCode.TESTS_FAILED
 
@@ -434,7 +434,7 @@ def test_0_crash(db, idstorm_join):
     os.kill(os.getpid(), 9)
 """
     result = run(shop, crash + RACY, "-n", "2")
-    result.stdout.fnmatch_lines(["*crashed while running*test_0_crash*", "*what was joined is failed*"])
+    result.stdout.fnmatch_lines(["*crashed while running*test_0_crash*", "*joined sessions: failed*"])
     storm = only(result)
     assert storm["operations"]["acknowledged"] == 320
     assert storm["operations"]["unknown"] == 1
@@ -506,7 +506,7 @@ def test_what_cannot_be_joined_is_said_in_a_sentence(shop: pytest.Pytester, aske
 
 def test_no_password_is_shown_or_left(shop: pytest.Pytester, on_postgresql: str) -> None:
     result = run(shop, RACY, "-n", "2", "-v")
-    result.stdout.fnmatch_lines(["*idstorm: what was joined is *"])
+    result.stdout.fnmatch_lines(["*idstorm: joined sessions: *"])
     report_of(result)
     left = [path for path in shop.path.rglob("*") if path.is_file() and on_postgresql.encode() in path.read_bytes()]
     assert left == []

@@ -98,7 +98,7 @@ def test_every_option_of_a_run_is_a_keyword(pytester: pytest.Pytester) -> None:
     ("asked", "sentence"),
     [
         ("pool=4", "a storm has no option pool; did you mean pool_size?"),
-        ("inserts=10, time=1", "inserts and time exclude each other: give one of them"),
+        ("inserts=10, time=1", "inserts and time cannot be used together: give one of them"),
         ("until_broken=True", "until_broken needs repeat= as well: a test has to end"),
     ],
 )

@@ -70,7 +70,7 @@ def test_storms_that_did_not_start_are_a_warning() -> None:
         (
             "warning",
             "idstorm: ending is inconclusive",
-            "ending (the storm came to its end as planned) is inconclusive in 1 of 2 storms\n"
+            "ending (the storm ended as planned) is inconclusive in 1 of 2 storms\n"
             "mine on sqlite 3.40.1 (pysqlite): not started: out of reach\nagain: idstorm run autoincrement --seed 7",
         )
     ]

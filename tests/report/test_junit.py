@@ -97,7 +97,7 @@ def test_what_may_break_and_is_unknown_passes_but_says_so() -> None:
     ("value", "result", "kind", "said"),
     [
         (0.2, Result.FAILED, Failure, "fails the run: it is 0.2"),
-        (None, Result.INCONCLUSIVE, Error, "lets nothing pass: it was not measured"),
+        (None, Result.INCONCLUSIVE, Error, "is inconclusive: it was not measured"),
     ],
 )
 def test_a_gate_is_a_case(value: float | None, result: Result, kind: type, said: str) -> None:

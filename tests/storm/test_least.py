@@ -42,5 +42,5 @@ def test_fewer_inserts_than_a_scenario_needs_are_raised_to_what_it_needs(
 
 
 def test_a_least_number_below_nothing_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="least of a scenario is a number of rows"):
+    with pytest.raises(ScenarioError, match="least of a scenario has to be a number of rows"):
         Scenario(Thing, least=-1)

@@ -112,4 +112,4 @@ def test_an_interrupt_leaves_time_for_the_census(idstorm: Idstorm) -> None:
 def test_nothing_outside_its_process_can_reach_it(idstorm: Idstorm, field: str) -> None:
     ran = idstorm("run", idstorm.write("mine.py", f"{HEAD}\nmine = Scenario(User, local=True, {field})\n"))
     assert ran.code == 2
-    assert "nothing outside its process can reach a local scenario" in ran.err
+    assert "a local scenario cannot be reached from outside" in ran.err

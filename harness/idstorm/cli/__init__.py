@@ -1,4 +1,4 @@
-"""The door for people. Everything but click is imported where it is needed: `--help` must not wait for numpy."""
+"""The command line. Imports other than click are deferred, so that `--help` need not wait for numpy."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class _Exits(click.Group):
 def cli() -> None:
     """Are the ids that your database hands out really safe under load?
 
-    idstorm lets many threads and processes insert at once, records what each was told, reads the table back, and judges
-    the two against each other.
+    idstorm lets many threads and processes insert at once, records the ids that each was told, reads the table back,
+    and compares the two.
     """
 
 
@@ -51,10 +51,10 @@ cli.add_command(matrix)
 )
 @report_options
 def check(runs: tuple[Path, ...], checks: tuple[str, ...], outputs: Outputs) -> None:
-    """Judge stored runs again: no database, none of your code, the same report and exit code.
+    """Judge stored runs again, without a database or your code: the same report, the same exit code.
 
-    Of several, the exit code is that of the worst; one that cannot be read is inconclusive, and the others are judged.
-    Plain files among them are skipped, so that they may come from results/*. --json then writes all reports as a list,
+    With several runs, the worst one decides the exit code. A run that cannot be read is inconclusive; the others are
+    still judged. Plain files are skipped, so that results/* can be given. --json then writes all reports as a list,
     "runs"; --junit and --markdown write them one after another.
     """
     from idstorm.commands import check as command
@@ -66,7 +66,7 @@ def check(runs: tuple[Path, ...], checks: tuple[str, ...], outputs: Outputs) -> 
 
 @cli.command("list")
 def list_() -> None:
-    """Show the catalogue, a line each."""
+    """List the catalogue, one line for each scenario."""
     from idstorm.commands.look import scenarios
 
     lines = list(scenarios())
@@ -87,13 +87,15 @@ def show(scenario: str) -> None:
 
 @cli.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--clean", metavar="TARGET", help="List what runs that were killed, or were to keep it, have left there.")
-@click.option("--drop", is_flag=True, help="With --clean: drop what is left, or what is named, even if it was kept.")
+@click.option("--clean", metavar="TARGET", help="List what killed runs, and runs with --keep, have left there.")
+@click.option(
+    "--drop", is_flag=True, help="With --clean: drop what is left; with NAME, drop that, even if it was kept."
+)
 def doctor(names: tuple[str, ...], clean: str | None, drop: bool) -> None:
     """Show which databases can be stormed from here, with what, and what is missing.
 
-    With --clean, show what earlier runs have left on a database. What is in use, is kept, or is not known to be yours
-    is shown and not dropped; what is kept can be dropped by its NAME.
+    With --clean, show what earlier runs have left on a database. Leftovers that are in use, were kept, or are not known
+    to be yours are shown but not dropped; those that were kept can be dropped by NAME.
     """
     from idstorm.commands import look
 
@@ -107,7 +109,7 @@ def doctor(names: tuple[str, ...], clean: str | None, drop: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line. Every error ends in one clear sentence and the right exit code."""
+    """Run the command line. Every error ends with one clear message and the right exit code."""
     spare_the_streams()
     try:
         cli.main(standalone_mode=False, prog_name="idstorm")
@@ -128,7 +130,7 @@ def main() -> None:
         import traceback
 
         if isinstance(error, FileNotFoundError) and not _has_a_place():
-            _end(EnvironmentFault(), "Error: the current directory is not there any more: change to one that is")
+            _end(EnvironmentFault(), "Error: the current directory no longer exists: change to one that does")
         _end(
             error,
             f"{traceback.format_exc()}\nThis is a bug in idstorm {__version__}; please report it with the lines above.",
@@ -143,7 +145,7 @@ def _has_a_place() -> bool:
 
 
 def _unheard(error: StdoutLost) -> NoReturn:
-    """Nobody learns the result, so there is none."""
+    """Report that the result could not be printed, which means that there is none."""
     from idstorm.errors import EnvironmentFault
 
     lose_stdout()

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
-    """Print the storms that would be, then every value with its source; no secret of a target.
+    """Print the storms that would run, then every value with its source, but no target's secrets.
 
-    `instead` has values as they came to be, where that is not as they were given.
+    `instead` has the final values of parameters where these differ from what was given.
     """
     from idstorm.storm.beforehand import needs_of
 
@@ -42,14 +42,14 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
 
 
 def _needs(needs: Needs) -> list[str]:
-    """Return, a line each, what a storm needs."""
+    """Return what a storm needs, one line each."""
     connections = f"{needs.connections} connections, " if needs.connections else ""
     sizes = f"about {needs.results:,.0f} MB of results and {needs.server:,.0f} MB in the database"
     return [f"needs {connections}{sizes} for {needs.rows:,} rows", *needs.privileges]
 
 
 def _shown(param: click.Parameter, value: Any) -> str:
-    """Return a parameter's value as a command line would have it; – where there is none."""
+    """Return a parameter's value as a command line would write it, or – if there is none."""
     if value in (None, ()):
         return "–"
     if param.multiple or param.nargs == -1:

@@ -27,7 +27,7 @@ from idstorm.options import options_of
     metavar="SCENARIO",
     help="A scenario, as `idstorm run` takes it.  [default: the whole catalogue]",
 )
-@click.option("--quick", is_flag=True, help="1,200 inserts a storm: the whole catalogue takes minutes.")
+@click.option("--quick", is_flag=True, help="1,200 inserts per storm: the whole catalogue takes minutes.")
 @storm_options(
     *("processes", "clients", "inserts", "time", "reader", "control", "allow_replicated", "seed"),
     reader=True,
@@ -45,10 +45,10 @@ def matrix(
 ) -> None:
     """Storm every scenario on every database: one table of what is claimed and what was seen.
 
-    The databases go side by side. What could not be stormed keeps its place in the table, with the reason.
+    The databases are stormed in parallel. What could not be stormed keeps its place in the table, with the reason.
     """
     if quick + (options["inserts"] is not None) + (options["time"] is not None) > 1:
-        raise click.UsageError("--quick, --inserts and --time exclude each other: give one of them")
+        raise click.UsageError("--quick, --inserts and --time cannot be used together: give one of them")
 
     from idstorm.commands.matrix import QUICK_INSERTS, MatrixRequest, prepare
     from idstorm.commands.matrix import matrix as storm

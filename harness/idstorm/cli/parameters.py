@@ -1,4 +1,4 @@
-"""What the command line's options may be, and the sentence where they are not."""
+"""Types of the command line's options, and the message for an invalid value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idstorm.options import OPTIONS, Option
 
 
 class _Listed:
-    """What one variable of the environment may hold several of: one a line, or in a single line between commas."""
+    """A type of which one environment variable may hold several: one a line, or comma-separated on a single line."""
 
     def split_envvar_value(self, rv: str) -> list[str]:
         parts = rv.splitlines() if "\n" in rv else rv.split(",")
@@ -20,11 +20,11 @@ class _Listed:
 
 
 class Name(_Listed, click.types.StringParamType):
-    """A text that names something: a scenario, a target."""
+    """The name of a scenario or a target."""
 
 
 class Taken(_Listed, click.ParamType[Any]):
-    """A value of an option of the table; the sentence of its UsageError is the option's."""
+    """The value of an option of the table; an invalid one fails with the message of the option's UsageError."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
@@ -38,7 +38,7 @@ class Taken(_Listed, click.ParamType[Any]):
 
 
 def storm_options(*names: str, **instead: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return what adds options of the table to a command, all of them where none is named.
+    """Return a decorator that adds the named options of the table to a command, or all of them if none is named.
 
     `instead` has defaults that differ from the table's.
     """

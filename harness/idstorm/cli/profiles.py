@@ -1,7 +1,7 @@
-"""Profiles: the options of `idstorm run` that a project keeps, in its pyproject.toml or in an idstorm.toml.
+"""Profiles: options of `idstorm run` that a project keeps in its pyproject.toml or in an idstorm.toml.
 
-The nearest file counts, from the current directory upwards. Its values become click's own defaults, as the words that a
-command line would have, so that an option takes from a file what it takes from a person.
+The nearest file is used, from the current directory upwards. Its values become click's own defaults, as the words of a
+command line, so an option accepts the same values from a file as from a user.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NO_KEYS = ("profile", "only_show")
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile by its name, and the file that has it."""
+    """A profile's name, and the file that has it."""
 
     name: str
     file: str
@@ -42,13 +42,13 @@ def load(ctx: click.Context, _param: click.Parameter, name: str | None) -> str |
 
 
 def loaded(ctx: click.Context) -> Profile | None:
-    """Return the profile from which the command has its defaults."""
+    """Return the profile that the command's defaults come from."""
     profile: Profile | None = ctx.meta.get(_META)
     return profile
 
 
 def key_of(param: click.Parameter) -> str:
-    """Return what a profile calls a parameter: an option goes by its long name."""
+    """Return a parameter's key in a profile: for an option, its long name."""
     return next(_long_names(param), f"{param.name}s")
 
 
@@ -57,7 +57,7 @@ def _long_names(param: click.Parameter) -> Iterator[str]:
 
 
 def _find(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return the nearest file that speaks of idstorm, and what it says."""
+    """Return the nearest file with a configuration of idstorm, and that configuration."""
     for place in (folder, *folder.parents):
         own, shared = (os.path.relpath(place / name) for name in ("idstorm.toml", "pyproject.toml"))
         if os.path.isfile(own):
@@ -89,13 +89,13 @@ def _read(file: str) -> dict[str, Any]:
 
 
 def _one(tables: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    """Return one profile of all that a file says of idstorm."""
+    """Return one profile from a file's configuration."""
     for key in tables.keys() - {"profiles"}:
-        raise _error(f"{profile.file}: {key} means nothing to idstorm; did you mean profiles?")
+        raise _error(f"{profile.file}: {key} is not a key of idstorm; did you mean profiles?")
     profiles = _table(tables.get("profiles", {}), profile.file, "profiles")
     if profile.name not in profiles:
         there_are = f"there are {', '.join(profiles)}" if len(profiles) > 1 else f"there is {', '.join(profiles)}"
-        raise _error(f"{profile.file} has no profile {profile.name}; {there_are if profiles else 'it has none'}")
+        raise _error(f"{profile.file} has no profile {profile.name}; {there_are if profiles else 'it has no profiles'}")
     return _table(profiles[profile.name], profile.file, f"profiles.{profile.name}")
 
 
@@ -106,7 +106,7 @@ def _table(value: Any, file: str, name: str) -> dict[str, Any]:
 
 
 def _defaults(ctx: click.Context, profile: Profile, table: dict[str, Any]) -> dict[str, Any]:
-    """Return for each parameter's name the words that the profile has for it, which its type accepts."""
+    """Map each parameter's name to the words that the profile has for it, checked against the parameter's type."""
     params = {
         key: param
         for param in ctx.command.params
@@ -119,7 +119,7 @@ def _defaults(ctx: click.Context, profile: Profile, table: dict[str, Any]) -> di
         if param is None:
             raise _error(f"{profile}: {key} is not an option of `idstorm run`; did you mean {_nearest(key, params)}?")
         if param.name in defaults:
-            raise _error(f"{profile}: {key} says again what {key_of(param)} says")
+            raise _error(f"{profile}: {key} and {key_of(param)} are the same option: give one of them")
         try:
             defaults[param.name] = words = _words(param, value)
             param.type_cast_value(ctx, words)
@@ -135,7 +135,7 @@ def _nearest(key: str, keys: Iterable[str]) -> str:
 
 
 def _words(param: click.Parameter, value: Any) -> str | list[str]:
-    """Return a value of TOML as a command line would have it. Raises BadParameter."""
+    """Return a TOML value as a command line would write it. Raises BadParameter."""
     if isinstance(value, dict) and isinstance(param.type, Taken) and param.type.option.kind is SETTING:
         value = [f"{name}={_word(setting)}" for name, setting in value.items()]
     if not (param.multiple or param.nargs == -1):
@@ -147,7 +147,7 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise click.BadParameter("it has to be a text, a number, true or false")
+        raise click.BadParameter("it has to be a string, a number, true or false")
     return str(value)
 
 

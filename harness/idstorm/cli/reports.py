@@ -1,4 +1,4 @@
-"""How every command that ends with a report ends, and the options that all of them have."""
+"""The end of every command that produces a report, and the options that these commands share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a report goes besides the terminal, as file names or - for stdout, and how much of it is printed."""
+    """Where a report goes besides the terminal (file names, or - for stdout), and how much of it is printed."""
 
     json: str | None
     junit: str | None
@@ -36,7 +36,7 @@ class Outputs:
 
     @property
     def take_stdout(self) -> bool:
-        """Whether one of them is stdout, and nothing else may stand there."""
+        """Whether one of them takes stdout, so that nothing else may be written there."""
         return "-" in (self.json, self.junit, self.markdown)
 
 
@@ -45,12 +45,12 @@ results_option = click.option(
     type=click.Path(path_type=Path),
     default=Path("results"),
     show_default=True,
-    help="Where the run's folder is made.",
+    help="Where the run's folder is created.",
 )
 
 
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that ends with a report. It is called with them as `outputs`."""
+    """Add the options of every command that ends with a report, which it receives as `outputs`."""
 
     @wraps(command)
     def with_outputs(
@@ -65,17 +65,19 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
         files = {"--json": json_file, "--junit": junit_file, "--markdown": markdown_file}
         on_stdout = [f"{option} -" for option, file in files.items() if file == "-"]
         if len(on_stdout) > 1:
-            raise click.UsageError(f"{' and '.join(on_stdout)} exclude each other: stdout can hold one of them")
+            raise click.UsageError(
+                f"{' and '.join(on_stdout)} cannot be used together: stdout can hold only one of them"
+            )
         if not others.get("only_show"):
             for option, file in files.items():
                 _try(file, option)
         command(outputs=Outputs(json_file, junit_file, markdown_file, quiet, verbose), **others)
 
     decorated: Callable[..., None] = with_outputs
-    stdout = "- means stdout, and nothing else there."
+    stdout = "- writes it to stdout, and nothing else."
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses."),
-        click.option("-q", "--quiet", is_flag=True, help="Print the result alone."),
+        click.option("-q", "--quiet", is_flag=True, help="Print only the result."),
         _file("--markdown", f"Also write a summary as Markdown (of a matrix, the table); {stdout}"),
         _file("--junit", f"Also write JUnit XML, a test case for each check; {stdout}"),
         _file("--json", f"Also write the report as JSON; {stdout}"),
@@ -85,7 +87,7 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _try(name: str | None, option: str) -> None:
-    """Raise EnvironmentFault where a report cannot be written, before a storm is stormed for it."""
+    """Raise EnvironmentFault if a report cannot be written, before the storm begins."""
     if name in (None, "-"):
         return
     from idstorm.record import store
@@ -112,7 +114,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def finish(report: Report, outputs: Outputs) -> NoReturn:
-    """Show a report, write what is asked for, and end with the report's exit code."""
+    """Show a report, write the files asked for, and exit with the report's exit code."""
     with _telling() as untold:
         _write(report.to_json(), [report], {}, outputs, untold)
         _show(report, outputs, untold)
@@ -120,7 +122,7 @@ def finish(report: Report, outputs: Outputs) -> NoReturn:
 
 
 def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
-    """Show several reports, write what is asked for, and end with the exit code that they come to."""
+    """Show several reports, write the files asked for, and exit with their combined exit code."""
     with _telling() as untold:
         _write(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
         for report in checked.reports:
@@ -138,7 +140,7 @@ def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
 
 @contextmanager
 def _telling() -> Iterator[list[str]]:
-    """Yield what takes up why something could not be written, stdout included."""
+    """Yield a list for the reasons why something could not be written, stdout included."""
     untold = list[str]()
     with _losing_stdout(untold):
         yield untold
@@ -156,7 +158,7 @@ def _losing_stdout(untold: list[str]) -> Iterator[None]:
 
 
 def _end(code: int, untold: Sequence[str], *, written: bool = True) -> NoReturn:
-    """Say what could not be written, and end. The code outlives every writer: a failure stays one."""
+    """Say what could not be written, and exit. A failure stays a failure, even if it could not be written."""
     from idstorm.findings.results import exit_code_untold
 
     for reason in untold:
@@ -184,7 +186,7 @@ def _write(
     outputs: Outputs,
     untold: list[str],
 ) -> None:
-    """Write what is asked for. What could not be is untold; the others are written all the same."""
+    """Write the files asked for, as many as can be. Why one could not be written is added to `untold`."""
     from idstorm.record.store import enduring
 
     if outputs.json is not None:
@@ -213,14 +215,14 @@ def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
 
 
 def write_text(text: str, name: str, option: str) -> None:
-    """Write a file whole or not at all; `-` is stdout. Raises EnvironmentFault, which names the option to change."""
+    """Write a whole file or nothing; `-` is stdout. Raises EnvironmentFault, which names the option to change."""
     from idstorm.errors import EnvironmentFault
     from idstorm.record import store
 
     path = Path(name).resolve()
     if name == "-":
         try:
-            click.echo(text.encode(), nl=False)  # as UTF-8, whatever the locale: XML says that it is
+            click.echo(text.encode(), nl=False)  # as UTF-8 in any locale, as XML declares
         except OSError as error:
             lose_stdout()
             raise EnvironmentFault(f"cannot write to stdout: {error.strerror or error}") from error
@@ -233,7 +235,7 @@ def write_text(text: str, name: str, option: str) -> None:
 
 
 def _tell_github(report: Report) -> None:
-    """Where GitHub runs this, annotate what went wrong and add to the step's summary, whatever becomes of that."""
+    """On GitHub Actions, annotate what went wrong, and try to add to the step's summary."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from idstorm.report.github import workflow_commands
 
@@ -252,8 +254,8 @@ def _add_to_summary(report: Report, summary: Path) -> None:
 
     with summary.open("ab") as file:
         size = os.fstat(file.fileno()).st_size
-        before = b"\n\n" if size else b""  # what stands there may not have ended its line
+        before = b"\n\n" if size else b""  # what is already there may not end in a newline
         text = cut(list(pieces(report)), SUMMARY_LIMIT - size - len(before)).encode()
         if not text:
-            raise OSError(f"{size:,} bytes are there already, and GitHub takes no more than 1 MiB a step")
+            raise OSError(f"{size:,} bytes are there already, and GitHub takes at most 1 MiB a step")
         file.write(before + text)

@@ -32,7 +32,7 @@ from idstorm.options import options_of
     default=["sqlite"],
     show_default=True,
     metavar="TARGET",
-    help="Where to storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Several make a storm each.",
+    help="Where to storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Each one gets its own storm.",
 )
 @storm_options()
 @results_option
@@ -53,12 +53,12 @@ def run(
 ) -> None:
     """Storm each SCENARIO, judge it, and report.
 
-    SCENARIO is a name of the catalogue (see `idstorm list`), a file (file.py or file.py:name), or a model
+    SCENARIO is a name from the catalogue (see `idstorm list`), a file (file.py or file.py:name), or a model
     (package.module:Name).
 
-    Each option may also come from a variable, --fail-if from IDSTORM_FAIL_IF, and the scenarios from
-    IDSTORM_SCENARIOS: several are separated by commas, or are a line each. The command line goes before variables,
-    variables before a profile.
+    Each option may also come from an environment variable, --fail-if from IDSTORM_FAIL_IF, and the scenarios from
+    IDSTORM_SCENARIOS. Several values are separated by commas or line breaks. The command line takes
+    precedence over variables, and variables over a profile.
     """
     options |= zip(("inserts", "time"), most_explicit(ctx, "inserts", "time"), strict=True)
     from idstorm.commands.run import Request, orders_of

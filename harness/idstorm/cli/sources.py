@@ -1,4 +1,4 @@
-"""Where the value of an option comes from: the command line, a variable, a profile, or its default, in this order."""
+"""Where an option's value comes from: the command line, a variable, a profile, or its default, in this order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from idstorm.cli import profiles
 
 
 def variable_of(param: click.Parameter) -> str:
-    """Return the variable of the environment that may hold a parameter's value."""
+    """Return the environment variable that may hold a parameter's value."""
     return f"IDSTORM_{profiles.key_of(param).upper().replace('-', '_')}"
 
 
 class Configured(click.Command):
-    """A command whose parameters may come from variables of the environment, each named after its parameter."""
+    """A command whose parameters may come from environment variables, each named after its parameter."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,7 +26,7 @@ class Configured(click.Command):
             param.envvar = variable_of(param)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; where a variable is at fault, the error names it."""
+        """Parse; if a variable is at fault, the error names it."""
         try:
             return super().parse_args(ctx, args)
         except click.BadParameter as error:
@@ -36,7 +36,7 @@ class Configured(click.Command):
 
 
 def source_of(ctx: click.Context, param: click.Parameter) -> str:
-    """Return, in words, where a parameter has its value from."""
+    """Return, in words, where a parameter's value comes from."""
     match _source(ctx, param):
         case ParameterSource.COMMANDLINE:
             return "command line"
@@ -49,16 +49,16 @@ def source_of(ctx: click.Context, param: click.Parameter) -> str:
 
 
 def most_explicit(ctx: click.Context, *names: str) -> list[Any]:
-    """Return the values of parameters that exclude each other: all None but the one from the highest source.
+    """Return the values of mutually exclusive parameters: all None but the one from the highest source.
 
-    Raises UsageError where two come from the same.
+    Raises UsageError where two come from the same source.
     """
     given = [param for param in ctx.command.params if param.name in names and ctx.params[param.name] is not None]
     highest = min((_source(ctx, param) for param in given), default=None)
     left = [param for param in given if _source(ctx, param) is highest]
     if len(left) > 1:
         called = " and ".join(_called(ctx, param) for param in left)
-        raise click.UsageError(f"{called} exclude each other: give one of them")
+        raise click.UsageError(f"{called} cannot be used together: give one of them")
     for param in given:
         if param not in left:
             ctx.params[param.name] = None
@@ -68,7 +68,7 @@ def most_explicit(ctx: click.Context, *names: str) -> list[Any]:
 
 @contextmanager
 def naming_sources(ctx: click.Context, *names: str) -> Iterator[None]:
-    """Add to what cannot be done as asked where these parameters come from, if it was not asked for as it stands."""
+    """Add to a UsageError where these parameters come from, unless they were given on the command line."""
     from idstorm.errors import ScenarioError, UsageError
 
     try:

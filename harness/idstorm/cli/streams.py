@@ -1,7 +1,7 @@
-"""What is printed, on streams whose encoding need not have the characters that idstorm uses.
+"""Printing, on streams whose encoding may lack characters that idstorm uses.
 
-A run that passed must not end as a bug because a terminal is Latin-1. A character that the encoding does not have is
-printed as one that it has, or, where it comes from the user, written out as in `\\u20ac`.
+A run that passed must not end with a traceback because a terminal is Latin-1. A character that the encoding lacks is
+replaced by one that it has or, if it comes from the user, written out as in `\\u20ac`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ import click
 
 
 class StdoutLost(Exception):
-    """What is printed reaches nobody: its reader has gone, or the disk behind it is full. It is no OSError, of which
-    there may be others.
+    """Printed text cannot be delivered: stdout's reader has gone, or its disk is full.
+
+    It is not an OSError, to tell it from others.
     """
 
 
 _PLAIN = {"✓": "+", "✗": "x", "–": "-", "…": "...", "·": "|", "×": "x", "─": "-", "│": "|", "├": "+", "└": "+"}
 _COMMANDS = re.compile(r"(?m)^\s*::|##\[")
-_BRAILLE = range(0x2800, 0x2900)  # of which rich makes its spinner
+_BRAILLE = range(0x2800, 0x2900)  # rich's spinner
 _HANDLER = "idstorm.plain"
-_DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # of Python: any other handler is a user's own wish
+_DEFAULTS = ("strict", "surrogateescape", "backslashreplace")  # Python's own: any other handler is the user's choice
 
 
 def spare_the_streams() -> None:
-    """Let stdout and stderr replace what they cannot encode, instead of raising an error; closed ones lead nowhere.
+    """Make stdout and stderr replace characters that they cannot encode; send closed streams to os.devnull.
 
-    A file that is opened later would get the number of a stream that is closed, and what is printed.
+    Otherwise a file opened later would get a closed stream's file descriptor, and with it the printed text.
     """
     while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -49,9 +50,9 @@ def spare_the_streams() -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line as text that moves no cursor; on stderr, if it can be. Raises StdoutLost where stdout cannot be.
+    """Print a line, its control characters escaped. Raises StdoutLost if stdout fails; errors of stderr are ignored.
 
-    `click.echo` by itself would write UTF-8 where the stream is said to be ASCII.
+    `click.echo` by itself would write UTF-8 to a stream declared as ASCII.
     """
     from idstorm.report.words import visible
 
@@ -60,15 +61,15 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def command(text: str) -> None:
-    """Print a workflow command for GitHub, which reads stderr as well: stdout may hold a file."""
+    """Print a GitHub workflow command on stderr, which GitHub reads as well: stdout may hold a file."""
     with suppress(OSError):
         click.echo(text, file=sys.stderr)
 
 
 def no_command(text: str) -> str:
-    """Return a text that GitHub, where it reads this, does not take for commands of a workflow.
+    """Return a text that GitHub Actions does not take for workflow commands.
 
-    Both forms of them are those of ActionCommand in github.com/actions/runner.
+    Their two forms are those of ActionCommand in github.com/actions/runner.
     """
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return text
@@ -93,7 +94,7 @@ class _Stream:
 
 
 class _Heard(_Stream):
-    """Stdout. What cannot be written raises StdoutLost."""
+    """Stdout. Raises StdoutLost if it cannot be written."""
 
     def write(self, text: str) -> int:
         with _losing():
@@ -113,7 +114,7 @@ def _losing() -> Iterator[None]:
 
 
 class Screened(_Stream):
-    """A stream on which nothing that is printed is a command."""
+    """A stream on which printed text is never a workflow command."""
 
     def write(self, text: str) -> int:
         super().write(no_command(text))
@@ -121,7 +122,7 @@ class Screened(_Stream):
 
 
 class Unminded(Screened):
-    """A stream of which nobody minds whether it can be written: no storm ends because a terminal has gone."""
+    """A stream whose write errors are ignored: no storm ends because a terminal has gone."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -134,7 +135,7 @@ class Unminded(Screened):
 
 
 def lose_stdout() -> None:
-    """Let what is still buffered for stdout go nowhere: Python would end with an error of its own because of it."""
+    """Discard what is still buffered for stdout: at exit, Python would raise an error because of it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

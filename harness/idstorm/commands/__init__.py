@@ -1,1 +1,1 @@
-"""What the command line does, as plain functions: one file a command, for whoever has no terminal."""
+"""What the command line does, as plain functions that need no terminal: one file for each command."""

@@ -21,11 +21,11 @@ class Checked:
 
     reports: tuple[Report, ...]
     unreadable: Mapping[str, str]  #: why each of these folders could not be judged
-    skipped: tuple[str, ...] = ()  #: plain files, which no run is
+    skipped: tuple[str, ...] = ()  #: plain files: a run is a folder
 
     @property
     def result(self) -> Result:
-        """What they come to, as storms do: what cannot be read is inconclusive."""
+        """Their combined result, as of storms: what cannot be read is inconclusive."""
         return worst([*(report.result for report in self.reports), *[Result.INCONCLUSIVE] * bool(self.unreadable)])
 
     @property

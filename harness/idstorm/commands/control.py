@@ -1,6 +1,6 @@
-"""`--control`: before anything else, storm what is known to break, with the same clients, on each target.
+"""`--control`: before anything else, storm a known fault with the same clients, on each target.
 
-A run that found nothing is believed because it has just found something.
+A run that found nothing is credible if it has just found something.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`join`: judge what the joined sessions of many processes were told, now that they are over."""
+"""`join`: judge what the joined sessions of many processes were told, once they are over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from idstorm.record import store
 
 
 def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) -> Report | None:
-    """Judge every table of which the journals in a folder tell, and write a run's folder; None: they tell of none.
+    """Judge every table in the journals of a folder, and write a run's folder. Returns None if there is no table.
 
     `keyring` opens the databases whose URLs the journals show without their secrets.
 
@@ -44,9 +44,9 @@ def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) 
 
 
 def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
-    """Yield the tables that there is something to judge in, each with what its report has to say of the others.
+    """Yield the tables that have something to judge, each with the notes of its report on the others.
 
-    A table of which one client alone was told, and no id twice, can neither hold nor break anything: a suite with a
+    A table with a single client, and no id told twice, can neither hold nor break anything: a suite with a
     database for each test has hundreds. Where a model has no other, the largest of them stands for all. Refusals count
     wherever something is claimed of them.
     """
@@ -63,7 +63,7 @@ def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
 
 
 def _is_refused(told: Told) -> bool:
-    """Return whether inserts were refused, or may have been, by the id's own constraint, of which that is claimed."""
+    """Return whether a claim is made about refusals, and the id's own constraint refused inserts or may have."""
     if told.about["claims"]["accepted"]["stance"] == Stance.MAY_BREAK:
         return False
     return any(one.code is not None and (one.code.refused or not one.code.recognised) for one in told.flushes)

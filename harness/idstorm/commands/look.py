@@ -23,7 +23,7 @@ def show(reference: str) -> list[Found]:
 
 
 def doctor() -> Iterator[str]:
-    """Yield, a line each, which databases can be stormed from here, with what, and what is missing."""
+    """Yield lines on which databases can be stormed from here, with what, and what is missing."""
     require_posix()
     from idstorm.databases import doctor as databases
 
@@ -31,7 +31,7 @@ def doctor() -> Iterator[str]:
 
 
 def clean(target: str, *, drop: bool, names: Sequence[str] = ()) -> Iterator[str]:
-    """Yield, a line each, what runs have left on a target; and drop it, if that is asked for: all of it, or by name."""
+    """Yield lines on what runs have left on a target; with `drop`, drop it: all of it, or by name."""
     require_posix()
     from idstorm.databases import doctor as databases
 

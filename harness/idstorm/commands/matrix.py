@@ -1,4 +1,4 @@
-"""`matrix`: storm every scenario on every database, the databases side by side, and make one table of what came out."""
+"""`matrix`: storm every scenario on every database, the databases in parallel, and put the results into one table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Preparation:
 
     found: tuple[Found, ...]
     addresses: tuple[Address, ...]
-    left_out: tuple[str, ...]  #: what nobody asked for by name and cannot be had, with the reason
+    left_out: tuple[str, ...]  #: targets that were not named and are not available, with the reason
 
 
 def prepare(request: MatrixRequest) -> Preparation:
@@ -68,14 +68,14 @@ def prepare(request: MatrixRequest) -> Preparation:
         left_out += [f"{address.name} is left out: {address.fault}" for address in addresses if address.fault]
         addresses = [address for address in addresses if not address.fault]
     if len({address.name for address in addresses}) < len(addresses):
-        raise UsageError("--on: each target can be a column of its own only once")
+        raise UsageError("--on: each target can be given only once")
     return Preparation(tuple(found), tuple(addresses), tuple(left_out))
 
 
 def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda *_: None) -> Report:
-    """Storm, judge, and return the report with its matrix. `show` is told of each target how far it is.
+    """Storm, judge, and return the report with its matrix. `show` is told each target's progress.
 
-    The first Ctrl-C ends what is under way in bounded time, with what it has; a second one ends it at once.
+    The first Ctrl-C ends the current storms in bounded time and judges what they recorded; a second ends them at once.
     """
     options = replace(request.options, reader=None)
     orders = [
@@ -122,7 +122,7 @@ class _Column:
     crew: Crew
 
     def asked(self) -> bool:
-        """Whether to stop: signals reach the main thread alone, which this is not."""
+        """Whether to stop: only the main thread receives signals, and this is another."""
         return self.stop.asked()
 
     def gently(self) -> AbstractContextManager[None]:
@@ -152,7 +152,7 @@ def _side_by_side(columns: Sequence[_Column], stop: Signals) -> None:
                 pass
         except KeyboardInterrupt:
             for column in columns:
-                column.crew.strike()  # without their workers, the storms come to their end
+                column.crew.strike()  # without their workers, the storms end
             raise
     for future in running:
         future.result()

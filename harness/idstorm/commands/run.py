@@ -43,7 +43,7 @@ class Request:
     options: StormOptions = field(default_factory=lambda: StormOptions().resolved())
     results: Path = Path("results")
     path: tuple[str, ...] = ()  #: what comes first on a worker's sys.path, if not the current directory
-    notes: tuple[str, ...] = ()  #: what the report has to say of how it was made
+    notes: tuple[str, ...] = ()  #: notes of the report on how the run was made
 
 
 def run(request: Request, watch: Watch = lambda _: None) -> Report:
@@ -79,7 +79,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
                     break
             began = monotonic()
             for turn in (turn for turns in chain(known, coming) for turn in turns):
-                with stop.gently():  # one that is not begun any more is written down, too: it was interrupted
+                with stop.gently():  # a storm that did not begin is written down, too, as interrupted
                     stored = store.added(stored, turn.entry)
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop, crew):
                     break
@@ -96,7 +96,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 def _storm(
     turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals, crew: Crew | None
 ) -> bool:
-    """Storm, and return whether it may go on: a first Ctrl-C that allows no gentle end is one all the same."""
+    """Storm, and return whether the run may go on: a first Ctrl-C counts even where no gentle end is possible."""
     order = replace(turn.order, address=addresses[turn.place % len(addresses)])
     try:
         storming.storm(order, stored.name, stored.folder / turn.name, turn.told(watch), stop, crew)
@@ -108,14 +108,14 @@ def _storm(
 
 
 def _is_over(judged: Sequence[StormReport], each: int) -> bool:
-    """Whether something broke; or a round of `each` storms came to nothing, as every further one would."""
+    """Whether something broke, or a round of `each` storms came to nothing, as every further one would."""
     if any(verdict.is_witness for verdict in judged[-1].verdicts.values()):
         return True
     return len(judged) % each == 0 and all(storm.state != StormState.FINISHED for storm in judged[-each:])
 
 
 def _closed(stored: store.Run, stop: Signals, seconds: float) -> store.Run:
-    """Write down why storms did not begin that were to, and how long it took until something broke."""
+    """Write down why planned storms did not begin, and how long it took until something broke."""
     before = Ending(StormState.INTERRUPTED, "before it began")
     unneeded = Ending(StormState.NOT_STARTED, "something else had broken by then, and that ended the run")
     for entry in (*stored.controls, *stored.storms):

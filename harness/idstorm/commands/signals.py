@@ -40,12 +40,14 @@ class Signals:
 
 @contextmanager
 def interruptible() -> Iterator[Signals]:
-    """Yield what tells whether Ctrl-C, SIGTERM or SIGHUP came; under `nohup` the last stays ignored.
+    """Yield an object that tells whether Ctrl-C, SIGTERM or SIGHUP came; under `nohup` the last stays ignored.
 
-    A shell that starts it in the background has SIGINT ignored; who sends one all the same means it.
+    A shell that starts it in the background has SIGINT ignored; if one is sent all the same, it counts.
     """
     signals = Signals()
-    if threading.current_thread() is not threading.main_thread():  # it can handle no signal, nor is one sent to it
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # other threads can neither handle nor receive signals
         yield signals
         return
     always = (signal.SIGINT, signal.SIGTERM)

@@ -27,7 +27,7 @@ class Turn:
         return entry if self.first is None else {**entry, "repeats": self.first}
 
     def told(self, watch: Watch) -> Watch:
-        """Return what shows the progress of this storm with its repetition."""
+        """Return a function that shows the progress of this storm with its repetition."""
 
         def show(progress: Progress) -> None:
             watch(replace(progress, scenario=f"{progress.scenario}, {self.label}" if self.label else progress.scenario))
@@ -41,7 +41,7 @@ def turns_of(orders: Sequence[Order]) -> list[Turn]:
 
 
 def rounds(orders: Sequence[Order], repeat: int | None = None, *, endless: bool = False) -> Iterator[list[Turn]]:
-    """Yield the storms of each repetition: as many as are to be, or `endless`.
+    """Yield the storms of each repetition, `repeat` times or endlessly.
 
     The seeds of the repetitions follow one another, so that each can be stormed alone.
     """

@@ -1,1 +1,1 @@
-"""What is found: statuses, claims settled, verdicts, gates and reports. Nothing here knows of tapes or databases."""
+"""Findings: statuses, settled claims, verdicts, gates and reports. Nothing here knows of tapes or databases."""

@@ -1,8 +1,8 @@
-"""What is known of each check: its name, what it means, its figures, its words, and the function that judges.
+"""The facts of each check: its name, meaning, figures and words, and the function that judges.
 
-The checks of idstorm are the files of `idstorm.judge.checks`: they are found there by name, so that whoever names a
-check, counts its figures or shows what it found has it from its own file, and imports nothing of the judge's until a
-check is looked at. Checks of a user's own are registered by `idstorm.scenario.check`.
+The checks of idstorm are the files of `idstorm.judge.checks`: they are found there by name, so that code that names a
+check, counts its figures or shows its findings takes these from its own file, and imports nothing of the judge until a
+check is used. Users' own checks are registered by `idstorm.scenario.check`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that a check counts or measures."""
+    """A number or text that a check reports."""
 
-    unit: str  #: what it is a number of: ids, rows, ms
-    number: bool = True  #: False: a text, on which there can be no gate
-    where_held: bool = False  #: worth a word even where the check held
+    unit: str  #: its unit: ids, rows, ms
+    number: bool = True  #: False: it is text, which no gate can limit
+    where_held: bool = False  #: shown even if the check held
     even_if_zero: bool = False
 
 
 def in_words(figures: Figures, first: Figures) -> str:
-    """Return what broke as figures that are not zero, and the id of the first witness, or what it says first."""
+    """Describe what broke: the figures that are not zero, and the first witness's id or first item."""
     counts = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in figures.items()
@@ -48,17 +48,17 @@ def in_words(figures: Figures, first: Figures) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """A question that is asked of every storm, and all that there is to know of it."""
+    """A question asked of every storm, and everything known about it."""
 
     name: str
-    meaning: str  #: what is so where it holds, in one sentence
+    meaning: str  #: what is true if it holds, in one sentence
     judge: Callable[[Any], Finding]
     """A pure function of the storm's evidence (`idstorm.judge.evidence.Evidence`)."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By name, or path (`ledger.deleted`), whatever its findings may hold."""
     holds: bool = False  #: it must hold where the scenario claims nothing of it; False: it may break
     broke: Callable[[Figures, Figures], str] = in_words
-    """What broke, in a few words: of the figures and the first witness of a finding that is broken."""
+    """What broke, in a few words, from the figures and the first witness of a broken finding."""
     place: int = 1_000  #: where it stands in every report: those with a lower number come first
     origin: str = ""  #: what tells a user's own check from others of its name; empty for those of idstorm
     file: str = ""  #: where a user's own check is written
@@ -127,7 +127,7 @@ def register(check: Check) -> None:
     """Add a user's own check. A file that is imported again replaces its own. Raises ScenarioError for a taken name."""
     taken = _own.get(check.name)
     if check.name in names() or (taken is not None and _written(taken) != _written(check)):
-        raise ScenarioError(f"there is a check {check.name!r} already: give yours another name")
+        raise ScenarioError(f"there is already a check {check.name!r}: give yours another name")
     _own[check.name] = check
 
 

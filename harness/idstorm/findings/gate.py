@@ -1,7 +1,7 @@
-"""Gates: limits on the figures of a report, over which a run fails whatever its claims come to.
+"""Gates: limits on the figures of a report. A run that trips one fails, whatever becomes of its claims.
 
 A gate names a figure by its path in the report, `gapless.ratio > 0.05`, and is kept with the run, so that a stored run
-is judged alike for ever. A name that no report has is a mistake; a figure that was not measured lets nothing pass.
+is always judged the same way. A name that no report has is an error; a figure that was not measured is inconclusive.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """What became of a gate in one storm."""
+    """The result of a gate in one storm."""
 
     gate: str
     value: float | None  #: None: it was not measured

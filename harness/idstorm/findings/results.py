@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 class Stance(StrEnum):
-    """What a scenario claims of a check."""
+    """What a scenario claims about a check."""
 
     HOLDS = "holds"
     MAY_BREAK = "may_break"
@@ -26,7 +26,7 @@ class Stance(StrEnum):
 
 
 class Result(StrEnum):
-    """What becomes of a claim, a storm, a run."""
+    """The result of a claim, a storm or a run."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -76,9 +76,9 @@ _SETTLED: dict[Stance, dict[Status, Result]] = {
 
 
 def settle(stance: Stance, status: Status, *, named: bool = True, crashed: bool = False) -> Result:
-    """Return what a claim comes to, given what its check found.
+    """Return the result of a claim, given its check's status.
 
-    `named` tells that the scenario itself made the claim: what it holds must then be answered, so n/a will not do.
+    `named`: the scenario itself made the claim. A claim that it holds then needs an answer, so n/a will not do.
     A check that `crashed` proves nothing, whatever the claim; only where it was repeated can it have broken what was to
     hold nevertheless.
     """
@@ -90,7 +90,7 @@ def settle(stance: Stance, status: Status, *, named: bool = True, crashed: bool 
 
 
 def worst(results: Iterable[Result]) -> Result:
-    """Return what several results come to: failed beats inconclusive beats passed; n/a does not count.
+    """Combine several results: failed beats inconclusive beats passed; n/a does not count.
 
     Where nothing counts, nothing was proved: inconclusive.
     """
@@ -139,7 +139,7 @@ def exit_code(result: Result, *, at_fault: bool = False, interrupted: bool = Fal
 def exit_code_untold(code: int) -> ExitCode:
     """Return the exit code of a command whose result, with this code, could not be written where it was asked for.
 
-    A failure stays one. What passed, and cannot be looked up, is the environment's trouble.
+    A failure stays one. A pass that cannot be looked up is a fault of the environment.
     """
     return ExitCode.INCONCLUSIVE if code == ExitCode.PASSED else ExitCode(code)
 

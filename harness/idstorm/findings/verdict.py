@@ -1,4 +1,4 @@
-"""What the judge says: verdicts, and the report that holds them."""
+"""Verdicts, and the report that holds them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from idstorm.findings.results import Result, Stance, Status, StormState
 REPORT_FORMAT = 1
 
 NOTABLE_FAILURES = 0.1
-"""The share of failed operations from which on a report leads with it, and advises on that and not on more inserts."""
+"""From this share of failed operations on, a report leads with it, and its advice is about that, not more inserts."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A finding, and what it means for what was claimed."""
+    """A finding, and what it means for a claim."""
 
     status: Status
     claim: Stance
@@ -29,11 +29,11 @@ class Verdict:
     witnesses: tuple[Mapping[str, Any], ...]
     named: bool = False  #: the scenario itself made the claim; False: it is the default
     crashed: bool = False  #: the check itself raised an error
-    meaning: str = ""  #: what is so where it holds, of a check that is not idstorm's own
+    meaning: str = ""  #: for a check that is not idstorm's own: what is true if it holds
 
     @property
     def is_witness(self) -> bool:
-        """Whether something was seen that the claim speaks of: it broke, and not merely as it may."""
+        """Whether it broke where the claim says that it holds or breaks, not merely where it may break."""
         return self.status is Status.BROKEN and self.claim is not Stance.MAY_BREAK
 
 
@@ -68,18 +68,18 @@ class Repeats(StormReport):
 
 @dataclass(frozen=True)
 class Control(StormReport):
-    """A storm of what is known to break, with the clients of the run and on its target, before anything else.
+    """A storm of a known fault, with the clients of the run and on its target, before anything else.
 
-    It passed where that was seen; where it was not, nothing that the run did not find is believed.
+    It passed if the fault was seen. If not, the run's own clean results prove nothing.
     """
 
-    duplicated: int = 0  #: ids that were given twice or more often
+    duplicated: int = 0  #: ids that were handed out more than once
     reason: str | None = None  #: why nothing was seen
 
 
 @dataclass(frozen=True)
 class UntilBroken:
-    """What became of a run that was to go on until a check broke of which something was claimed."""
+    """The outcome of a run that was to go on until a check broke that something was claimed about."""
 
     seconds: float | None  #: from the beginning of the run to its end; None: idstorm was ended before that
     storm: str | None = None  #: the storm in which it broke; None: nothing broke
@@ -96,7 +96,7 @@ class Comparison:
     results: tuple[Result, ...]
     verdicts: Mapping[str, tuple[Status | None, ...]]  #: by check, in the order of the targets
     figures: Mapping[str, tuple[Any, ...]]  #: rate, latency, errors and what the checks counted, by path
-    differs: tuple[str, ...]  #: the checks that came out differently where they mean something
+    differs: tuple[str, ...]  #: the checks that came out differently, n/a aside
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Report:
     """One run, judged: what `report.json` holds."""
 
     run: str
-    folder: str  #: empty where a run was refused, which leaves none
+    folder: str  #: empty if the run was refused and left none
     command: str
     result: Result
     exit_code: int
@@ -118,7 +118,7 @@ class Report:
 
     @property
     def decisive(self) -> tuple[StormReport, ...]:
-        """What the result of the run comes from: its storms, merged where they are repeated."""
+        """The storms that decide the run's result: merged if they are repeated."""
         return self.repeats or self.storms
 
     def to_json(self) -> dict[str, Any]:

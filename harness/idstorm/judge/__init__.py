@@ -1,1 +1,1 @@
-"""The judge: pure functions from what was recorded to what it means. One file a check, numpy only."""
+"""The judge: pure functions from recordings to verdicts. One file for each check, numpy only."""

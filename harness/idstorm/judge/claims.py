@@ -1,4 +1,4 @@
-"""What findings mean for what was claimed, and what claims and gates come to together."""
+"""What findings mean for claims, and the combined result of claims and gates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from idstorm.record.plan import Claim
 
 
 def judge_claim(claim: Claim, finding: Finding, meaning: str = "") -> Verdict:
-    """Return what a finding means for a claim; `meaning` is that of a check which is not idstorm's own."""
+    """Return what a finding means for a claim; `meaning` is for a check that is not idstorm's own."""
     return Verdict(
         status=finding.status,
         claim=claim.stance,
@@ -29,14 +29,14 @@ def judge_claim(claim: Claim, finding: Finding, meaning: str = "") -> Verdict:
 
 def _why_inconclusive(claim: Claim) -> str | None:
     return (
-        "it was claimed to break and was not seen to: more pressure is needed"
+        "it was claimed to break but was not seen to: more pressure is needed"
         if claim.stance is Stance.BREAKS
         else None
     )
 
 
 def result_of(state: StormState, verdicts: Mapping[str, Verdict], gates: Iterable[GateVerdict]) -> Result:
-    """Return what a storm comes to that ended in this state."""
+    """Return the result of a storm that ended in this state."""
     if state == StormState.NOT_APPLICABLE:
         return Result.NA
     if not verdicts:

@@ -1,4 +1,4 @@
-"""One scenario on several targets: what came out, side by side, and where it differs."""
+"""One scenario on several targets: the results, side by side, and where they differ."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _names(storms: Sequence[StormReport]) -> tuple[str, ...]:
 
 
 def _figures(storms: Sequence[StormReport]) -> dict[str, tuple[Any, ...]]:
-    """Return the figures that are numbers, and that are not the same uninteresting zero everywhere."""
+    """Return the figures that are numbers, without those that are zero everywhere."""
     columns = [_flat(storm) for storm in storms]
     paths = dict.fromkeys(path for column in columns for path in column)
     rows = {path: tuple(column.get(path) for column in columns) for path in paths}
@@ -63,7 +63,7 @@ def _flat(storm: StormReport) -> dict[str, Any]:
         **{f"errors.{code}": number for code, number in operations["errors"]["by_code"].items()},
     }
     for check, verdict in storm.verdicts.items():
-        if check != "pressure":  # what it counts is among the operations
+        if check != "pressure":  # its counts are among the operations
             figures |= {
                 f"{check}.{name}": value for name, value in verdict.figures.items() if not isinstance(value, dict)
             }

@@ -1,4 +1,4 @@
-"""What a control comes to: passed where the fault that it stormed was seen."""
+"""The result of a control: passed if the fault that it stormed was seen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from idstorm.findings.verdict import Control, StormReport
 
 
 def control(storm: StormReport) -> Control:
-    """Return the report of a storm of what is known to break. What it claims of itself decides nothing.
+    """Return the report of a storm of a known fault. Its own claims decide nothing.
 
-    Raises UnreadableRun where it was not judged for what a control is there for.
+    Raises UnreadableRun where it was not judged for `unique` and `pressure`.
     """
     if storm.verdicts and not {"unique", "pressure"} <= storm.verdicts.keys():
         raise UnreadableRun(f"{storm.storm} is not a control: its plan claims nothing of unique, or of pressure")
@@ -27,10 +27,10 @@ def control(storm: StormReport) -> Control:
 
 
 def _reason(storm: StormReport) -> str:
-    """Return why nothing was seen: the storm did not come to be, or could not have found anything, or found nothing."""
+    """Return why nothing was seen: the storm did not take place, could not have found anything, or found nothing."""
     if storm.ending is not None:
         return storm.ending
     unique, pressure = storm.verdicts["unique"], storm.verdicts["pressure"]
     if pressure.reason is not None:
-        return f"what is known to break was not seen to: {pressure.reason}"
-    return f"what is known to break was not seen to: {unique.reason or 'no id was told twice'}"
+        return f"the known fault was not seen: {pressure.reason}"
+    return f"the known fault was not seen: {unique.reason or 'no id was told twice'}"

@@ -36,19 +36,19 @@ FOREIGN, UNEXPECTED = -1, -2
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the checks of one storm look at. Without a census, it could not be read.
+    """Everything that the checks of one storm look at. `census` is None if it could not be read.
 
-    What a check of a user's own can rely on: a *row* is a number from 0 on, for each row that was attempted.
+    A user's own check can rely on the following. A *row* is a number from 0 on, for each row that was attempted.
 
-    - `committed`, `owned`, `found`, `lost`: for each row whether it is certainly committed with an id, was told an id
-      of its own, is in the census, or is missing there although it was acknowledged. numpy arrays of booleans;
-    - `row_outcome`: for each row what became of its insert, an `idstorm.record.outcome.Outcome`;
-    - `ids(rows)`: the ids that these rows were told, as Python has them;
-    - `describe(row)` and `describe_all(rows)`: what names rows for a reader, for the witnesses of a finding;
-    - `facts`: what is known of the target, its settings for instance, by name;
+    - `committed`, `owned`, `found`, `lost`: for each row, whether it is certainly committed with an id, was told its
+      own id, is in the census, or is missing there although it was acknowledged. numpy arrays of booleans;
+    - `row_outcome`: for each row, the outcome of its insert, an `idstorm.record.outcome.Outcome`;
+    - `ids(rows)`: the ids that these rows were told, as Python values;
+    - `describe(row)` and `describe_all(rows)`: descriptions of rows, for the witnesses of a finding;
+    - `facts`: what is known of the target by name, such as its settings;
     - `census`: what the table held afterwards (`len`, `show_id(entry)`), or None; `before`: what it held before.
 
-    Arrays are shared by all checks: none of them may be written to. Everything else may change with each version.
+    Arrays are shared by all checks: do not write to them. Everything else may change with each version.
     """
 
     plan: Plan
@@ -72,7 +72,7 @@ class Evidence:
 
     @cached_property
     def row_of_entry(self) -> Ints:
-        """For each entry of the census its row, FOREIGN, or UNEXPECTED: a token of this storm that nobody had used."""
+        """For each entry of the census its row, FOREIGN, or UNEXPECTED: a token of this storm that no client used."""
         assert self.census is not None
         if self.plan.ids.token is None:
             return self._entry_by_id(self.census)

@@ -1,4 +1,4 @@
-"""Which operations failed although nobody meant them to, and with what."""
+"""Operations that failed unplanned, and their errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Failures:
 
     @cached_property
     def unplanned(self) -> Bools:
-        """The operations that ended badly, for whatever reason."""
+        """The operations that did not succeed, for any reason, unless that was planned."""
         history = self.evidence.history
         unplanned: Bools = (history.ended != 0) & (history.outcome != Outcome.OK)
         unplanned &= (history.flags & Flag.DELIBERATE) == 0
@@ -52,7 +52,7 @@ class Failures:
         return self._share(self.unplanned & self.raced)
 
     def commonest(self, among: Bools) -> tuple[Code, int] | None:
-        """Return the error with which most of these operations ended, and how many those are."""
+        """Return the error that most of these operations ended with, and their number."""
         numbers = np.bincount(self.evidence.history.code[among])[1:]
         if not numbers.any():
             return None
@@ -65,7 +65,7 @@ class Failures:
 
 
 def failing(evidence: Evidence) -> Mapping[str, Any]:
-    """Return the report's `operations.failing`: what share failed unplanned, and most of it with what.
+    """Return the report's `operations.failing`: the share that failed unplanned, and the commonest error.
 
     `share` leaves out what the database ended because of a race, which is `share_raced`; `expected` is the share that
     the scenario says may fail, `commonest` the error that most of them ended with.

@@ -1,4 +1,4 @@
-"""What becomes of the gates of a run: each is held against the figures of each storm."""
+"""The results of a run's gates: each is compared with the figures of each storm."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Ve
     elif where != "operations":
         verdict = verdicts.get(where)
         judged = verdict is not None and verdict.status not in (Status.NA, Status.UNKNOWN)
-        if verdict is None or not (judged or where == "pressure"):  # whose figures are counts, be they much or little
+        if verdict is None or not (judged or where == "pressure"):  # whose figures are counts, even if it is unknown
             return None
         found = verdict.figures
     for name in path:

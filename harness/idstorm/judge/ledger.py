@@ -1,6 +1,6 @@
 """The ledger: why each missing id is missing.
 
-Gaps are lawful almost everywhere: a generator does not take part in transactions. Gaps that nothing explains are news,
+Gaps are normal almost everywhere: a generator does not take part in transactions. Unexplained gaps are news,
 so each missing id is charged to the first cause that fits:
 
 =============  =====================================================================================================
@@ -22,7 +22,7 @@ crash          what a server may skip that has been started again: what it had l
 
 The first seven are charged by the id, the next four by where a gap lies and how wide it is, the last three by number.
 What is left is unexplained, a lower bound. What lies between the range of the storm's own ids and rows that were there
-before is none of the generator's: it is no missing id, and is told as `foreign` beside those that are.
+before is not the generator's: it is not a missing id, and is reported as `foreign` beside those that are.
 
 https://www.postgresql.org/docs/current/sql-createsequence.html (cache; up to 32 values are logged ahead)
 https://dev.mysql.com/doc/refman/9.7/en/innodb-auto-increment-handling.html (a bulk insert's block doubles as it goes)
@@ -175,7 +175,7 @@ def _bulk(evidence: Evidence, gaps: _Gaps) -> int:
     history, census, codec = evidence.history, evidence.census, evidence.history.keys.codec
     assert census is not None
     told, entries = np.flatnonzero(evidence.owned), np.flatnonzero(evidence.row_of_entry >= 0)
-    entries = entries[~evidence.owned[evidence.row_of_entry[entries]]]  # rows that nobody was told of
+    entries = entries[~evidence.owned[evidence.row_of_entry[entries]]]  # rows that no client was told of
     rows = np.concatenate([told, evidence.row_of_entry[entries]])
     if not len(rows):
         return 0
@@ -189,7 +189,7 @@ def _cached(evidence: Evidence, gaps: _Gaps) -> int:
     """Charge the tails of blocks, of which each session that ends can leave one.
 
     Blocks begin at the generator's start and follow one another, so that a gap within one is no tail. Where `setup` has
-    moved the sequence, or a server that was started again goes on from what it had logged, nobody knows where they
+    moved the sequence, or a server that was started again goes on from what it had logged, it is not known where they
     begin: then each gap can have one tail.
     """
     generator, size = evidence.plan.ids.generator, evidence.cache
@@ -218,7 +218,7 @@ def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int
 
 
 def _by_number(evidence: Evidence) -> dict[str, int]:
-    """Return the most that those causes can have taken whose ids nobody was told."""
+    """Return, for each cause whose ids no client was told, the most that it can have taken."""
     history = evidence.history
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached

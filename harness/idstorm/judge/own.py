@@ -1,4 +1,4 @@
-"""Checks of a user's own: found again by where they were written, and held to what a finding has to be."""
+"""Users' own checks: found again by where they were written, with their findings validated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def checks_of(claims: Mapping[str, Claim]) -> list[Check]:
 def _other(name: str, claim: Claim) -> Check:
     """Return a check that is not one of idstorm's."""
     if claim.own is None:
-        reason = "this idstorm knows no such check: upgrade to judge it"
+        reason = "this version of idstorm has no such check: upgrade to judge it"
         return Check(name, "a check of another idstorm", lambda _: Finding(Status.UNKNOWN, reason=reason), origin=name)
     here = own_check(name)
     if here is not None and _place(here.origin, here.file) == _place(claim.own.origin, claim.own.file):
@@ -59,7 +59,7 @@ def _sound(check: Check, evidence: Evidence) -> Finding:
     figures = {name: _plain(value) for name, value in found.figures.items()}
     for name, value in figures.items():
         if name not in check.figures:
-            raise ScenarioError(f"{check.name} has found a figure {name!r}: declare it with its unit, after figures=")
+            raise ScenarioError(f"{check.name} found a figure {name!r}: declare it with its unit, after figures=")
         if not isinstance(value, int | float) or not isfinite(value):
             raise ScenarioError(f"the figure {name!r} of {check.name} has to be a number, not {value!r}")
     if not all(isinstance(witness, Mapping) for witness in found.witnesses):

@@ -1,4 +1,4 @@
-"""What repeated storms come to: their findings are merged, and then claims are settled, as if they were one storm.
+"""The result of repeated storms: their findings are merged, and then claims are settled, as if they were one storm.
 
 A race that shows once in ten storms is there: one repetition in which a check broke is enough for *broken*. One in
 which it could not be judged leaves the whole *unknown*, unless it broke elsewhere.
@@ -61,7 +61,7 @@ def _witnesses(findings: Mapping[int, Finding]) -> tuple[Mapping[str, Any], ...]
 
 
 def repeats(storms: Sequence[StormReport]) -> Repeats:
-    """Return what the repetitions of one storm, in their order, come to. Raises UnreadableRun where one is none."""
+    """Merge the repetitions of one storm, in order. Raises UnreadableRun where one of them is not a repetition."""
     judged = {number: storm for number, storm in enumerate(storms, start=1) if storm.verdicts}
     first = next(iter(judged.values()), storms[0])
     for storm in judged.values():
@@ -101,7 +101,7 @@ def _shape(storm: StormReport) -> tuple[set[str], set[str]]:
 
 
 def until_broken(series: Sequence[Sequence[StormReport]], seconds: float | None) -> UntilBroken:
-    """Return the first repetition in which something broke of which something is claimed.
+    """Return the first repetition in which a check broke that something is claimed of.
 
     `series` has the repetitions of each storm; they were stormed in turn.
     """
@@ -122,7 +122,7 @@ def _worst_of(results: Iterable[Result]) -> Result:
 
 
 def _gates(repetitions: Sequence[Sequence[GateVerdict]]) -> tuple[GateVerdict, ...]:
-    """Return for each gate what became of it in the repetition where it came to the worst."""
+    """Return for each gate its verdict in the repetition with the worst."""
     gates = zip(*repetitions, strict=True)
     worsts = ((one_gate, _worst_of(verdict.result for verdict in one_gate)) for one_gate in gates)
     return tuple(next(verdict for verdict in one if verdict.result is result) for one, result in worsts)
@@ -137,7 +137,7 @@ def _ending(storms: Sequence[StormReport]) -> str | None:
 
 
 def _unplanned(failing: Mapping[str, Any]) -> float:
-    """Return the share of failures that a report leads with: not the one that is expected."""
+    """Return the share of failures that a report leads with, unless it is expected."""
     share: float = failing["share"] if failing["share"] > failing["expected"] else 0.0
     return share + float(failing["share_raced"])
 

@@ -1,4 +1,4 @@
-"""Many clients' moments in one order, a stretch of time after the other.
+"""Many clients' moments in one order, one stretch of time after another.
 
 Each client's own moments are in order already. Sorting all of them at once takes long and several columns of memory;
 a stretch of time takes a slice from each client, which is sorted in the cache, and what came before is carried along.

@@ -1,4 +1,4 @@
-"""The door for test suites: what pytest loads. Whatever a suite does not use is not imported.
+"""The plugin that pytest loads. What a suite does not use is not imported.
 
 def test_invoice_ids(idstorm):
     report = idstorm.run(Invoice, inserts=5_000)
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the mark, and refuse options that nothing could be made of before any test runs."""
+    """Register the mark, and refuse invalid options before any test runs."""
     config.addinivalue_line("markers", _MARK)
     if any(configured(config, name) for name in ("time", "inserts", "processes", "clients", "fail-if")):
         from idstorm.errors import UsageError
@@ -60,7 +60,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear from a worker of pytest-xdist how the databases that it joined are reached."""
+    """Learn from a worker of pytest-xdist how to reach the databases that it joined."""
     from idstorm.pytest_plugin.joined import receive_keyring
 
     receive_keyring(node.config, getattr(node, "workeroutput", {}))
@@ -80,10 +80,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def idstorm(
     request: pytest.FixtureRequest, _idstorm_target: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Storms]:
-    """Storms models and scenarios on a database: `idstorm.run(Model, ...)` returns what came of it.
+    """Storms models and scenarios on a database: `idstorm.run(Model, ...)` returns the result.
 
     A test that asks for it runs once for each database that is configured. The folders of its runs are kept where the
-    test fails, or where they were given a place of their own.
+    test fails, or where a folder was configured for them.
     """
     from idstorm.pytest_plugin.storms import storms_for
 
@@ -95,7 +95,7 @@ def idstorm(
 
 @pytest.fixture
 def storm_report(request: pytest.FixtureRequest, idstorm: Storms) -> StormResult:
-    """What came of the storm that the mark `idstorm` describes. Where it did not pass, neither does the test."""
+    """The result of the storm that the mark `idstorm` describes. If it did not pass, the test fails."""
     mark = request.node.get_closest_marker("idstorm")
     if mark is None or not mark.args:
         pytest.fail(
@@ -108,7 +108,7 @@ def storm_report(request: pytest.FixtureRequest, idstorm: Storms) -> StormResult
 def idstorm_join(request: pytest.FixtureRequest) -> Iterator[Join]:
     """Joins a session that a test has anyway: `idstorm_join(Order, session=db_session)`.
 
-    What it is told, in this test and in others, in this process and in the other test workers, is judged at the end.
+    The ids that sessions are told, in all tests and all test workers, are judged together at the end.
     """
     from idstorm.pytest_plugin.joined import joining
     from idstorm.pytest_plugin.sharing import session_of
@@ -119,7 +119,7 @@ def idstorm_join(request: pytest.FixtureRequest) -> Iterator[Join]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Fail a test whose `storm_report` did not pass, whatever it looked at itself."""
+    """Fail a test whose `storm_report` did not pass, whatever the test itself checked."""
     result = yield
     report = pyfuncitem.funcargs.get("storm_report")
     if report is not None and not getattr(report, "passed", True):
@@ -131,7 +131,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failed test what its storms came to: verdicts, witnesses and folders."""
+    """Show a failed test's storms: verdicts, witnesses and folders."""
     report = yield
     if call.when == "call":
         item.stash[_FAILED] = report.failed
@@ -144,7 +144,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)  # after pytest-xdist has waited for its workers
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Judge what all sessions that were joined have been told; what broke fails the run."""
+    """Judge what all joined sessions were told; a broken claim fails the run."""
     from idstorm.pytest_plugin.sharing import held_session
 
     if hasattr(session.config, "workeroutput"):
@@ -173,10 +173,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what the sessions that were joined came to."""
+    """Print the result of the joined sessions."""
     fault, result = config.stash.get(_FAULT, None), config.stash.get(_JOINED, None)
     if fault is not None:
-        terminalreporter.section("idstorm: what was joined could not be judged")
+        terminalreporter.section("idstorm: joined sessions could not be judged")
         terminalreporter.write_line(fault)
     if result is None:
         return
@@ -184,12 +184,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if result.passed and config.get_verbosity() <= 0:
         terminalreporter.write_line(repr(result), **{colour: True})
         return
-    terminalreporter.section(f"idstorm: what was joined is {result.report.result}")
+    terminalreporter.section(f"idstorm: joined sessions: {result.report.result}")
     terminalreporter.write_line(str(result))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Take away the servers that the session has shared."""
+    """Stop and remove the servers that the session shared."""
     from idstorm.pytest_plugin.sharing import end_session
 
     end_session(config)

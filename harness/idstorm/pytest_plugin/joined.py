@@ -36,13 +36,13 @@ class Join:
         self._listeners: list[Listener] = []
 
     def __call__(self, model: type | Scenario, *, session: Any) -> None:
-        """Record which ids of a mapped class this session is told, in this test from now on.
+        """From now on in this test, record which ids of a mapped class this session is told.
 
-        `session` is a Session, or what makes some: a sessionmaker, a scoped_session. An AsyncSession is joined through
-        the Session that it drives. A `Scenario` of the class says more of what is to be judged: another column than
-        the primary key, and claims of its own.
+        `session` is a Session, a sessionmaker or a scoped_session. An AsyncSession is joined through
+        the Session that it drives. A `Scenario` of the class says what else to judge: another column than
+        the primary key, and its own claims.
 
-        What a session flushes is recorded. Of statements that it executes, such as `session.execute(insert(...))`, only
+        A session's flushes are recorded. Of statements that it executes, such as `session.execute(insert(...))`, only
         those that fail are: the rows of the others count as foreign.
         """
         __tracebackhide__ = True
@@ -58,14 +58,14 @@ class Join:
         self._listeners.append(listener)
 
     def leave(self) -> None:
-        """Record no more. What becomes of inserts that were recorded is heard all the same."""
+        """Stop recording. The outcome of inserts that were recorded is still observed."""
         for listener in self._listeners:
             listener.origin = None
 
 
 @contextmanager
 def joining(request: pytest.FixtureRequest, session: Path) -> Iterator[Join]:
-    """Yield what joins sessions for one test, in the session of this folder."""
+    """Yield an object that joins sessions for one test, in the session of this folder."""
     worker = getattr(request.config, "workerinput", {}).get("workerid", "")
     journal = _journal(session / FOLDER, worker or "main")
     origin = journal.begin(f"{request.node.nodeid} ({worker})" if worker else request.node.nodeid)
@@ -77,7 +77,7 @@ def joining(request: pytest.FixtureRequest, session: Path) -> Iterator[Join]:
 
 
 def judge_session(config: pytest.Config, session: Path) -> StormResult | None:
-    """Judge what all processes have recorded; None: nothing. The journals are then removed.
+    """Judge what all processes have recorded, and remove the journals. Returns None if nothing was recorded.
 
     Raises EnvironmentFault.
     """
@@ -103,7 +103,7 @@ def send_keyring(config: pytest.Config) -> None:
 
 
 def receive_keyring(config: pytest.Config, output: Mapping[str, Any]) -> None:
-    """Keep what a test worker has told; one that was killed has told nothing."""
+    """Keep what a test worker reported; one that was killed reported nothing."""
     config.stash.setdefault(_KEYRING, {}).update(output.get(_OUTPUT, {}))
 
 
@@ -120,7 +120,7 @@ _listeners: WeakKeyDictionary[Any, Listener] = WeakKeyDictionary()
 
 
 def _listener(journal: Journal, target: Any) -> Listener:
-    """Return what listens to a target, once: a session is left to the listener of what has made it."""
+    """Return a target's listener, once: a session is left to the listener of its factory."""
     from sqlalchemy.exc import InvalidRequestError
     from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -133,7 +133,7 @@ def _listener(journal: Journal, target: Any) -> Listener:
         return _listeners[type(made_by)]
     if made_by not in _listeners:
         if not isinstance(made_by, Session) and not (isinstance(made_by, type) and issubclass(made_by, Session)):
-            raise UsageError(f"{target!r} is no Session, sessionmaker or scoped_session of SQLAlchemy")
+            raise UsageError(f"{target!r} is not a Session, sessionmaker or scoped_session of SQLAlchemy")
         try:
             _listeners[made_by] = Listener(journal, made_by)
         except InvalidRequestError as error:

@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 DEFAULT_SECONDS = 2.0  #: of a storm in a test suite
 _STORM = ("time", "inserts", "processes", "clients", "fail_if", "allow_replicated")
-"""Those that are options of a storm."""
+"""The options that are those of a storm."""
 
 _LISTS = {
     "on": ("TARGET", "Where tests storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Default: sqlite."),
     "fail-if": ("'FIGURE > N'", "A limit on a figure of every storm's report, such as 'gapless.ratio > 0.05'."),
 }
 _WORDS = {
-    "time": ("DURATION", "How long each storm takes, where its test does not say: 30s, 5m. Default: 2s."),
-    "inserts": ("N", "Rows that each storm attempts, where its test does not say, instead of a time."),
-    "processes": ("N", "Worker processes of a storm, where its test does not say. Default: 2."),
-    "clients": ("N", "Client threads of a storm, where its test does not say. Default: 8."),
-    "results": ("DIR", "Where the folders of runs are made and kept. Default: pytest's temporary folder."),
+    "time": ("DURATION", "How long each storm takes, if its test does not say: 30s, 5m. Default: 2s."),
+    "inserts": ("N", "Rows that each storm attempts, if its test does not say, instead of a time."),
+    "processes": ("N", "Worker processes of a storm, if its test does not say. Default: 2."),
+    "clients": ("N", "Client threads of a storm, if its test does not say. Default: 8."),
+    "results": ("DIR", "Where the folders of runs are created and kept. Default: pytest's temporary folder."),
 }
 _FLAGS = {
-    "allow-replicated": "Storm a server even where others are sent what it writes: replicas, say.",
-    "strict": "What was joined and comes out inconclusive fails the run, instead of being a warning.",
-    "require": "A database that is not there is a failure, and no skip.",
+    "allow-replicated": "Storm a server even if what it writes is sent elsewhere, such as to replicas.",
+    "strict": "Fail the run if joined sessions are inconclusive, instead of only warning.",
+    "require": "Fail a test whose database is not available, instead of skipping it.",
 }
 
 
@@ -48,13 +48,13 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def configured(config: pytest.Config, name: str) -> Any:
-    """Return what the command line says of an option, or else the ini file."""
+    """Return an option's value from the command line, or else from the ini file."""
     given = config.getoption(_key(name))
     return config.getini(_key(name)) if given is None else given
 
 
 def with_defaults(config: pytest.Config, asked: Mapping[str, object]) -> StormOptions:
-    """Return the options of a storm: what its test asks for, or else what is configured. Raises UsageError."""
+    """Return a storm's options: what its test asks for, or else what is configured. Raises UsageError."""
     from idstorm.errors import UsageError
     from idstorm.options import StormOptions, options_of
 
@@ -71,7 +71,7 @@ def with_defaults(config: pytest.Config, asked: Mapping[str, object]) -> StormOp
 
 
 def _configured(config: pytest.Config) -> dict[str, object]:
-    """Return what is configured, by the names of the options. The command line goes before the ini file."""
+    """Return the configured options by name. The command line takes precedence over the ini file."""
     from idstorm.errors import UsageError
 
     names = {name.replace("-", "_"): name for name in (*_WORDS, *_LISTS, *_FLAGS)}
@@ -80,7 +80,7 @@ def _configured(config: pytest.Config) -> dict[str, object]:
     if {"inserts", "time"} <= given.keys():
         said = [name for name in ("inserts", "time") if config.getoption(_key(name)) is not None]
         if len(said) == 2:
-            raise UsageError("time and inserts exclude each other: give one of them")
+            raise UsageError("time and inserts cannot be used together: give one of them")
         del given["inserts" if said != ["inserts"] else "time"]
     return given
 

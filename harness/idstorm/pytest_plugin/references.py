@@ -1,4 +1,4 @@
-"""From an object in a test to a scenario that another process can find again."""
+"""From an object in a test to a scenario that other processes can import."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from idstorm.scenario import Scenario
 def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
     """Return the scenarios that a test asks for: by reference, or as a mapped class or a `Scenario` in a module.
 
-    A worker imports the module by its name where a fresh interpreter finds it so, or else by the path of its file.
-    Raises UsageError for what no other process can find.
+    A worker imports the module by name if a fresh interpreter finds it that way, or else by the path of its file.
+    Raises UsageError for an object that no other process can find.
     """
     if isinstance(asked, str):
         return catalogue.find(asked)
@@ -36,8 +36,8 @@ def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
             scenario = asked if isinstance(asked, Scenario) else Scenario(asked)
             return [Found(_title(origin, name), f"{origin}:{name}", scenario, module.__doc__ or "")]
     raise UsageError(
-        f"{shown} is not at the top level of a module, where the workers of a storm, which are processes of their own, "
-        "could find it: define it at the top level of the test's file, or in a module of its own, or name it "
+        f"{shown} is not at the top level of a module, where a storm's workers, which are separate processes, "
+        "could find it: define it at the top level of the test's file, or in a separate module, or name it "
         "'package.module:Name'"
     )
 

@@ -1,4 +1,4 @@
-"""What comes of a storm in a test."""
+"""The result of a storm in a test."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from idstorm.findings.verdict import Report, Verdict
 
 RESULTS = pytest.StashKey[list["StormResult"]]()
-"""What the storms of a test came to, for the report of the test."""
+"""The results of a test's storms, for the report of the test."""
 
 _WIDTH = 110
 
 
 @dataclass(frozen=True, repr=False)
 class StormResult:
-    """What came of a run in a test: a report, and the folder that holds all of it.
+    """The result of a run in a test: a report, and the folder that holds the whole run.
 
     `str()` of it is the report as `idstorm run` prints it.
     """
@@ -31,7 +31,7 @@ class StormResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every claim was tested and held. What is inconclusive, or not written down, is not."""
+        """Whether every claim was tested and held. False if it is inconclusive, or could not be written down."""
         return self.report.result == "passed" and self.report.unwritten is None
 
     @property

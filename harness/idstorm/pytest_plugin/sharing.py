@@ -17,7 +17,7 @@ def session_of(config: pytest.Config) -> Path:
     given: dict[str, str] | None = getattr(config, "workerinput", None)
     if given is not None and Path(given.get("idstorm_session", "/nowhere")).is_dir():
         return Path(given["idstorm_session"])
-    return hold_session(config)  # of our own: nobody else's, or a controller on another machine
+    return hold_session(config)  # our own: there is none, or its controller is on another machine
 
 
 def hold_session(config: pytest.Config) -> Path:
@@ -39,7 +39,7 @@ def held_session(config: pytest.Config) -> Path | None:
 
 
 def end_session(config: pytest.Config) -> None:
-    """Take away what the session has shared, if this process holds one."""
+    """Remove what the session has shared, if this process holds one."""
     if _HELD in config.stash:
         config.stash[_HELD].close()
         for path in config.stash[_FOLDER].glob("*.url"):

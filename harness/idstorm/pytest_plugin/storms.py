@@ -38,12 +38,12 @@ class Storms:
         return self._address.database.name
 
     def run(self, *scenarios: str | type | Scenario, **options: object) -> StormResult:
-        """Storm mapped classes, scenarios, or references to them, and return what came of it.
+        """Storm mapped classes, scenarios, or references to them, and return the result.
 
         The options are those of `idstorm run`, with underscores: `inserts=400`, `time="30s"`, `pool_size=2`,
         `settings={"begin": "immediate"}`, `fail_if="gapless.ratio > 0.05"`. Each takes what a command line would, or a
-        number, times being in seconds. What is not given is as pytest's options have it. The test fails for what cannot
-        be done as asked, and is skipped where a scenario means nothing on this database.
+        number (times in seconds). Options not given come from pytest's own. The test fails for what cannot
+        be done as asked, and is skipped where a scenario does not apply to this database.
         """
         __tracebackhide__ = True
         try:
@@ -68,7 +68,7 @@ class Storms:
         return result
 
     def forget(self) -> None:
-        """Remove the folders of the runs, unless they were given a place of their own."""
+        """Remove the folders of the runs, unless a folder was configured for them."""
         if self._temporary:
             for folder in self._folders:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -76,13 +76,13 @@ class Storms:
 
 @contextmanager
 def storms_for(request: pytest.FixtureRequest, target: str, temporary: Path) -> Iterator[Storms]:
-    """Yield what runs storms for a test on a target, which has to be there."""
+    """Yield an object that runs storms for a test on a target, which has to be available."""
     configured_place = configured(request.config, "results")
     results = request.config.invocation_params.dir / configured_place if configured_place else temporary / "idstorm"
     yield Storms(request, open_target(request.config, target), results, temporary=not configured_place)
 
 
 def _company(config: pytest.Config) -> tuple[str, ...]:
-    """Return what the report has to say of the test workers that run beside this one."""
+    """Return the report's notes on the test workers that run beside this one."""
     count = getattr(config, "workerinput", {}).get("workercount", 1)
     return () if count == 1 else (f"rates are those of a machine shared by {count} test workers",)

@@ -1,4 +1,4 @@
-"""The databases on which a test storms: which they are, what they are called, and whether they are there."""
+"""The databases on which a test storms: which they are, their names, and whether they are available."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from idstorm.pytest_plugin.sharing import session_of
 
 
 def targets_of(config: pytest.Config, mark: pytest.Mark | None) -> list[str]:
-    """Return what a mark says its test storms, or else what is configured."""
+    """Return the targets that a mark names, or else those that are configured."""
     named = mark.kwargs.get("on") if mark is not None else None
     named = [named] if isinstance(named, str) else named
     return list(dict.fromkeys(named or configured(config, "on") or ["sqlite"]))
 
 
 def names_of(targets: Sequence[str]) -> list[str]:
-    """Return a readable name for each target, which never shows what a URL holds."""
+    """Return a readable name for each target, which never shows a URL's contents."""
     names = [target.partition("://")[0].partition("+")[0] for target in targets]
     names = [name if name.isidentifier() else "target" for name in names]
     many, seen = Counter(names), Counter[str]()
@@ -38,7 +38,7 @@ def names_of(targets: Sequence[str]) -> list[str]:
 
 
 def open_target(config: pytest.Config, target: str) -> Address:
-    """Return a database that is there. The test is skipped where it is not, or fails if it is required."""
+    """Return an available database. If it is not available, the test is skipped, or fails if it is required."""
     try:
         address = resolve(target)
     except UsageError as error:
@@ -61,7 +61,7 @@ def open_target(config: pytest.Config, target: str) -> Address:
 
 @cache
 def _out_of_reach(database: Database, url: sa.URL) -> str | None:
-    """Return why a database cannot be reached, asked once a process."""
+    """Return why a database cannot be reached; each process asks only once."""
     try:
         with database.administer(url):
             return None

@@ -1,4 +1,4 @@
-"""How far the ids of a table can go: the type of their column, what fills it, and the columns that refer to it."""
+"""How far the ids of a table can go: their column's type, its generator, and the columns that refer to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a server says of a column and its generator. Limits are the last value in the generator's direction."""
+    """What a server reports of a column and its generator. Limits are the last value in the generator's direction."""
 
     column: str  #: the column's type, in the database's words
     column_limit: int

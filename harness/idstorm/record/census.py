@@ -24,8 +24,8 @@ _KEPT = 1_000  # odd ids, as text
 class Census:
     """The (id, token) pairs of a table, in no particular order. NULL ids and tokens are kept as such.
 
-    What a table stores as an id, and what is none (its type fails to read it back, or it is not a number where the
-    others are), has no key, as NULL has none; the first of them are kept as text.
+    A stored value that is not an id (its type fails to read it back, or it is not a number where the
+    others are) has no key, like NULL; the first of them are kept as text.
     """
 
     ids: Keys

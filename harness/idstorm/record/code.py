@@ -1,4 +1,4 @@
-"""The codes of errors: what a kind of error is called, and what it means for the operation that it ended."""
+"""The codes of errors: the name of a kind of error, and what it means for the operation that it ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from idstorm.record.files import loads
 
 OTHERS = "others"
-"""What kinds of error are called that came after as many as a client keeps."""
+"""The name of further kinds of error, once a client has as many as it keeps."""
 
 _LONGEST_NAME, _LONGEST_MESSAGE, _LONGEST_SHOWN = (
     300,
@@ -19,7 +19,7 @@ _LONGEST_NAME, _LONGEST_MESSAGE, _LONGEST_SHOWN = (
 )  # characters, of which free text may have any number
 _CLASS_OF_A_DRIVER = re.compile(r"(?!(?:idstorm|python|sqlalchemy):)\w+:[A-Za-z_]\w*")
 _CONFLICT = re.compile(r"\w+:(?:40001|40P01|1020|1205|1213|5|6|261|262|517) .*")
-"""How older runs named what they did not recognise, after its module and class, and what a race had ended."""
+"""How older runs named unrecognised errors (after module and class), and operations that a race ended."""
 
 
 KindOfError = tuple[str, bool, bool, bool]
@@ -44,7 +44,7 @@ class Code:
 
     @property
     def kind(self) -> KindOfError:
-        """What tells it from other codes: not the words of its first error."""
+        """What distinguishes it from other codes: all but the words of its first error."""
         return self.name, self.refused, self.raced, self.recognised
 
     @property
@@ -54,7 +54,7 @@ class Code:
 
     @property
     def clipped(self) -> Code:
-        """The code as a tape keeps it: what is long has lost its middle."""
+        """The code as a tape keeps it: long texts have lost their middle."""
         return replace(
             self,
             name=clip(self.name),

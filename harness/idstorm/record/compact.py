@@ -55,7 +55,7 @@ def unpack(packed: Packed, client: int, layout: tape.Layout) -> tuple[Ints, list
         word: packed.read(f"{client}/{name}", count) for word, name in [*list(_MOMENTS.items())[1:], *_WORDS.items()]
     }
     wide = [packed.read(f"{client}/{name}", count * width) for name, width in (("told", told), ("keys", keys))]
-    records = np.empty((count, layout.words), np.int64)  # not before it is known that all of it is there
+    records = np.empty((count, layout.words), np.int64)  # only once all of it is known to be there
     records[:, tape.BEGIN] = before
     for word in list(_MOMENTS)[1:]:
         records[:, word] = records[:, word - 1] + columns[word]

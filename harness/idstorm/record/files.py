@@ -1,4 +1,4 @@
-"""Reading files that a stranger may have sent: plain ones alone, and no more of them than idstorm would write.
+"""Reading files from untrusted sources: only plain files, no larger than idstorm would write.
 
 What idstorm writes as JSON is what can be read here.
 """
@@ -91,4 +91,4 @@ def refuse_strange(folder: Path) -> None:
 
 def _refuse_other(path: Path, plain: bool) -> None:
     if not plain:
-        raise UnreadableRun(f"{path} is a link, a pipe or a device: a run has files and folders alone")
+        raise UnreadableRun(f"{path} is a link, a pipe or a device: a run has only files and folders")

@@ -1,4 +1,4 @@
-"""What a database's generators do besides counting: what the ledger charges missing ids to, and what `starts_at` asks.
+"""What a database's generators do besides counting, for the ledger's causes and for `starts_at`.
 
 A database tells it among its facts, as `generator`.
 """
@@ -16,7 +16,7 @@ _KEY = "generator"
 
 @dataclass(frozen=True)
 class Habits:
-    """What generators do. Stride, offset and blocks are those of the tables' own counters, if there are such."""
+    """What generators do. Stride, offset and blocks are those of the tables' own counters, if there are any."""
 
     stride: int = 1  #: a counter goes on by this, since the values in between are other servers'
     offset: int = 1  #: where it begins, if that is no more than the stride

@@ -1,4 +1,4 @@
-"""One typed key for each id, alike for what a client was told and for what the table stores.
+"""One typed key for each id, whether a client was told it or the table stores it.
 
 A client may be told `"5"` over HTTP where the table holds 5, a UUID as text where it holds bytes. Both become the same
 key: one or more signed 64-bit words.
@@ -41,14 +41,14 @@ FORMS = ("text", "blank", "decimal", "uuid", *MOMENTS)
 (CHAR); a number, however many digits it is told with; a UUID, however it is written; a moment (`record.moments`)."""
 
 Shown = int | str | list[int | str]
-"""An id for a reader's eyes, as JSON can hold it: that of several columns is a list."""
+"""An id as shown to users, as JSON can hold it: that of several columns is a list."""
 
 
 @dataclass(frozen=True)
 class Existing:
     """An id that an upsert was told, of a row that another token had made and that keeps that token.
 
-    Where the work knows that token, as a number or as the text of one, the id is held against the row that has it.
+    If the work knows that token, as a number or as text, the id is compared with the row that has it.
     """
 
     id: Any
@@ -64,14 +64,14 @@ class Burned:
 
 @dataclass(frozen=True)
 class Odd:
-    """What a table stores as an id, and what is none: the column's own type fails to read it back."""
+    """A stored value that is not an id: the column's own type fails to read it back."""
 
     stored: Any
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How the ids of one storm become keys."""
+    """The conversion of one storm's ids to keys."""
 
     kind: str
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
@@ -93,7 +93,7 @@ class Codec:
         if self.kind not in ("int64", "uint64", "int128", "uuid", "text"):
             raise ValueError(f"{self.kind!r} is not a kind of key")
         if not 0 <= self.text <= 1_024 or self.text % 8:
-            raise ValueError(f"{self.text!r} bytes of text are no codec's")
+            raise ValueError(f"no codec keeps {self.text!r} bytes of text")
 
     @property
     def words(self) -> int:
@@ -134,7 +134,7 @@ class Codec:
                 )
 
     def decode(self, words: Sequence[int]) -> Shown:
-        """Return the id for a reader's eyes, as JSON can hold it."""
+        """Return the id as shown to users, as JSON can hold it."""
         match self.kind:
             case "int64" | "uint64":
                 return words[0] + self.offset
@@ -206,7 +206,7 @@ def _uuid(value: object) -> UUID:
             return UUID(value)
         case bytes() if len(value) == 16:
             return UUID(bytes=value)
-    raise TypeError(f"{value!r} is no UUID")
+    raise TypeError(f"{value!r} is not a UUID")
 
 
 def _is_uuid(value: object) -> bool:
@@ -262,7 +262,7 @@ def _meant(value: object, form: str) -> object:
 
 
 def show_stored(value: object) -> str:
-    """Return what a table stores as an id and what is none, for a reader's eyes."""
+    """Return a stored value that is not an id, as shown to users."""
     match value:
         case Odd():
             return show_stored(value.stored)

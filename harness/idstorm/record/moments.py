@@ -1,4 +1,4 @@
-"""A moment as a column keeps it, so that one that was told with a zone, or without, is held against what is stored."""
+"""A moment as a column keeps it, so that one told with or without a zone can be compared with the stored one."""
 
 from __future__ import annotations
 

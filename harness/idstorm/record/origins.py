@@ -1,4 +1,4 @@
-"""Where the operations of a storm came from, where that was not from idstorm's own clients: from tests, say."""
+"""The origins of a storm's operations if they did not come from idstorm's own clients, but from tests, say."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class Origins:
     places: tuple[tuple[int, ...], ...]  #: for each client, and each of its operations, the place of its origin
 
     def of(self, client: int, operation: int) -> str:
-        """Return where an operation came from."""
+        """Return the origin of an operation."""
         return self.names[self.places[client][operation]]

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Outcome(IntEnum):
-    """What became of an operation. UNKNOWN is zero, so that an operation which never ended reads as unknown."""
+    """The outcome of an operation. UNKNOWN is zero, so an operation that never ended reads as unknown."""
 
     UNKNOWN = 0  #: it may have taken effect
     OK = 1  #: it certainly took effect

@@ -85,7 +85,7 @@ class Packing:
 
 
 class Packed:
-    """Reads an archive. A context manager; raises UnreadableRun for what is none, damaged, newer or foreign."""
+    """Reads an archive. A context manager; raises UnreadableRun if it is not one, damaged, newer or foreign."""
 
     def __init__(self, path: Path, stamp: Stamp) -> None:
         self._path = path
@@ -146,7 +146,7 @@ class Packed:
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int) -> None:
-    """Raise ValueError where an archive is packed as idstorm packs none: what it claims to hold may fill the memory."""
+    """Raise ValueError if an archive is not packed as by idstorm: unpacked, it might fill the memory."""
     members = archive.infolist()
     if sum(member.compress_size for member in members) > size:
         raise ValueError("its members overlap")

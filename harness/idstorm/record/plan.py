@@ -31,7 +31,7 @@ CAPABILITIES = {
 
 
 _MOST_CLIENTS = 1 << 16  # more than any storm has
-_LARGEST_BATCH, _LARGEST_JOINED = 100_000, 1_000_000  # rows: of --batch, and of a flush of somebody else's sessions
+_LARGEST_BATCH, _LARGEST_JOINED = 100_000, 1_000_000  # rows: of --batch, and of a flush of a joined session
 _LONGEST_TEXT = 128  # bytes that a key keeps of it
 _LARGEST_RECORD = 1 << 22  # words, which a reader has in memory even where nothing but its header is on disk
 
@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Who storms, how much and for how long. Exactly one of `inserts` and `seconds` is set."""
+    """The clients, their work and its duration. Exactly one of `inserts` and `seconds` is set."""
 
     processes: int = 2
     clients: int = 8  #: in total, spread over the processes
@@ -135,7 +135,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """What is known of a check of a user's own, wherever its code may be."""
+    """What is known of a user's own check, even without its code."""
 
     meaning: str
     origin: str  #: module and name of its function
@@ -150,7 +150,7 @@ class Claim:
     stance: Stance
     why: str = ""
     named: bool = False  #: the scenario made it; False: the default
-    own: OwnCheck | None = None  #: the check is one of a user's own
+    own: OwnCheck | None = None  #: it is a user's own check
 
 
 @dataclass(frozen=True)
@@ -171,15 +171,15 @@ class Plan:
     patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
     isolation: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
-    interlude: bool = False  #: all clients stand still in the middle
-    reader: bool = False  #: somebody polls the table for newer rows all the while
+    interlude: bool = False  #: all clients pause in the middle
+    reader: bool = False  #: a reader polls the table for newer rows during the storm
     looks_back: bool = False  #: by a poll of the scenario's own, which may come back to what it has passed
     failing: float = 0.0  #: the share of the operations that may fail, by what the scenario says
     headroom: float = 0.5  #: the fraction of the ids that may be used up
     forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last
-    joined: bool = False  #: the clients are sessions that somebody else opened
-    not_judged: dict[str, str] = field(default_factory=dict)  #: checks that mean nothing here, each with the reason
-    notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what can therefore not be judged
+    joined: bool = False  #: the clients are sessions that a test suite opened
+    not_judged: dict[str, str] = field(default_factory=dict)  #: checks that do not apply here, each with the reason
+    notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what cannot be judged as a result
 
     @property
     def stamp(self) -> Stamp:

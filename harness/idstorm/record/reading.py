@@ -1,4 +1,4 @@
-"""What a reader saw that polled the table for newer rows all through a storm.
+"""What a reader that polled the table for newer rows throughout a storm saw.
 
 Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, five words a poll, and
 `reader.rows`, the token of each row that a poll returned. Before them comes a word that marks such a file, and the base
@@ -80,7 +80,7 @@ def pack_reading(folder: Path, stamp: Stamp) -> None:
 
 
 def read_reading(folder: Path, stamp: Stamp) -> Reading | None:
-    """Return what the reader of a storm wrote into its folder, or None where there was none. Raises UnreadableRun."""
+    """Return what a storm's reader wrote into its folder, or None if there was no reader. Raises UnreadableRun."""
     if (folder / _PACKED).exists():
         with Packed(folder / _PACKED, stamp) as packed:
             of_polls = {name: packed.read(name) for name in _COLUMNS if name != "tokens"}
@@ -123,5 +123,5 @@ def _words(path: Path, stamp: Stamp) -> Ints:
         stamp.check_base(int(words[1]), path)
         return words[_HEADER_WORDS:]
     if not stamp.older:
-        raise UnreadableRun(f"{path} does not say to which run it belongs, unlike the run that it lies in")
+        raise UnreadableRun(f"{path} does not say which run it belongs to, unlike the rest of its run")
     return words

@@ -62,7 +62,7 @@ def segments(folder: Path, client: int) -> list[Path]:
 
 
 def trim(folder: Path, client: int, layout: tape.Layout) -> None:
-    """Give back the disk space that a finished tape did not come to use."""
+    """Give back the disk space that a finished tape did not use."""
     for path in segments(folder, client):
         used = tape.HEADER_WORDS + read_segment(path, layout).size
         if used * 8 < path.stat().st_size:
@@ -87,7 +87,7 @@ def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
     except ValueError as error:
         raise UnreadableRun(f"{path} is damaged: {error}") from error
     for line in lines:
-        with suppress(ValueError, AttributeError):  # what is no line of codes is for its reader to refuse
+        with suppress(ValueError, AttributeError):  # the reader refuses what is not a line of codes
             stamp.check_base(loads(line).get("base"), path)
     return lines
 

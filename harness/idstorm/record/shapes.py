@@ -1,4 +1,4 @@
-"""JSON into frozen dataclasses, by their own annotations: whatever else a stranger's file holds is refused."""
+"""JSON into frozen dataclasses, by their annotations: anything else in an untrusted file is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _read(shape: Any, data: object, where: str) -> Any:
             return shape(data)
         if shape is float and type(data) is int:
             return float(data)
-        if type(data) is shape:  # a bool is no int here
+        if type(data) is shape:  # a bool is not an int here
             return data
     raise ValueError(f"{where} is not as idstorm writes it")
 

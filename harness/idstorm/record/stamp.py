@@ -1,4 +1,4 @@
-"""To which storm of which run a file belongs: each says so, so that files which were swapped judge nobody."""
+"""The storm and run that a file belongs to: each file names them, so that swapped files are not judged."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from idstorm.errors import UnreadableRun
 
 OLDER = (
-    "this run was made by an idstorm whose files did not say to which run they belong: "
-    "that they belong together is taken for granted"
+    "this run was made by an idstorm whose files did not say which run they belong to: "
+    "they are assumed to belong together"
 )
 
 
@@ -32,7 +32,7 @@ class Stamp:
         if found is None and self.older:
             return
         if not isinstance(found, Mapping):
-            raise UnreadableRun(f"{path} does not say to which run it belongs, unlike the run that it lies in")
+            raise UnreadableRun(f"{path} does not say which run it belongs to, unlike the rest of its run")
         theirs, ours = (found.get("run"), found.get("storm")), (self.run, self.storm)
         if theirs != ours:
             raise UnreadableRun(

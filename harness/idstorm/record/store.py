@@ -71,7 +71,7 @@ class Ending:
     reader: str | None = None  #: why the reader did not come to its end
     capacity: Capacity | None = None  #: how far the ids can go
     capacity_unread: str | None = None  #: why the database did not say how far they can go
-    connections: int | None = None  #: that the clients opened, one after another; None: nobody counted
+    connections: int | None = None  #: that the clients opened, one after another; None: they were not counted
     at: str | None = None  #: when that was, in UTC
 
 
@@ -91,7 +91,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run: that of its folder, as long as nobody renames it."""
+        """The name of the run: that of its folder, unless it is renamed."""
         return self.made_as or self.folder.name
 
     def stamp(self, storm: str) -> Stamp:
@@ -109,7 +109,7 @@ def create(
     until_broken: bool = False,
     controls: Sequence[Mapping[str, str]] = (),
 ) -> Run:
-    """Make a run's folder below `results`, which gets a .gitignore of its own if idstorm makes it.
+    """Make a run's folder below `results`, which gets its own .gitignore if idstorm creates it.
 
     Raises EnvironmentFault where that cannot be written.
     """

@@ -83,7 +83,7 @@ def _is_folder(name: str) -> bool:
 def _plain(path: Path) -> Path:
     """Return a path that leads to a plain file. Raises UnreadableRun."""
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise UnreadableRun(f"{path} is a link, a pipe or a device: a run has files and folders alone")
+        raise UnreadableRun(f"{path} is a link, a pipe or a device: a run has only files and folders")
     return path
 
 
@@ -150,9 +150,7 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
 
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
-        words = (
-            "idstorm was ended, or could not write, before the storm had its end: what is not on its tapes is unknown"
-        )
+        words = "idstorm was ended, or could not write, before the storm had ended: what is not on its tapes is unknown"
         return Ending(StormState.UNFINISHED, words, census="there is no census: idstorm did not come to it")
     data = _read_json(path, stamp)
     try:
@@ -193,7 +191,7 @@ def _check_report(path: Path, run: str | None) -> None:
     """Raise UnreadableRun where the report that lies in a run is that of another one."""
     if run is None or not os.path.lexists(path):
         return
-    if _plain(path).stat().st_size > LARGEST_JSON:  # that of a run of very many storms: it is judged anew in any case
+    if _plain(path).stat().st_size > LARGEST_JSON:  # that of a run of very many storms: it is judged again in any case
         return
     theirs = _read_json(path).get("run")
     if theirs != run:

@@ -18,7 +18,7 @@ then                  a key for each row (an insert), or the token of each row (
 
 The moments are nanoseconds of ``CLOCK_MONOTONIC``, which all processes of one machine share, and are never zero; zero
 means that the moment was not reached. The payload of a moment is stored before the moment itself, in one aligned 8-byte
-store: whoever sees the moment sees its payload, and a SIGKILL between any two stores leaves a tape that reads back
+store: a reader that sees the moment sees its payload, and after a SIGKILL between any two stores the tape reads back
 exactly. (`struct.pack_into` would not do: it zeroes its target first.)
 
 The disk space of a segment is allocated before its first operation begins. A full disk is therefore an error here, in

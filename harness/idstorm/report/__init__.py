@@ -1,1 +1,1 @@
-"""Showing what was judged. Nothing here judges, and nothing here knows a database."""
+"""Shows verdicts. Nothing here judges, and nothing here knows a database."""

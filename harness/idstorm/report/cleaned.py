@@ -1,4 +1,4 @@
-"""What a stored run says may be a stranger's words: none of them is to move a cursor, or pass for a line of ours."""
+"""A stored run may hold untrusted text: none of it may move a cursor, or pass for a line of idstorm's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Anything = TypeVar("_Anything")
 
 
 def cleaned(value: _Anything) -> _Anything:
-    """Return a report, or a part of one, whose texts hold nothing but what is seen."""
+    """Return a report, or a part of one, with the control characters of its texts escaped."""
     result: _Anything = _clean(value)
     return result
 

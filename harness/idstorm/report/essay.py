@@ -9,7 +9,7 @@ from idstorm.findings.checks import held_by_default
 
 
 class Claims(Protocol):
-    """What is shown of a claim."""
+    """The parts of a claim that are shown."""
 
     @property
     def stance(self) -> str: ...
@@ -22,7 +22,7 @@ class Claims(Protocol):
 
 
 def essay(scenarios: Iterable[tuple[str, str, Sequence[Claims]]]) -> str:
-    """Return name, essay and claims of scenarios; an essay that several share is shown once."""
+    """Return the name, essay and claims of scenarios; a shared essay is shown once."""
     lines, seen = list[str](), set[str]()
     for name, text, claims in scenarios:
         if text not in seen:

@@ -1,4 +1,4 @@
-"""Pieces of GitHub-flavoured Markdown that hold any text: whatever it is, it stays text, and stays where it is put."""
+"""Pieces of GitHub-flavoured Markdown that hold any text: its characters are never taken for markup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SPECIAL = re.compile(r"[\\`*\[\]<&~$]|(?<![^\W_])_|_(?![^\W_])")  # _ is plain 
 
 
 def plain(text: str) -> str:
-    """Return a text, for the middle of a line, whose every character means itself."""
+    """Return a text for the middle of a line, escaped so that every character means itself."""
     return _SPECIAL.sub(r"\\\g<0>", _line(text))
 
 
@@ -19,7 +19,7 @@ def code(text: str) -> str:
     """Return a text as code within a line."""
     line = _line(text)
     if not line:
-        return ""  # two backticks with nothing between them are no code
+        return ""  # two backticks with nothing between them are not code
     fence = "`" * (_longest_run(line) + 1)
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{space}{line}{space}{fence}"
@@ -32,7 +32,7 @@ def block(text: str, language: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table: its head first, in one piece, then each row. Cells are Markdown."""
+    """Yield the lines of a table: first its head, in one piece, then each row. Cells are Markdown."""
     yield f"{_row(head)}{_row(['---'] * len(head))}"
     yield from map(_row, rows)
 

@@ -1,6 +1,6 @@
-"""What GitHub shows of a run: annotations, as workflow commands, and as much of the summary as it takes.
+"""What GitHub shows of a run: annotations, as workflow commands, and as much of the summary as fits.
 
-Facts are those of github.com/actions/runner: commands are read from a step's stdout and stderr alike (ScriptHandler),
+Facts are from github.com/actions/runner: commands are read from a step's stdout and stderr alike (ScriptHandler),
 unescaped by ActionCommand, and a summary over its limit is dropped as a whole (CreateStepSummaryCommand).
 """
 
@@ -21,7 +21,7 @@ _STORMS_NAMED = 5
 
 
 def workflow_commands(report: Report) -> list[str]:
-    """Return an annotation for each kind of finding, however many storms have it; what failed comes first."""
+    """Return one annotation for each kind of finding, however many storms have it; failures come first."""
     kinds: dict[tuple[Result, str, str], list[tuple[StormReport, Point]]] = {}
     for storm, points in points_of(report):
         for point in points:
@@ -58,7 +58,7 @@ def _property(text: str) -> str:
 
 
 def cut(pieces: Sequence[str], room: int) -> str:
-    """Return what `room` bytes hold of the pieces, and which were left out. Empty where not even that fits."""
+    """Return as many pieces as fit into `room` bytes, and a note on those left out; empty if not even the note fits."""
     sizes = [len(piece.encode()) for piece in pieces]
     if sum(sizes) <= room:
         return "".join(pieces)
@@ -73,6 +73,6 @@ def _left_out(pieces: Sequence[str]) -> str:
     rows = sum(piece.startswith("| ") for piece in pieces)
     sections = sum(piece.startswith("\n### ") for piece in pieces)
     return (
-        f"\n_GitHub takes no more than 1 MiB a step. Lines of the table left out: {rows}; "
+        f"\n_GitHub takes at most 1 MiB a step. Lines of the table left out: {rows}; "
         f"sections on what went wrong left out: {sections}. `idstorm check` shows them all._\n"
     )

@@ -1,7 +1,7 @@
 """A report as JUnit XML: a test suite for each storm, a test case for each check and gate.
 
-What failed is a failure; what is inconclusive is an error, so that nobody takes it for a pass or for a bug that was
-found; what means nothing is skipped. What broke as claimed passes, with its witnesses as the output of the case.
+What failed is a failure. What is inconclusive is an error, so that it is not taken for a pass or for a bug that was
+found. What does not apply is skipped. What broke as claimed passes, with its witnesses as the output of the case.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RESULTS = {Result.FAILED: Failure, Result.INCONCLUSIVE: Error, Result.NA: Skipp
 
 
 def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
-    """Return reports as JUnit XML, which declares itself to be UTF-8; and why other runs could not be read."""
+    """Return reports as JUnit XML, declared as UTF-8, with the reasons why other runs could not be read."""
     file, times = JUnitXml("idstorm"), Counter[tuple[str, str]]()
     for report, (storm, points) in ((each, one) for each in reports for one in points_of(each)):
         target = str(storm.target["name"])
@@ -40,13 +40,13 @@ def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
 
 
 def _suite(report: Report, storm: StormReport, points: list[Point], target: str, time: int) -> TestSuite:
-    scenario = storm.scenario if time == 1 else f"{storm.scenario} ({time})"  # viewers keep one case of a name
+    scenario = storm.scenario if time == 1 else f"{storm.scenario} ({time})"  # viewers keep only one case per name
     suite = TestSuite(_line(f"{scenario} on {target}"))
     about = {"run": report.run, "storm": storm.storm, "target": target_words(storm), "result": storm.result}
     failing = {"failing": words} if (words := failing_words(storm.operations)) else {}
     for name, value in {**about, **failing, "command": report.command}.items():
         suite.add_property(name, _line(value))
-    # Viewers take dots for packages: these are the three that group well.
+    # Viewers take dots for packages: these three parts group well.
     group = ".".join(_line(part).replace(".", "_") for part in ("idstorm", target, scenario))
     cases = [_case(point, group) for point in points]
     cases[0].time = float(storm.operations.get("seconds", 0.0))  # the checks share a storm, and viewers add up cases
@@ -67,5 +67,5 @@ def _case(point: Point, group: str) -> TestCase:
 
 
 def _line(text: str) -> str:
-    """Return a text as an attribute can hold it: in one line."""
+    """Return a text on one line, as an attribute needs it."""
     return " ".join(visible(text).split())

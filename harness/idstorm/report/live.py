@@ -1,4 +1,4 @@
-"""How a storm goes, while it goes: one live line on a terminal, a plain line every few seconds elsewhere."""
+"""The progress of a storm: one live line on a terminal, a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN_EVERY = 5.0  # seconds
 
 
 class Progress(Protocol):
-    """What is shown of a storm."""
+    """The parts of a storm's progress that are shown."""
 
     @property
     def scenario(self) -> str: ...
@@ -36,14 +36,14 @@ class Progress(Protocol):
 
 
 class Shower(Protocol):
-    """Shows one state of a storm."""
+    """Shows a storm's current state."""
 
     def __call__(self, progress: Progress) -> None: ...
 
 
 @contextmanager
 def live(console: Console, *, quiet: bool = False) -> Iterator[Shower]:
-    """Yield what shows the progress of storms until the context ends."""
+    """Yield a function that shows the progress of storms until the context ends."""
     if quiet:
         yield lambda progress: None
     elif console.is_terminal:
@@ -65,7 +65,7 @@ def _plain(console: Console) -> Shower:
 
 
 def line(progress: Progress) -> str:
-    """Return a storm's state in a line: operations, rate, errors, time left."""
+    """Return a storm's state as one line: operations, rate, errors, time left."""
     rate = progress.acknowledged / progress.elapsed if progress.elapsed else 0.0
     text = f"{progress.scenario} on {progress.target}: {progress.acknowledged:,} rows, {rate:,.0f}/s"
     if progress.errors:
@@ -84,7 +84,8 @@ def _left(progress: Progress) -> float | None:
 
 @contextmanager
 def live_together(console: Console, total: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, str], None]]:
-    """Yield what is told of storms that go side by side: a target, how many it has behind it, and the next one.
+    """Yield a function that shows parallel storms: called with a target, how many of its storms have ended, and
+    the next scenario.
 
     `total` is the number of storms of each target.
     """

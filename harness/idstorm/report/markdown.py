@@ -1,4 +1,4 @@
-"""A report as a summary in Markdown: the result, a table, and what went wrong, a section for each storm."""
+"""A report as a Markdown summary: the result, a table, and a section on what went wrong for each storm."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unreadable_markdown(folder: str, reason: str) -> str:
 
 
 def pieces(report: Report) -> Iterator[str]:
-    """Yield the summary in pieces that each end where it may be cut: a line of the table, a section."""
+    """Yield the summary in pieces between which it may be cut: a line of the table, a section."""
     yield f"## idstorm: {report.result.upper()}\n\n"
     for words in control_words(report):
         yield f"{gfm.plain(words)}\n\n"

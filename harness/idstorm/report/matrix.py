@@ -1,4 +1,4 @@
-"""The matrix for a person: on a terminal, and as Markdown. Checks of a scenario that say the same share a line."""
+"""The matrix for readers: on a terminal and as Markdown. Checks of a scenario with the same cells share a line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idstorm.findings.results import Result, Status
 from idstorm.report import gfm
 from idstorm.report.words import LEGEND, MARKS, STYLES
 
-_LEGEND = f"{LEGEND} What broke as claimed is shown with its count and a witness."
+_LEGEND = f"{LEGEND} What broke as claimed has its count and a witness."
 
 
 def matrix_table(matrix: Matrix) -> RenderableType:
@@ -30,12 +30,12 @@ def matrix_table(matrix: Matrix) -> RenderableType:
 
 
 def matrix_markdown(matrix: Matrix) -> str:
-    """Return the matrix as a table in Markdown."""
+    """Return the matrix as a Markdown table."""
     return "".join(matrix_lines(matrix))
 
 
 def matrix_lines(matrix: Matrix) -> Iterator[str]:
-    """Yield the lines of the matrix as a table in Markdown."""
+    """Yield the lines of the matrix as a Markdown table."""
     rows, last = list[list[str]](), None
     for scenario, checks, cells in _grouped(matrix):
         words = (gfm.plain(cell_words(cell)) for cell in cells)
@@ -45,7 +45,7 @@ def matrix_lines(matrix: Matrix) -> Iterator[str]:
 
 
 def cell_words(cell: Cell) -> str:
-    """Return a cell in words: what is claimed, its mark, and what was seen where that says more."""
+    """Return a cell in words: the claim, its mark, and what was seen if that adds something."""
     mark = MARKS[cell.result]
     if cell.claim is None or cell.status is Status.NA:
         return mark if cell.result is Result.NA else f"{mark} {cell.seen}"
@@ -55,7 +55,7 @@ def cell_words(cell: Cell) -> str:
 
 
 def _grouped(matrix: Matrix) -> Iterator[tuple[str, list[str], tuple[Cell, ...]]]:
-    """Yield scenario, checks and cells, with the checks together that say the same on every target."""
+    """Yield scenario, checks and cells, grouping the checks whose cells are the same on every target."""
     groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], tuple[Cell, ...]]] = {}
     for line in matrix.lines:
         key = (line.scenario, tuple(map(cell_words, line.cells)))

@@ -1,6 +1,6 @@
 """A report as points: each check, each gate, and each storm that did not go as planned.
 
-Reports for machines (test cases, annotations, a summary of what went wrong) are made of these.
+Reports for machines (test cases, annotations, a summary of what went wrong) are built from these.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class Point:
 
     kind: str  #: check, gate or storm
     name: str
-    meaning: str  #: what is so where it passed
+    meaning: str  #: what is true if it passed
     result: Result
     brief: str  #: what was found, in a line
-    details: tuple[str, ...] = ()  #: all that there is to say, in lines; none where it simply held
+    details: tuple[str, ...] = ()  #: the full account, in lines; empty if it simply held
     witnesses: tuple[str, ...] = ()  #: a line each
 
 
 def points_of(report: Report) -> Iterator[tuple[StormReport, list[Point]]]:
     """Yield each storm with its points.
 
-    One of them failed if the report did; one of them failed or is inconclusive if the report did not pass.
+    If the report failed, so did a point. If it did not pass, a point failed or is inconclusive.
     """
     for control in report.controls:
         yield control, [_control(control)]
@@ -77,10 +77,10 @@ def _gate(gate: GateVerdict) -> Point:
 
 def _control(control: Control) -> Point:
     lines = (control.reason or f"{control.duplicated:,} duplicates").splitlines()
-    meaning = "what is known to break was seen to break"
+    meaning = "a known fault was seen"
     return Point("control", "control", meaning, control.result, lines[0], tuple(lines))
 
 
 def _ending(ending: str, result: Result) -> Point:
     lines = tuple(ending.splitlines())
-    return Point("storm", "ending", "the storm came to its end as planned", result, lines[0], lines)
+    return Point("storm", "ending", "the storm ended as planned", result, lines[0], lines)

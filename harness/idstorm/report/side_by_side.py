@@ -22,7 +22,7 @@ _STYLES = {
 
 
 def side_by_side(comparison: Comparison) -> RenderableType:
-    """Return the table, and a line that says where the targets differ."""
+    """Return the table, and a line on the checks in which the targets differ."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=None)
     table.add_column(comparison.scenario, header_style="bold")
     for target in comparison.targets:

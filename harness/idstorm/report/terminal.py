@@ -1,4 +1,4 @@
-"""A report for a person: one screen a storm."""
+"""A report for the terminal: one screen for each storm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ERRORS_SHOWN = 4
 
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
-    """Print a report. `quiet` leaves its last line, `verbose` adds facts and more witnesses."""
+    """Print a report. `quiet` prints only its last line, `verbose` adds facts and more witnesses."""
     report = cleaned(report)
     if not quiet:
         for control, words in zip(report.controls, control_words(report), strict=True):
@@ -49,7 +49,7 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
 
 
 def complaints(report: Report) -> list[str]:
-    """Return a line for each storm that did not come to be, or not as planned, and for each control that failed."""
+    """Return a line for each storm that did not take place or end as planned, and each control that did not pass."""
     controls = zip(report.controls, control_words(report), strict=True)
     return [
         *(f"Error: {words}" for control, words in controls if control.result is not Result.PASSED),
@@ -145,7 +145,7 @@ def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
 
 
 def _status(verdict: Verdict) -> str:
-    """The status, and the claim where the two do not say the same."""
+    """The status, and the claim where the two differ."""
     expected = {"holds": Status.HELD, "breaks": Status.BROKEN}.get(verdict.claim)
     if verdict.claim == "breaks" and verdict.status is expected:
         return "broken, as claimed"

@@ -1,4 +1,4 @@
-"""What every report says of a verdict, a gate, a witness and a storm, in the same words."""
+"""The wording that all reports share for verdicts, gates, witnesses and storms."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from idstorm.findings.verdict import NOTABLE_FAILURES, Control, Report, StormRep
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
-LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – means nothing there."
+LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – not applicable."
 
 _ROWS_SHOWN = 3
 _SAID = {
     "which_was_acknowledged_ms_before": "which had been acknowledged {} ms before",
-    "existing": "of a row that was there already",
+    "existing": "of an existing row",
     "foreign": "of a row that was there before",
     "stored": "stored {}",
 }
@@ -27,7 +27,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud8
 
 
 def target_words(storm: StormReport) -> str:
-    """Return where a storm was: dialect, version and driver, or the target's name where that is all that is known."""
+    """Return a storm's target: dialect, version and driver, or only its name if nothing else is known."""
     target = storm.target
     if "dialect" in target:
         return f"{target['dialect']} {target['server']} ({target['driver']})"
@@ -35,9 +35,9 @@ def target_words(storm: StormReport) -> str:
 
 
 def figure_words(name: str, verdict: Verdict) -> str:
-    """Return the figures of a check in short, or its meaning where it held and there is nothing to count.
+    """Return a check's figures in short, or its meaning if it held and there is nothing to count.
 
-    Of repeated storms, it is in how many of them the check came out as it did.
+    For repeated storms, return in how many of them the check had this status.
     """
     if "repetitions" in verdict.figures:
         times = verdict.figures["repetitions"]
@@ -53,7 +53,7 @@ def figure_words(name: str, verdict: Verdict) -> str:
 
 
 def meaning_words(name: str, verdict: Verdict) -> str:
-    """Return what is so where a check holds, in a sentence."""
+    """Return what is true if a check holds, as a sentence."""
     return verdict.meaning or CHECKS[name].meaning
 
 
@@ -62,7 +62,7 @@ def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:
 
 
 def witness_words(witness: Mapping[str, Any]) -> str:
-    """Return a witness in a line."""
+    """Return a witness as one line."""
     parts = []
     for key, value in witness.items():
         if isinstance(value, list) and value and all(map(_names_a_row, value)):
@@ -77,7 +77,7 @@ def witness_words(witness: Mapping[str, Any]) -> str:
 
 
 def failing_words(operations: Mapping[str, Any]) -> str:
-    """Return, where a tenth or more of the operations failed unplanned, how many and with what; else nothing."""
+    """Return how many operations failed unplanned, and with what error, if they are a tenth or more; else ""."""
     failing = operations.get("failing", {"share": 0.0, "share_raced": 0.0, "expected": 0.0})
     share = failing["share"] if failing["share"] > failing["expected"] else 0.0
     if share + failing["share_raced"] < NOTABLE_FAILURES:
@@ -90,7 +90,7 @@ def failing_words(operations: Mapping[str, Any]) -> str:
 
 
 def control_words(report: Report) -> list[str]:
-    """Return a line for each control: what was seen of it, and what was seen then."""
+    """Return a line for each control: how often its fault was seen, and how often the run's own."""
     return [_control(control, report) for control in report.controls]
 
 
@@ -116,19 +116,19 @@ def gate_words(gate: GateVerdict) -> str:
     if gate.result is Result.NA:
         return f"{gate.gate} does not apply: the scenario claims nothing of this check"
     value = "was not measured" if gate.value is None else f"is {number_words(gate.value)}"
-    words = {Result.FAILED: "fails the run", Result.PASSED: "is passed", Result.INCONCLUSIVE: "lets nothing pass"}
+    words = {Result.FAILED: "fails the run", Result.PASSED: "passes", Result.INCONCLUSIVE: "is inconclusive"}
     return f"{gate.gate} {words[gate.result]}: it {value}"
 
 
 def number_words(value: Any) -> str:
-    """Return a figure with its thousands apart, or to three digits."""
+    """Return a figure with thousands separators, or to three significant digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def stopped(report: Report) -> list[StormReport]:
-    """Return the storms that did not come to be, or not as planned.
+    """Return the storms that did not take place, or did not end as planned.
 
-    That one means nothing on its target is worth a word only where no other storm means anything either.
+    A storm that does not apply to its target is included only if no other storm applies either.
     """
     ended = [storm for storm in report.decisive if storm.ending is not None]
     if any(storm.result is not Result.NA for storm in report.decisive):
@@ -137,10 +137,10 @@ def stopped(report: Report) -> list[StormReport]:
 
 
 def visible(text: str) -> str:
-    r"""Return a text with control characters, those that turn its direction, lone surrogates and noncharacters written
-    out, as in \x1b.
+    r"""Return a text with control characters, direction overrides, lone surrogates and noncharacters written out, as in
+    \x1b.
 
-    What is left are the characters that XML allows, tabs and newlines among them.
+    The characters that XML allows are left, tabs and newlines among them.
     """
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
@@ -150,7 +150,7 @@ def _names_a_row(value: object) -> bool:
 
 
 def _row(row: Mapping[str, Any], *, alone: bool) -> str:
-    """Return what tells a row from the others of its witness: a test, unless several are from the same one."""
+    """Return what tells a row from the others of its witness: its test, unless several rows are from the same test."""
     words = f"client {row['client']} in operation {row['operation']}"
     if "from" not in row:
         return words

@@ -1,4 +1,4 @@
-"""What is claimed of the checks of a storm, and where."""
+"""Claims about the checks of a storm, and the targets that they apply to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from idstorm.scenario.own import described
 
 @dataclass(frozen=True)
 class Claims:
-    """What is claimed of some checks, and where. Made by `holds`, `may_break` and `breaks`."""
+    """A claim about some checks, and where it applies. Made by `holds`, `may_break` and `breaks`."""
 
     stance: Stance
     checks: tuple[str, ...]  #: their names
@@ -30,7 +30,7 @@ class Claims:
                 there = ", ".join(one.name for one in known())
                 raise ScenarioError(f"{self.stance}() names {check!r}, which is not a check; there are {there}")
         if "pressure" in self.checks and self.stance is not Stance.HOLDS:
-            raise ScenarioError("pressure is what every other verdict stands on: it cannot be claimed away")
+            raise ScenarioError("every other verdict depends on pressure: it cannot be claimed away")
 
     @property
     def specificity(self) -> int:
@@ -56,7 +56,7 @@ def holds(*checks: str | Check, why: str = "", when: When | None = None) -> Clai
 
 
 def may_break(*checks: str | Check, why: str, when: When | None = None) -> Claims:
-    """Claim that these checks may break, lawfully: shown, and passed either way."""
+    """Claim that these checks may break, and rightly so: shown, and passed either way."""
     return _claims(Stance.MAY_BREAK, checks, why, when)
 
 

@@ -1,4 +1,4 @@
-"""What a scenario may bring besides a model: clients, surroundings and pollers of its own."""
+"""What a scenario may supply besides a model: its own clients, environments and pollers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection
 
 @dataclass(frozen=True)
 class Place:
-    """Where a storm takes place, for what does not go through the harness's own sessions."""
+    """Where a storm takes place, for code that does not go through the harness's own sessions."""
 
     url: URL = field(repr=False)  #: leads into the storm's own namespace, password included
     dialect: str
@@ -20,7 +20,7 @@ class Place:
 
 
 class Inserter(Protocol):
-    """A client of a scenario's own."""
+    """A client that a scenario supplies."""
 
     def insert(self, tokens: Sequence[int], /) -> Sequence[Any]:
         """Insert a row for each token, and return when they are committed, as `Scenario.insert` does.
@@ -31,7 +31,7 @@ class Inserter(Protocol):
 
 
 class Refused(Exception):
-    """Certainly nothing was done. Raised by a client of a scenario's own, with the reason.
+    """Certainly nothing was done. Raised by a scenario's own client, with the reason.
 
     `constraint` names the constraint that refused the row, or its columns (``"user.id"``, ``"tenant, number"``), and is
     empty where none did. Where it is left out, an error of a driver from which this one was raised is read instead.
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class NotYet(Exception):
-    """Rows that the table holds cannot be read yet, for this reason. Raised by a poll of a scenario's own.
+    """Rows that the table holds cannot be read yet, for this reason. Raised by a scenario's own poll.
 
     Such a poll has found nothing. The last poll of a storm is tried again for a bounded time; if it raises this to the
     end, `visible` is unknown, with the reason.

@@ -1,4 +1,4 @@
-"""Where something that a scenario says applies: everywhere, on targets with certain words, or where the facts fit."""
+"""Where a part of a scenario applies: everywhere, on targets with certain words, or where the facts fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def condition(when: When | None) -> Condition:
 
 
 def specificity(when: Condition) -> int:
-    """Return a number: of two things that apply, what has the higher one wins."""
+    """Return a number: of two conditions that apply, the one with the higher number wins."""
     match when:
         case None:
             return 0

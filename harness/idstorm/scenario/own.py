@@ -1,10 +1,10 @@
-"""A check of a user's own: a function of the same evidence that idstorm's checks have.
+"""A user's own check: a function of the same evidence that idstorm's checks have.
 
     @check("ids_are_even", meaning="every id is even", figures={"odd": "ids"})
     def ids_are_even(evidence: Evidence) -> Finding: ...
 
-It is judged for every scenario whose claims name it, on every target, and shown like any other; `--fail-if
-'ids_are_even.odd > 0'` knows its figures. Where a stored run is judged again and its code is not there, it is unknown.
+It is judged for every scenario whose claims name it, on every target, and shown like any other. `--fail-if
+'ids_are_even.odd > 0'` can use its figures. If a stored run is judged again without its code, it is unknown.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def check(
 ) -> Callable[[Callable[[Any], Finding]], Check]:
     """Return a decorator that makes a check of a function from an `idstorm.judge.evidence.Evidence` to a `Finding`.
 
-    `meaning` says in one sentence what is so where it holds, `figures` names what its findings count or measure, each
-    with its unit. What it finds broken has a witness at least. It must be a pure function: a stored run is judged with
+    `meaning` says in one sentence what is true if it holds, `figures` names what its findings count or measure, each
+    with its unit. A broken finding needs at least one witness. It must be a pure function: a stored run is judged with
     it again. Raises ScenarioError for a name that is taken or is not an identifier.
     """
     figures = {} if figures is None else figures
     if not _is_name(name) or name in _RESERVED:
         raise ScenarioError(f"check({name!r}) needs a name that is an identifier, and neither operations nor errors")
     if not isinstance(meaning, str) or not meaning.strip():
-        raise ScenarioError(f"check({name!r}) needs a meaning: one sentence on what is so where it holds")
+        raise ScenarioError(f"check({name!r}) needs a meaning: one sentence on what is true where it holds")
     if not isinstance(figures, Mapping) or not all(_is_name(key) and isinstance(figures[key], str) for key in figures):
         raise ScenarioError(f"figures of check({name!r}) are names with their units, such as figures={{'odd': 'ids'}}")
     if taken := {"repetitions", "ledger"} & set(figures):
@@ -55,7 +55,7 @@ def check(
 
 
 def described(check: Check | None) -> OwnCheck | None:
-    """Return what a plan has of a user's own check."""
+    """Return the part of a user's own check that a plan stores."""
     if check is None:
         return None
     return OwnCheck(check.meaning, check.origin, check.file, {name: one.unit for name, one in check.figures.items()})

@@ -1,4 +1,4 @@
-"""`Row`: a base for models that are made to be stormed."""
+"""`Row`: a base for models written to be stormed."""
 
 from __future__ import annotations
 

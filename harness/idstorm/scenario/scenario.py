@@ -31,27 +31,27 @@ class Scenario:
     """
 
     model: type[Any]
-    """The mapped class. The tables that are made are its own and those that it refers to; all of its MetaData for a
-    scenario that brings code of its own, since nobody can tell which tables that touches."""
+    """The mapped class. The tables created are its own and those that it refers to; all of its MetaData for a
+    scenario with its own code, since that may touch any of them."""
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
     sortable: bool = False
-    """The ids are not numbers, but are meant to sort in the order in which they are made, for `ordered`."""
+    """The ids are not numbers, but are meant to sort in the order of their creation, for `ordered`."""
     generated: bool = True
-    """The ids come from the database's generator alone. False: the work chooses some of them itself."""
+    """All ids come from the database's generator. False: the work chooses some of them itself."""
     token: Column | None = None
     """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
     insert: Insert | None = None
     """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
     or None (certainly no row), `Existing(id)` (another token's row), or `Burned(id)` (a row that was given up inside
-    the transaction). The harness commits; work that commits by itself is allowed, but its errors then leave it unknown
+    the transaction). The harness commits. Work that commits by itself is allowed, but its errors then leave unknown
     what was done. Default: `add_all` and `flush`."""
     delete: Delete | None = None
-    """`delete(session, ids)`: delete rows that this client was acknowledged. Default: one DELETE by id."""
+    """`delete(session, ids)`: delete rows whose inserts were acknowledged to this client. Default: one DELETE by id."""
     batch: int = 1
     """Tokens for each call of `insert`."""
     least: int = 0
-    """Rows that a storm has to attempt for what is claimed to show. Where fewer are asked for, so many it attempts."""
+    """Rows that a storm has to attempt to show what is claimed. If fewer are asked for, it attempts this many."""
     deletes: float = 0.0
     """The fraction of the operations that delete."""
     rollback: float = 0.0
@@ -65,12 +65,12 @@ class Scenario:
     connections: int = 1
     """Connections that one client needs at once."""
     think: tuple[float, float] = (0.0, 0.0)
-    """Seconds, least and most, for which a transaction is held open between its insert and its COMMIT."""
+    """Least and most seconds for which a transaction is held open between its insert and its COMMIT."""
     reader: bool | Poll = False
-    """Whether somebody polls the table for newer rows all the while, for `visible`. True: for ids beyond the furthest
-    seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and what it is to be
-    told as `last` the next time; it is None the first time. `final`: all is quiet, nothing more will come. It raises
-    `NotYet` where rows are there that it cannot read before something else has ended."""
+    """Whether a reader polls the table for newer rows during the storm, for `visible`. True: for ids beyond the
+    furthest seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and the value
+    that it gets as `last` the next time; that is None the first time. `final`: all is quiet, no more rows will come.
+    Raises `NotYet` if the table holds rows that it cannot read before something else has ended."""
     client: Clients | None = None
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
     not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
@@ -79,43 +79,43 @@ class Scenario:
     (an application server, say).
     What it yields goes to `client` as JSON; the strings in its list `notes`, if it has one, go into the report."""
     interlude: Callable[[Place], object] | None = None
-    """`interlude(place)`: called once in the middle of the storm, while all clients stand still between two
+    """`interlude(place)`: called once in the middle of the storm, while all clients pause between two
     operations."""
     local: bool = False
-    """The database lives in a process: its one worker makes the tables and takes the census, by the same engine."""
+    """The database lives in a process: its only worker creates the tables and takes the census, by one engine."""
     server: Servers = field(default_factory=dict)
-    """By dialect, what a server must have been started with, name by name. A private one is started with it."""
+    """By dialect, the settings that a server must have been started with. A private one is started with them."""
     setup: Callable[[Connection], object] | None = None
     """Called once in each namespace, the rehearsal's and then the storm's, after the tables are made and before the
-    clients start; what it does is committed. What outlives a namespace (a role, a file) it must be able to find there.
+    clients start; what it does is committed. It may find things there already that outlive one (a role, a file).
     """
     failing: float | Failing | Sequence[Failing] = 0.0
     """The share of the operations that may fail, apart from what the database ends because of a race. Where half or
     more fail, and the scenario does not say so, `pressure` is unknown: such a storm proves little. `Failing` adds why
     and where."""
     headroom: float = 0.5
-    """The fraction of the ids that may be used up, of the column's range and of the generator's."""
+    """The fraction of the ids that may be used up, in the column's range and in the generator's."""
     needs: Collection[str] = ()
-    """Capabilities without which the scenario means nothing."""
+    """Capabilities without which the scenario does not apply."""
     claims: Sequence[Claims] = ()
-    """What is claimed. A check that no claim mentions keeps its default."""
+    """The claims. A check that no claim mentions keeps its default."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, type) or not hasattr(self.model, "__mapper__"):
             raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
         if self.least < 0:
-            raise ScenarioError("least of a scenario is a number of rows: 0 or more")
+            raise ScenarioError("least of a scenario has to be a number of rows: 0 or more")
         if self.batch < 1 or self.connections < 1:
-            raise ScenarioError("batch and connections of a scenario are at least 1")
+            raise ScenarioError("batch and connections of a scenario have to be at least 1")
         if not 0 <= self.think[0] <= self.think[1]:
-            raise ScenarioError("think of a scenario is a range of seconds: the least first")
+            raise ScenarioError("think of a scenario has to be a range of seconds: the least first")
         for allowance in self.allowances:
             if not 0 <= allowance.share < 1:
-                raise ScenarioError("failing of a scenario is a fraction: at least 0 and less than 1")
+                raise ScenarioError("failing of a scenario has to be a fraction: at least 0 and less than 1")
         if not 0 < self.headroom <= 1:
-            raise ScenarioError("headroom of a scenario is a fraction: more than 0 and at most 1")
+            raise ScenarioError("headroom of a scenario has to be a fraction: more than 0 and at most 1")
         if not 0 <= self.deletes < 1 or not 0 <= self.rollback < 1:
-            raise ScenarioError("deletes and rollback of a scenario are fractions: at least 0 and less than 1")
+            raise ScenarioError("deletes and rollback of a scenario have to be fractions: at least 0 and less than 1")
         self._check_who_works()
         if isinstance(self.needs, str):
             raise ScenarioError(f"needs={self.needs!r} is a string: write needs={{{self.needs!r}}}")
@@ -127,14 +127,14 @@ class Scenario:
 
     @property
     def allowances(self) -> tuple[Failing, ...]:
-        """What share may fail, and where."""
+        """The shares that may fail, and where."""
         if isinstance(self.failing, Failing):
             return (self.failing,)
         return (Failing(self.failing),) if isinstance(self.failing, int | float) else tuple(self.failing)
 
     @property
     def metadata(self) -> MetaData:
-        """What holds all tables that are made."""
+        """The MetaData of all tables that are created."""
         table = inspect(self.model).local_table
         assert isinstance(table, Table)
         return table.metadata
@@ -143,12 +143,12 @@ class Scenario:
         own = ("insert", "delete", "deletes", "rollback", "session")
         given = [name for name in own if getattr(self, name)] + (["think"] if self.think[1] else [])
         if self.client is not None and given:
-            raise ScenarioError(f"a scenario with a client of its own has no use for {', '.join(given)}")
+            raise ScenarioError(f"a scenario with its own client has no use for {', '.join(given)}")
         if self.environment is not None and self.client is None:
-            raise ScenarioError("the environment of a scenario is for its client, which it has not")
+            raise ScenarioError("the environment of a scenario is for its client, and it has none")
         if self.local and (self.client is not None or self.interlude is not None or self.reader):
             raise ScenarioError(
-                "nothing outside its process can reach a local scenario: no client, interlude or reader"
+                "a local scenario cannot be reached from outside: it has no client, interlude or reader"
             )
         for dialect in self.server:
             if dialect not in dialects():

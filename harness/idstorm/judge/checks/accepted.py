@@ -1,7 +1,7 @@
 """`accepted`: was no insert refused by the id's own constraint?
 
-A refusal is not a fault of the table, which stays unique, but of the code that chose the id. How operations ended is
-judged: a refusal that the work caught, and got over, is lawful.
+A refusal is not a fault of the table, which stays unique, but of the code that chose the id. The ends of operations are
+judged: a refusal that the work caught and recovered from is allowed.
 """
 
 from __future__ import annotations

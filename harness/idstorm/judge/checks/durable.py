@@ -1,4 +1,4 @@
-"""`durable`: is what was acknowledged there, once, and nothing that failed or was deleted?"""
+"""`durable`: is every acknowledged row there, once, and no row that failed or was deleted?"""
 
 from __future__ import annotations
 

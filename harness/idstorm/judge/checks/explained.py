@@ -1,7 +1,7 @@
 """`explained`: does every gap have a known cause?
 
-Gaps are lawful almost everywhere, and mean nothing. A gap that nothing explains is news: a row that came and went, an
-application that nobody knew of, a generator that skips.
+Gaps are normal almost everywhere, and mean nothing. An unexplained gap is news: a row that came and went, an
+unknown application, a generator that skips.
 """
 
 from __future__ import annotations

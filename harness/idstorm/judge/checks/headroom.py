@@ -87,7 +87,9 @@ def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
         figures["until"] = _until(evidence.ending.at, rows_left / plan.forecast)
     reason = "; ".join(_notes(evidence, capacity, step)) or None
     if used < plan.headroom and _no_first(capacity, step):
-        return Finding(Status.UNKNOWN, figures, reason=f"from which end {capacity.generator} goes was not recorded")
+        return Finding(
+            Status.UNKNOWN, figures, reason=f"the end from which {capacity.generator} starts was not recorded"
+        )
     if used < plan.headroom:
         return Finding(Status.HELD, figures, reason=reason)
     witness = {"position": tightest.position, "limit": tightest.limit, "of": tightest.name, "rows_left": rows_left}
@@ -130,7 +132,7 @@ def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
     ahead = ids[ids > position if step > 0 else ids < position]
     if len(ahead):
         meets = int(ahead.min() if step > 0 else ahead.max()) + evidence.offset
-        yield f"the generator will collide at {meets:,}, which a row has that was there before"
+        yield f"the generator will collide at {meets:,}, the id of a row that was there before"
 
 
 def _burned(evidence: Evidence, position: int, step: int) -> float:
@@ -144,7 +146,7 @@ def _burned(evidence: Evidence, position: int, step: int) -> float:
 
 
 def _until(at: str | None, seconds: float) -> str:
-    """Return the date on which inserts start to fail, or that nobody will live to see it."""
+    """Return the date on which inserts start to fail, or that it is too far in the future."""
     try:
         return (datetime.fromisoformat(str(at)) + timedelta(seconds=seconds)).date().isoformat()
     except (OverflowError, ValueError):

@@ -1,7 +1,7 @@
 """`ordered`: does an insert that began after another was acknowledged have the later id?
 
-Whoever sorts by id, and takes that for the order of events, depends on it. Inserts that overlap may have their ids in
-any order. An insert counts once, however many later ids had been acknowledged before it began.
+Applications that sort by id, and take that for the order of events, depend on it. Overlapping inserts may have their
+ids in any order. An insert counts once, however many later ids had been acknowledged before it began.
 """
 
 from __future__ import annotations

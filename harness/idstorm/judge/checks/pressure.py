@@ -136,7 +136,7 @@ def _begin(evidence: Evidence) -> Ints:
 def _one_after_the_other(history: History) -> Ints:
     """Return when operations began that last as long as their transaction, of which one client has several.
 
-    Nobody overlaps with himself: of its time, each takes what those before have left.
+    A client does not overlap with itself: each of its operations counts only for the time that earlier ones left.
     """
     begin = history.begin.copy()
     for first, end in pairwise(history.op_offsets.tolist()):

@@ -1,6 +1,6 @@
 """`single_use`: was no id acknowledged for a second row, even after the first was deleted?
 
-Stricter than `unique`. Whatever keeps ids elsewhere (a log, a URL, another service) depends on it.
+Stricter than `unique`. Anything that keeps ids elsewhere (a log, a URL, another service) depends on it.
 """
 
 from __future__ import annotations

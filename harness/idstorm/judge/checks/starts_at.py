@@ -1,6 +1,6 @@
 """`starts_at`: is the first id the one asked for, and do ids advance by the increment asked for?
 
-SQLAlchemy drops `Sequence(start=100)` without a word on databases that have no sequences; this is where it shows.
+SQLAlchemy silently drops `Sequence(start=100)` on databases that have no sequences; this is where it shows.
 Where the table's own counter makes the ids, the server's settings ask as well: its habits say by how much a counter
 goes on, and from where, as `auto_increment_increment` and `auto_increment_offset` do on MySQL and MariaDB.
 

@@ -2,7 +2,7 @@
 
 What clients were told is held against what others were told, and what the table stores against what it stores.
 Whether a row has the id that was told of it is `faithful`'s question. An id that was only handed proves nothing: SQLite
-hands it out again after a rollback, lawfully. Neither does an id whose row was deleted in between, if its delete had
+may hand it out again after a rollback. Neither does an id whose row was deleted in between, if its delete had
 begun before the second client was handed it. Two rows that are there at once have no such excuse.
 """
 
@@ -44,7 +44,7 @@ _NOTHING_SHARED = _Shared(_NONE, [])
 
 
 def unique(evidence: Evidence) -> Finding:
-    """Hold where no two committed rows share an id unlawfully, nor one with a foreign row that was there before."""
+    """Hold where no two committed rows share an id without excuse, nor one with a foreign row that was there before."""
     keys, codec = evidence.history.keys, evidence.plan.ids.codec
     told, stored = _told_twice(evidence), _stored_twice(evidence)
     before = Keys.encode(codec, []) if evidence.before is None else evidence.before.known_ids
@@ -99,7 +99,7 @@ def _stored_twice(evidence: Evidence) -> _Shared:
     if not len(entries):
         return _NOTHING_SHARED
     rows = evidence.row_of_entry[entries]
-    names = np.where(rows >= 0, rows, ~census.tokens[entries])  # a token that nobody used names its row itself
+    names = np.where(rows >= 0, rows, ~census.tokens[entries])  # an unused token names its row itself
     group = _numbered(census.ids.take(entries))
     order = np.lexsort([names, group])
     entries, names, group = entries[order], names[order], group[order]

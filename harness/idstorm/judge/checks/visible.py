@@ -39,7 +39,9 @@ def visible(evidence: Evidence) -> Finding:
         return Finding(Status.NA, reason=_why_nobody_reads(evidence.plan.ids))
     reading = evidence.reading
     if evidence.census is None or reading is None:
-        return Finding(Status.UNKNOWN, reason=evidence.ending.census or evidence.ending.reader or "nobody read")
+        return Finding(
+            Status.UNKNOWN, reason=evidence.ending.census or evidence.ending.reader or "the reader recorded nothing"
+        )
     seen_at = _first_seen(evidence, reading)
     skipped = evidence.found & (seen_at == _NEVER_SEEN)
     rows = np.flatnonzero(skipped)
@@ -73,7 +75,7 @@ def visible(evidence: Evidence) -> Finding:
 
 def _why_nobody_reads(ids: Ids) -> str:
     if ids.token is None:
-        return "no column of the table can carry a token, so a row that was missed is not known"
+        return "no column of the table can carry a token, so missed rows cannot be told apart"
     if not ids.numeric and not ids.sortable:
         return "the ids are not meant to be in any order"
     if len(ids.columns) > 1:
@@ -98,7 +100,7 @@ def _first_seen(evidence: Evidence, reading: Reading) -> Ints:
 def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
     """Return quantiles of the time from a row's acknowledgement to the end of the poll that first returned it.
 
-    They are computed in `seen_at` itself, which means nothing afterwards: another column could be too many.
+    They are computed in `seen_at` itself, which is garbage afterwards: another column could take too much memory.
     """
     ended, number = evidence.history.of_rows(evidence.history.ended), 0
     for piece in pieces(len(seen_at)):
