@@ -69,6 +69,18 @@ def test_a_failure_stays_one_behind_a_stdout_that_is_full(failed: Path, words: t
     assert "Traceback" not in done.stderr
 
 
+def test_a_reader_of_stdout_that_has_gone_takes_no_annotation_and_no_summary_with_it(
+    idstorm: Idstorm, failed: Path
+) -> None:
+    environ = {**os.environ, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(idstorm.folder / "summary.md")}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "idstorm", "check", str(failed)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environ)
+    assert done.returncode == 1
+    assert "::error " in done.stderr
+    assert "idstorm: FAILED" in (idstorm.folder / "summary.md").read_text()
+
+
 def _full() -> TextIO:
     return open("/dev/full", "w", buffering=1)
 
