@@ -92,7 +92,7 @@ def test_a_database_that_is_asked_for_and_out_of_reach_is_inconclusive(idstorm: 
     [
         (["--quick", "-n", "5"], "cannot be used together"),
         (["--scenario", "nothing"], "there is no scenario"),
-        (["--on", "oracle"], "no target"),
+        (["--on", "oracle"], "not a target"),
         (["--on", "sqlite", "--on", "sqlite"], "only once"),
         (["-j", "9"], "too many"),
     ],

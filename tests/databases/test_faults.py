@@ -16,11 +16,16 @@ from idstorm.record.tape import Layout
 from running import Idstorm, workers_at_work
 from servers import SERVERS, On
 
-LIMITED = {
-    "postgresql": "CONNECTION LIMIT 4",
-    "mysql": "WITH MAX_USER_CONNECTIONS 4",
-    "mariadb": "WITH MAX_USER_CONNECTIONS 4",
-}
+LIMITED = """
+def limit(_):
+    engine = create_engine({admin!r}, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql({statement!r})
+    engine.dispose()
+
+mine = Scenario(Thing, setup=limit)
+"""
+"""The user gets fewer connections than the storm needs, once it has been seen that there are enough."""
 TOO_MANY = {"postgresql": "postgresql:OperationalError there was no", "mysql": "mysql:1226", "mariadb": "mariadb:1226"}
 
 
@@ -28,8 +33,14 @@ def test_a_fleet_larger_than_its_connections_storms_with_those_it_gets_or_says_w
     idstorm: Idstorm, server: On
 ) -> None:
     grant = "GRANT ALL ON *.* TO {}" if server.dialect != "postgresql" else "GRANT CREATE ON DATABASE postgres TO {}"
-    with own_user(server, grant, options=LIMITED[server.dialect]) as on:
-        report = storm(idstorm, on, "mine = Scenario(Thing)", "-T", "4s", "-c", "10", "--think", "0..5ms")
+    with own_user(server, grant) as on:
+        assert server.url is not None
+        assert on.url is not None
+        user = f"{on.url.username}"
+        limited = f"USER {user} WITH MAX_USER_CONNECTIONS 4"
+        statement = f"ALTER ROLE {user} CONNECTION LIMIT 4" if server.dialect == "postgresql" else f"ALTER {limited}"
+        body = LIMITED.format(admin=server.url.render_as_string(hide_password=False), statement=statement)
+        report = storm(idstorm, on, body, "-T", "4s", "-c", "10", "--think", "0..5ms")
     pressure = report["verdicts"]["pressure"]  # clients of one pool may have its connections in turn
     assert report["code"] == (0 if pressure["status"] == "held" else 3), report
     assert pressure["status"] == "held" or "never had a connection" in pressure["reason"]

@@ -35,8 +35,9 @@ SHIPPED = {
 BROKEN = {"postgresql": "global/pg_control", "mysql": "mysql.ibd", "mariadb": "ibdata1"}
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 OWNER = """
-import sys, time
+import signal, sys, time
 from fetch import programs_of
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts in the background
 from idstorm.databases.private.server import PrivateServer
 server = PrivateServer(programs_of(sys.argv[1]))
 server.start()

@@ -186,7 +186,7 @@ def test_an_id_that_no_column_of_the_kind_can_hold_ends_the_storm_with_the_reaso
         "    return add(session, tokens) if len(calls) < 5 else [2 ** 70]\n\nmine = Scenario(Thing, insert=work)\n",
     )
     ran = idstorm("run", name, "-T", "60s")
-    assert (ran.code, f"no id of thing.id: {2**70} does not fit 64 bits" in ran.err) == (2, True), ran.err
+    assert (ran.code, f"not an id of thing.id: {2**70} does not fit 64 bits" in ran.err) == (2, True), ran.err
 
 
 def test_a_rollback_means_nothing_where_the_work_commits_by_itself(idstorm: Idstorm) -> None:

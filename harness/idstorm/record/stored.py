@@ -17,6 +17,7 @@ from idstorm.record.census import Census
 from idstorm.record.collect import read_packed, read_tapes
 from idstorm.record.compact import HISTORY
 from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
+from idstorm.record.habits import Habits
 from idstorm.record.history import History
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
@@ -122,6 +123,8 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
             origins = _origins(folder / "origins.json", stamp, counted)
     except OSError as error:
         raise UnreadableRun(f"cannot read {folder}: {error.strerror or error}") from error
+    if plan is not None:
+        _try_habits(folder, plan, ending)
     if plan is not None and stamp.older:
         ending = replace(ending, notes=(*ending.notes, OLDER))
     return StoredStorm(
@@ -129,12 +132,12 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     )
 
 
-def read_plan(run: Run, storm: Mapping[str, str]) -> Plan | None:
-    """Return the plan of one storm; None where it never came to one. Raises UnreadableRun, OSError."""
-    folder = run.folder / storm["name"]
-    if os.path.lexists(folder):
-        refuse_strange(folder)
-    return _plan(folder / "plan.json", run, storm["name"])
+def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:
+    """Raise UnreadableRun where the facts do not tell what the generators of the database do."""
+    try:
+        Habits.of({**plan.target.facts, **ending.facts}, plan.target.capabilities)
+    except (TypeError, ValueError) as error:
+        raise UnreadableRun(f"the facts in {folder} are damaged: {error}") from error
 
 
 def _was_stormed(folder: Path, ending: Ending) -> bool:
