@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idstorm.cli.matrix import matrix
 from idstorm.cli.run import run
 from idstorm.errors import UsageError
 from idstorm.findings.gate import parse_gate
@@ -55,6 +56,17 @@ def test_every_option_is_one_of_the_command_line() -> None:
             flag for flags in option.flags for flag in flags.split("/")
         }
         assert isinstance(params[name], click.Option)
+
+
+@pytest.mark.parametrize("command", [run, matrix])
+def test_help_shows_each_option_under_its_group(command: click.Command) -> None:
+    with click.Context(command, info_name="idstorm") as ctx:
+        shown = command.get_help(ctx)
+    for param in command.params:
+        if param.name in OPTIONS:
+            before, _, after = shown.partition(f"\n{OPTIONS[param.name].group}:\n")
+            section = after.partition("\n\n")[0]
+            assert f"--{OPTIONS[param.name].key}" in section, (param.name, before)
 
 
 def test_python_code_may_give_values_or_words() -> None:

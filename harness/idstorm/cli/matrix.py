@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from idstorm.cli.parameters import storm_options
+from idstorm.cli.parameters import Grouped, storm_options
 from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
 from idstorm.cli.streams import say
 from idstorm.options import options_of
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option(
     "--on",
     multiple=True,

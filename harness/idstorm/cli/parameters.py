@@ -37,6 +37,21 @@ class Taken(_Listed, click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class Grouped(click.Command):
+    """A command whose help shows the options of the table in their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups = dict[str, list[tuple[str, str]]]()
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                group = OPTIONS[param.name].group if param.name in OPTIONS else "Options"
+                groups.setdefault(group, []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
 def storm_options(*names: str, **instead: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the named options of the table to a command, or all of them if none is named.
 

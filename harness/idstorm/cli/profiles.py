@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from idstorm.cli.parameters import Taken
-from idstorm.options import SETTING
+from idstorm.options.kinds import SETTING
 
 _META = "idstorm.profile"
 _NO_KEYS = ("profile", "only_show")

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from idstorm.cli import profiles
+from idstorm.cli.parameters import Grouped
 
 
 def variable_of(param: click.Parameter) -> str:
@@ -17,7 +18,7 @@ def variable_of(param: click.Parameter) -> str:
     return f"IDSTORM_{profiles.key_of(param).upper().replace('-', '_')}"
 
 
-class Configured(click.Command):
+class Configured(Grouped):
     """A command whose parameters may come from environment variables, each named after its parameter."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

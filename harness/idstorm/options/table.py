@@ -1,37 +1,31 @@
-"""The options of a storm: one table, from which the command line, variables, profiles and the pytest plugin come.
-
-An option is added by a field of `StormOptions`, and by the code that uses it.
-"""
+"""The table of options: a row is a field of `StormOptions`, with all that there is to know of it."""
 
 from __future__ import annotations
 
-import operator
 import secrets
-import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal
-from difflib import get_close_matches
-from numbers import Real
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from idstorm.errors import UsageError
-from idstorm.quantities import parse_duration, parse_range, parse_rate
+from idstorm.options.kinds import (
+    DURATION,
+    FLAG,
+    FRACTION,
+    GATE,
+    LEVEL,
+    NUMBER,
+    RATE,
+    SETTING,
+    SPAN,
+    WHOLE,
+    Kind,
+)
 
 if TYPE_CHECKING:
     from idstorm.findings.gate import Gate
 
 DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of inserts
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the value of an option is read from a word, taken from Python code, and written as a word."""
-
-    read: Callable[[str], Any]  #: raises UsageError
-    accept: Callable[[Any], Any]  #: raises TypeError or ValueError for what is not such a value
-    write: Callable[[Any], str] = str
-    metavar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class Option:
     default: Any  #: None: the scenario's, the database's, or none
     help: str
     kind: Kind
-    group: str
+    group: str  #: under which help shows it
     flags: tuple[str, ...]  #: how a command line writes it
     says: str | None  #: what the default is, where that is None, in words
     bounds: tuple[float, float] | None
@@ -90,108 +84,6 @@ class Option:
         return [word for one in (value if self.many else [value]) for word in (f"--{self.key}", self.kind.write(one))]
 
 
-def _plain(number: float) -> str:
-    """Return a number as options take it: all its digits, no exponent."""
-    return format(Decimal(repr(number)).normalize(), "f")
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a number") from None
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"{text!r} is not a setting: write NAME=VALUE")
-    return name, value
-
-
-def _gate(text: str) -> Gate:
-    from idstorm.findings.gate import parse_gate
-
-    return parse_gate(text)
-
-
-_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in _BOOLEANS:
-        raise UsageError(f"{text!r} is neither true nor false")
-    return _BOOLEANS[text.lower()]
-
-
-def _index(value: object) -> int:
-    if isinstance(value, bool):
-        raise TypeError(value)
-    return operator.index(value)  # type: ignore[arg-type]  # which raises TypeError
-
-
-def _real(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(value)
-    return float(value)
-
-
-def _length(value: object) -> float:
-    seconds = _real(value)
-    if not seconds > 0:
-        raise ValueError(value)
-    return seconds
-
-
-def _span(value: Any) -> tuple[float, float]:
-    least, most = map(_real, value)
-    if not 0 <= least <= most:
-        raise ValueError(value)
-    return least, most
-
-
-def _pair(value: Any) -> tuple[str, str]:
-    name, setting = value
-    return _setting(f"{name}={setting}")
-
-
-def _a_gate(value: object) -> Gate:
-    from idstorm.findings.gate import Gate
-
-    if not isinstance(value, Gate):
-        raise TypeError(value)
-    return value
-
-
-def _bool(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _no_other(value: object) -> NoReturn:
-    raise TypeError(value)
-
-
-WHOLE = Kind(_whole, _index, metavar="N")
-NUMBER = Kind(_number, _real, _plain, "SECONDS")
-FRACTION = Kind(_number, _real, _plain, "FRACTION")
-DURATION = Kind(parse_duration, _length, lambda seconds: f"{_plain(seconds)}s", "DURATION")
-SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", "0..5ms")
-RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
-LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
-SETTING = Kind(_setting, _pair, "=".join, "NAME=VALUE")
-GATE = Kind(_gate, _a_gate, metavar="'FIGURE > N'")
-FLAG = Kind(_flag, _bool, lambda value: "yes" if value else "no")
-
-
 def _option(
     kind: Kind,
     group: str,
@@ -207,7 +99,7 @@ def _option(
     return field(default=default, metadata={**row, "many": isinstance(default, tuple)})
 
 
-_LOAD, _JUDGED, _CONNECTIONS, _RUN = "load", "what is judged", "connections", "the run"
+_LOAD, _JUDGED, _CONNECTIONS, _RUN = "Load", "What is judged", "Connections", "The run"
 
 
 @dataclass(frozen=True)
@@ -371,45 +263,3 @@ OPTIONS: Mapping[str, Option] = {
     one.name: Option(one.name, one.default, **one.metadata) for one in fields(StormOptions)
 }
 """The table, by the names of the fields."""
-
-
-def options_of(given: Mapping[str, object], like: StormOptions = StormOptions()) -> StormOptions:
-    """Return options in which what was given, as values or as words, replaces what they are like. Raises UsageError.
-
-    What may be several is a sequence of values or a single one, or a mapping of names to values.
-    """
-    taken = dict[str, Any]()
-    for name, value in given.items():
-        if name not in OPTIONS:
-            near = get_close_matches(name, OPTIONS, n=1, cutoff=0)[0]
-            raise UsageError(f"a storm has no option {name}; did you mean {near}?")
-        if value is not None:
-            option = OPTIONS[name]
-            taken[name] = tuple(option.take(one) for one in _several(value)) if option.many else option.take(value)
-    return replace(like, **taken)
-
-
-def check_bounds(**values: object) -> None:
-    """Raise UsageError for the first of these options whose value no storm could have. None: it was not asked for."""
-    for name, value in values.items():
-        if value is not None:
-            OPTIONS[name].take(value)
-
-
-def _several(value: object) -> Iterator[object]:
-    if isinstance(value, Mapping):
-        yield from value.items()
-    elif isinstance(value, Collection) and not isinstance(value, str):
-        yield from value
-    else:
-        yield value
-
-
-def words_of(options: StormOptions, *, always: Collection[str] = ("processes", "clients")) -> str:
-    """Return the words of a command line that give these options, quoted for a shell: what differs, and `always`."""
-    words = list[str]()
-    for name, option in OPTIONS.items():
-        value = getattr(options, name)
-        if value is not None and (value != option.default or name in always):
-            words += map(shlex.quote, option.words(value))
-    return " ".join(words)

@@ -1,0 +1,128 @@
+"""How the values of options are read from words, taken from Python code, and written as words again."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from idstorm.errors import UsageError
+from idstorm.quantities import parse_duration, parse_range, parse_rate
+
+if TYPE_CHECKING:
+    from idstorm.findings.gate import Gate
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the value of an option is read from a word, taken from Python code, and written as a word."""
+
+    read: Callable[[str], Any]  #: raises UsageError
+    accept: Callable[[Any], Any]  #: raises TypeError or ValueError for what is not such a value
+    write: Callable[[Any], str] = str
+    metavar: str | None = None
+
+
+def _plain(number: float) -> str:
+    """Return a number as options take it: all its digits, no exponent."""
+    return format(Decimal(repr(number)).normalize(), "f")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number") from None
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"{text!r} is not a setting: write NAME=VALUE")
+    return name, value
+
+
+def _gate(text: str) -> Gate:
+    from idstorm.findings.gate import parse_gate
+
+    return parse_gate(text)
+
+
+_BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise UsageError(f"{text!r} is neither true nor false")
+    return _BOOLEANS[text.lower()]
+
+
+def _index(value: object) -> int:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return operator.index(value)  # type: ignore[arg-type]  # which raises TypeError
+
+
+def _real(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(value)
+    return float(value)
+
+
+def _length(value: object) -> float:
+    seconds = _real(value)
+    if not seconds > 0:
+        raise ValueError(value)
+    return seconds
+
+
+def _span(value: Any) -> tuple[float, float]:
+    least, most = map(_real, value)
+    if not 0 <= least <= most:
+        raise ValueError(value)
+    return least, most
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    name, setting = value
+    return _setting(f"{name}={setting}")
+
+
+def _a_gate(value: object) -> Gate:
+    from idstorm.findings.gate import Gate
+
+    if not isinstance(value, Gate):
+        raise TypeError(value)
+    return value
+
+
+def _bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _no_other(value: object) -> NoReturn:
+    raise TypeError(value)
+
+
+WHOLE = Kind(_whole, _index, metavar="N")
+NUMBER = Kind(_number, _real, _plain, "SECONDS")
+FRACTION = Kind(_number, _real, _plain, "FRACTION")
+DURATION = Kind(parse_duration, _length, lambda seconds: f"{_plain(seconds)}s", "DURATION")
+SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", "0..5ms")
+RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
+LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
+SETTING = Kind(_setting, _pair, "=".join, "NAME=VALUE")
+GATE = Kind(_gate, _a_gate, metavar="'FIGURE > N'")
+FLAG = Kind(_flag, _bool, lambda value: "yes" if value else "no")
