@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idstorm.commands.own_checks import load_checks
 from idstorm.errors import UnreadableRun
 from idstorm.findings.results import ExitCode, Result, exit_code, worst
 from idstorm.findings.verdict import REPORT_FORMAT, Report
@@ -50,8 +49,7 @@ def check(folder: Path, checks: Sequence[str] = ()) -> Report:
 
     `checks` are the files or modules with the user's own. Raises UsageError and ScenarioError where one cannot be had.
     """
-    if checks:
-        load_checks(checks)
+    _load(checks)
     return judge_run(open_run(folder))
 
 
@@ -60,8 +58,7 @@ def check_all(paths: Sequence[Path], checks: Sequence[str] = ()) -> Checked:
 
     Raises UnreadableRun where none of them is a folder, and what `check` raises for `checks`.
     """
-    if checks:
-        load_checks(checks)
+    _load(checks)
     folders = [path for path in dict.fromkeys(paths) if not path.is_file()]
     if not folders:
         raise UnreadableRun(f"none of these is a run of idstorm: {', '.join(map(str, paths))}")
@@ -72,3 +69,16 @@ def check_all(paths: Sequence[Path], checks: Sequence[str] = ()) -> Checked:
         except UnreadableRun as error:
             unreadable[str(folder)] = str(error)
     return Checked(tuple(reports), unreadable, tuple(str(path) for path in dict.fromkeys(paths) if path.is_file()))
+
+
+def _load(places: Sequence[str]) -> None:
+    """Import files, or modules, that have checks of a user's own.
+
+    A stored run names the file of such a check, and may come from a stranger: it is the user who has to name it here.
+    """
+    if places:
+        from idstorm import catalogue  # and SQLAlchemy with it, which no other run needs to be judged again
+
+        catalogue.current_directory_first()
+        for place in places:
+            catalogue.load(place)
