@@ -16,13 +16,17 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 import sqlalchemy as sa
 
+from fetch import Unavailable, programs_of
+from idstorm.databases.private.programs import Programs
 from idstorm.databases.targets import variable_of
 
 SERVERS = ("postgresql", "mysql", "mariadb")
@@ -82,9 +86,30 @@ def database(dialect: str) -> On:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not url_file.exists() and not error_file.exists():
             _keep(dialect, folder, url_file, error_file)
-    if url_file.exists():
-        return On(dialect, sa.make_url(url_file.read_text()))
-    reason = f"no {dialect} server: {error_file.read_text()}"
+    if not url_file.exists():
+        _absent(dialect, error_file.read_text())
+    return On(dialect, sa.make_url(url_file.read_text()))
+
+
+@cache
+def had(dialect: str) -> Programs | str:
+    """Return the programs of a private server, or why there are none."""
+    try:
+        return programs_of(dialect)
+    except Unavailable as error:
+        return str(error)
+
+
+def programs_for(dialect: str) -> Programs:
+    """Return the programs of a private server of a test's own."""
+    programs = had(dialect)
+    if isinstance(programs, str):
+        _absent(dialect, programs)
+    return programs
+
+
+def _absent(dialect: str, why: str) -> NoReturn:
+    reason = f"no {dialect} server: {why}"
     if dialect in os.environ.get("IDSTORM_REQUIRE", "").split(","):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
-from fetch import Unavailable, programs_of
 from idstorm.databases.private.server import PrivateServer
 from running import Idstorm, Ran
-from servers import On
+from servers import On, programs_for
 
 HEAD = """
 import os, sys, time
@@ -37,11 +35,7 @@ def unique(word: str) -> str:
 @contextmanager
 def private(dialect: str, **settings: str) -> Iterator[On]:
     """A server of a test's own: what happens there is not another test's concern."""
-    try:
-        programs = programs_of(dialect)
-    except Unavailable as error:
-        pytest.skip(f"no {dialect} server: {error}")
-    with PrivateServer(programs, settings) as server:
+    with PrivateServer(programs_for(dialect), settings) as server:
         yield On(dialect, sa.make_url(server.url))
 
 

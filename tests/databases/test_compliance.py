@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -29,22 +31,22 @@ class _Own(Compliance):
 
 class TestSQLite(_Own):
     dialect = "sqlite"
-    short_wait = {"busy_timeout": "300"}  # noqa: RUF012
+    short_wait: ClassVar[Mapping[str, str]] = {"busy_timeout": "300"}
 
 
 class TestPostgreSQL(_Own):
     dialect = "postgresql"
-    short_wait = {"lock_timeout": "300"}  # noqa: RUF012
+    short_wait: ClassVar[Mapping[str, str]] = {"lock_timeout": "300"}
 
 
 class TestMySQL(_Own):
     dialect = "mysql"
-    short_wait = {"innodb_lock_wait_timeout": "1"}  # noqa: RUF012
+    short_wait: ClassVar[Mapping[str, str]] = {"innodb_lock_wait_timeout": "1"}
 
 
 class TestMariaDB(_Own):
     dialect = "mariadb"
-    short_wait = {"innodb_lock_wait_timeout": "1"}  # noqa: RUF012
+    short_wait: ClassVar[Mapping[str, str]] = {"innodb_lock_wait_timeout": "1"}
 
 
 def test_idstorm_itself_does_not_need_pytest() -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from databases.own import execute, own_database
-from idstorm.databases.base import ErrorCode
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
 from idstorm.scenario import Scenario
 from idstorm.storm.work import constraints_of, id_columns

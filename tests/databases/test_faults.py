@@ -9,12 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from databases.own import HEAD, faults, judged, meanwhile, own_database, own_user, storm, target
-from databases.test_servers import programs_for
 from idstorm.databases.private.server import PrivateServer
 from idstorm.record.segments import read_segment
 from idstorm.record.tape import Layout
 from running import Idstorm, workers_at_work
-from servers import SERVERS, On
+from servers import SERVERS, On, programs_for
 
 LIMITED = """
 def limit(_):

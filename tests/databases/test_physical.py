@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.base import Physical
+from idstorm.databases.physical import Physical
 from idstorm.databases.registry import DATABASES
 from servers import On
 

@@ -12,8 +12,6 @@ from databases.own import execute, judged, own_database, own_user, private, rows
 from idstorm.databases.base import Database
 from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.namespaces.names import Namespace, Quiet
-from idstorm.databases.private.finding import look
-from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.registry import DATABASES
 from running import Idstorm
 from servers import On, database
@@ -49,11 +47,8 @@ def preparing(dialect: str) -> Iterator[On]:
     if dialect != "postgresql":
         yield database(dialect)
         return
-    programs, _ = look(dialect, {})
-    if programs is None:
-        pytest.skip("there are no programs of a private server")
-    with PrivateServer(programs, {"max_prepared_transactions": "8"}) as server:
-        yield On(dialect, sa.make_url(server.url))
+    with private(dialect, max_prepared_transactions="8") as on:
+        yield on
 
 
 def prepare(engine: sa.Engine, table: str, xid: str | None = None) -> None:

@@ -11,20 +11,19 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import psutil
 import pytest
 import sqlalchemy as sa
 
-from fetch import Unavailable, programs_of
 from idstorm.databases.private import server as server_module
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.private.surroundings import free_port, room
 from idstorm.errors import EnvironmentFault
 from running import eventually
+from servers import had, programs_for
 
 DIALECTS = ("postgresql", "mysql", "mariadb")
 SHIPPED = {
@@ -48,24 +47,6 @@ while True:
     except KeyboardInterrupt:
         pass
 """
-
-
-@cache
-def had(dialect: str) -> Programs | str:
-    try:
-        return programs_of(dialect)
-    except Unavailable as error:
-        return str(error)
-
-
-def programs_for(dialect: str) -> Programs:
-    programs = had(dialect)
-    if isinstance(programs, str):
-        missing = f"no {dialect} server: {programs}"
-        if dialect in os.environ.get("IDSTORM_REQUIRE", "").split(","):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return programs
 
 
 @pytest.fixture(params=DIALECTS)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from databases.own import execute, own_database
-from idstorm.databases.base import ErrorCode
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.uniques import Unique, guards, written
 from idstorm.scenario import Scenario

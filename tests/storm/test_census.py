@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.base import CensusUnreadable
+from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.base import ErrorCode
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
 from idstorm.record.code import Code
 from idstorm.record.keys import Codec
