@@ -6,58 +6,27 @@ import secrets
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from idstorm.databases.bystanders import Bystanders
+from idstorm.databases.censuses import Censuses
 from idstorm.databases.chain import Found, errors_of_drivers, remember
 from idstorm.databases.committing import Statements
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.namespaces.names import Quiet
 from idstorm.databases.private.recipe import Recipe
-from idstorm.databases.rows import in_namespace, read_pairs, read_rows
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, secrets_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
-from idstorm.record.census import Census
-from idstorm.record.keys import Codec
 from idstorm.redaction import redact
 
 
-@dataclass(frozen=True)
-class ErrorCode:
-    """What a driver's error means for the operation that it ended."""
-
-    name: str  #: the same for all errors with the same cause
-    refused: bool = False  #: the id's own constraint refused a row
-    rolled_back: bool = False  #: proof that the transaction did not commit, even if COMMIT had been sent
-    raced: bool = False  #: the database itself ended the operation, because of concurrent ones
-    recognised: bool = True  #: False: it is not known whether the id's own constraint refused the row
-    wrapped: bool = False  #: the driver's error was found in another's chain: more may have been done in between
-    works_own: bool = False  #: the work, or code that it calls, raised it: no driver's error is in its chain
-    environment: bool = False  #: neither the work nor the database is at fault: disk full, read-only, out of reach
-    lost: bool = False  #: there was a connection, and it is gone
-
-
-@dataclass(frozen=True)
-class Physical:
-    """The table that a name resolves to on one connection."""
-
-    schema: str | None  #: where another connection finds it
-    life: str  #: changes when the table is recreated, or emptied in a way that restarts its ids
-    private: bool = False  #: no other connection can see it
-    database: str = ""  #: identifies the database, however a URL spells it
-    file: str | None = None  #: the absolute path of the database's file, if it is a file
-
-
-class CensusUnreadable(EnvironmentFault):
-    """The census could not be read, or disagrees with the table's own count."""
-
-
-class Database(Namespaces):
+class Database(Namespaces, Censuses):
     """One database: its capabilities, error codes, facts, namespace and census."""
 
     name: ClassVar[str]
@@ -176,16 +145,6 @@ class Database(Namespaces):
         """Return the statements that grant what a storm needs, besides connecting."""
         return []
 
-    @contextmanager
-    def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
-        """Open a connection in a fresh transaction that sees a single snapshot from its first read on."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
-
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Return a setting of the server itself, as it reports it, or None where it has no such setting."""
         return None
@@ -202,13 +161,6 @@ class Database(Namespaces):
     def last_of(self, type_: str, *, down: bool) -> int | None:
         """Return the last value of an integer type, named as the database does; None where widths mean nothing."""
         return None
-
-    @abstractmethod
-    def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
-        """Return which table a name resolves to on a driver's connection; None where that is not known.
-
-        It runs within the current transaction, and must not end it.
-        """
 
     def standing(self, connection: Any) -> str | None:
         """Return the state by which a session can change what names resolve to, on a driver's connection.
@@ -312,78 +264,7 @@ class Database(Namespaces):
         by_columns = {one.own for one, written in columns if written == constraint}
         return by_columns.pop() if len(by_columns) == 1 else owned(known, name, table or None)
 
-    def read_ids(self, url: sa.URL, columns: Sequence[sa.ColumnClause[Any]], database: str) -> list[Any]:
-        """Return the ids of a table in one snapshot, in no order, as the driver gives them.
-
-        `database` is the one that `physical` returned. Raises CensusUnreadable, also where the URL leads to another.
-        """
-        table = columns[0].table
-        assert isinstance(table, sa.TableClause)
-        try:
-            with self.snapshot(url) as connection:
-                found = self.physical(connection.connection, table.name, table.schema)
-                if found is not None and found.database != database:
-                    raise CensusUnreadable("the URL leads to another database than the sessions were in")
-                rows = read_rows(connection, columns)
-        except CensusUnreadable:
-            raise
-        except Exception as error:  # from SQLAlchemy or the driver
-            words = redact(_words_of(error), secrets_of(url))
-            raise CensusUnreadable(f"the table could not be read: {words}") from error
-        return [row[0] for row in rows] if len(columns) == 1 else rows
-
-    def read_census(
-        self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec
-    ) -> Census:
-        """Return the (id, token) pairs of a table in one snapshot.
-
-        An id that cannot be read back, or is not an id of this codec, is kept as `odd`. Raises CensusUnreadable where
-        reading fails, or where the number of rows differs from the table's own count.
-        """
-        _, columns, carrier = in_namespace(ids, token)
-        plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
-        with suppress(CensusUnreadable):  # the plain way may succeed where the fast one fails
-            if plain:
-                return self._counted_census(url, ids, token, codec, fast=True)
-        return self._counted_census(url, ids, token, codec, fast=False)
-
-    def _counted_census(
-        self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec, *, fast: bool
-    ) -> Census:
-        try:
-            with self.snapshot(url) as connection:
-                table, columns, carrier = in_namespace(ids, token)
-                counts = [sa.func.count(column) for column in (*columns, *([] if carrier is None else [carrier]))]
-                counted, *known = connection.execute(sa.select(sa.func.count(), *counts).select_from(table)).one()
-                census = None
-                if fast and carrier is not None and all(number == counted for number in known):
-                    census = self._fast_census(connection, columns[0], carrier, codec)
-                if census is None:
-                    census = Census.of(codec, read_pairs(connection, ids, token))
-        except Exception as error:  # from a driver, a type or a value: in any case the run goes on
-            raise CensusUnreadable(f"the census could not be read: {_words_of(error)}") from error
-        if len(census) != counted:
-            raise CensusUnreadable(f"the census has {len(census)} rows where the table counts {counted}")
-        return census
-
-    def _fast_census(
-        self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
-    ) -> Census | None:
-        """Return the census of integers without a NULL in a way that is fast for the driver; None if there is none."""
-        return None
-
-
-def _words_of(error: Exception) -> str:
-    """Return an error's message, with its class where it is not a driver's: a KeyError's is only the key."""
-    original = getattr(error, "orig", None)
-    return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
-
 
 def _named(error: BaseException) -> str:
     module = type(error).__module__.partition(".")[0]
     return f"{'python' if module == 'builtins' else module}:{type(error).__name__}"
-
-
-def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any]) -> bool:
-    plain = (sa.Integer, sa.BigInteger, sa.SmallInteger)
-    return len(ids) == 1 and type(ids[0].type) in plain and isinstance(token.type, sa.Integer)

@@ -30,7 +30,8 @@ from typing import ClassVar
 import pytest
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.uniques import modelled, written
 from idstorm.errors import UsageError
 from idstorm.record.habits import Habits

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import CensusUnreadable
+from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.registry import DATABASES
 from idstorm.errors import EnvironmentFault
 from idstorm.join.collect import Flush, Told

@@ -16,7 +16,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database
+from idstorm.databases.error_code import ErrorCode
 from idstorm.errors import ScenarioError
 from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome

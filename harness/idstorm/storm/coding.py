@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database
+from idstorm.databases.error_code import ErrorCode
 from idstorm.errors import show_users_error
 from idstorm.record.code import Code, clip
 from idstorm.record.plan import Ids

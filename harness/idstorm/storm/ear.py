@@ -8,8 +8,9 @@ from weakref import ref
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database
 from idstorm.databases.committing import may_write, writes
+from idstorm.databases.error_code import ErrorCode
 
 
 class Ear:

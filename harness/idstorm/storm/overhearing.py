@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.databases.base import Database, ErrorCode
+from idstorm.databases.base import Database
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.whereabouts import whereabouts
 from idstorm.storm.deadline import in_time
 from idstorm.storm.ear import Ear

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found, package_of
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.uniques import owned, uniques
 
 DRIVERS = ("pymysql", "MySQLdb", "mysql", "mariadb", "aiomysql", "asyncmy")  #: the packages that raise these errors

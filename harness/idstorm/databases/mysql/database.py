@@ -5,47 +5,38 @@ https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from idstorm.databases.asking import ask, look
-from idstorm.databases.base import Database, ErrorCode, Physical
+from idstorm.databases.base import Database
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.mysql import codes
 from idstorm.databases.mysql import namespaces as databases
 from idstorm.databases.mysql.bystanders import bystanders_of
+from idstorm.databases.mysql.capacity import capacity_of, last_of
 from idstorm.databases.mysql.census import packed_census
 from idstorm.databases.mysql.outward import leading_out
 from idstorm.databases.mysql.server import MySQLServer
 from idstorm.databases.mysql.statements import STATEMENTS
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
+from idstorm.databases.physical import Physical
 from idstorm.databases.private.recipe import Recipe
 from idstorm.databases.uniques import written
 from idstorm.errors import EnvironmentFault
-from idstorm.record.capacity import Capacity, Reference
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
-
-_BITS = {"tinyint": 7, "smallint": 15, "mediumint": 23, "int": 31, "integer": 31, "bigint": 63}
-
-_REFERRING = """
-SELECT concat(k.table_name, '.', k.column_name), c.column_type
-FROM information_schema.key_column_usage k JOIN information_schema.columns c
-ON c.table_schema = k.table_schema AND c.table_name = k.table_name AND c.column_name = k.column_name
-WHERE k.referenced_table_schema = DATABASE() AND k.referenced_table_name = :table AND k.referenced_column_name = :column
-"""
-"""The columns of foreign keys to a column of the namespace, with their types."""
 
 
 class MySQL(Database):
@@ -249,49 +240,16 @@ class MySQL(Database):
     def capacity(
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
-        """Ask for the column's type, and for the table's counter, bypassing the statistics that MySQL keeps of it.
+        """Ask for the column's type, the table's counter, and the columns that refer to it."""
 
-        https://dev.mysql.com/doc/refman/9.7/en/information-schema-optimization.html
-        """
-        names = {"table": table, "column": column}
-        type_, extra = connection.execute(
-            sa.text(
-                "SELECT column_type, extra FROM information_schema.columns WHERE table_schema = DATABASE() "
-                "AND table_name = :table AND column_name = :column"
-            ),
-            names,
-        ).one()
-        last = self.last_of(type_, down=down)
-        if last is None:
-            return None
-        references = tuple(
-            Reference(referring, words, limit)
-            for referring, words in connection.execute(sa.text(_REFERRING), names)
-            if (limit := self.last_of(words, down=down)) is not None
-        )
-        if "auto_increment" not in extra:
-            found = self.sequence_capacity(connection, type_, last, sequence, down=down)
-            return replace(found, references=references)
-        if self.counts_late:
-            connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
-        following = connection.execute(
-            sa.text(
-                "SELECT auto_increment FROM information_schema.tables WHERE table_schema = DATABASE() "
-                "AND table_name = :table"
-            ),
-            names,
-        ).scalar()
-        position = None if following is None else int(following) - 1
-        return Capacity(type_, last, "AUTO_INCREMENT", last, position, generator_first=1, references=references)
+        def otherwise(type_: str, last: int) -> Capacity:
+            return self.sequence_capacity(connection, type_, last, sequence, down=down)
+
+        return capacity_of(connection, table, column, otherwise, down=down, counts_late=self.counts_late)
 
     def last_of(self, type_: str, *, down: bool) -> int | None:
         """Return the last value of an integer type of any width, unsigned or not."""
-        words = type_.lower()
-        bits = _BITS.get(re.split(r"[\s(]", words)[0])
-        if bits is None:
-            return None
-        unsigned = "unsigned" in words
-        return (0 if unsigned else -(1 << bits)) if down else (1 << bits + unsigned) - 1
+        return last_of(type_, down=down)
 
     def sequence_capacity(
         self, connection: sa.Connection, type_: str, last: int, sequence: str | None, *, down: bool

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found, package_of
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.uniques import guards, owned, uniques
 
 DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")  #: the packages that raise these errors

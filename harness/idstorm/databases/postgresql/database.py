@@ -14,14 +14,17 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.asking import ask, literal, look
-from idstorm.databases.base import Database, ErrorCode, Physical
+from idstorm.databases.base import Database
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
+from idstorm.databases.physical import Physical
 from idstorm.databases.postgresql import codes
 from idstorm.databases.postgresql import namespaces as schemas
 from idstorm.databases.postgresql.bystanders import bystanders_of
+from idstorm.databases.postgresql.capacity import capacity_of, last_of
 from idstorm.databases.postgresql.census import packed_census
 from idstorm.databases.postgresql.outward import leading_out
 from idstorm.databases.postgresql.server import PostgreSQLServer
@@ -29,25 +32,13 @@ from idstorm.databases.postgresql.statements import STATEMENTS
 from idstorm.databases.uniques import Unique, guards
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
-from idstorm.record.capacity import Capacity, Reference
+from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
 _LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
-_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
-
-_REFERRING = """
-SELECT r.relname || '.' || a.attname, format_type(a.atttypid, NULL)
-FROM pg_constraint k
-JOIN pg_class t ON t.oid = k.confrelid JOIN pg_class r ON r.oid = k.conrelid
-CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair(own, theirs)
-JOIN pg_attribute i ON i.attrelid = t.oid AND i.attnum = pair.theirs
-JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = pair.own
-WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = :table AND i.attname = :column
-"""
-"""The columns of foreign keys to a column of the namespace, with their types."""
 
 
 class PostgreSQL(Database):
@@ -259,40 +250,11 @@ class PostgreSQL(Database):
         self, connection: sa.Connection, table: str, column: str, sequence: str | None, *, down: bool
     ) -> Capacity | None:
         """Ask for the column's type, the sequence that it owns or the model names, and the columns that refer to it."""
-        names = {"table": table, "column": column, "sequence": sequence}
-        type_ = connection.execute(
-            sa.text(
-                "SELECT format_type(atttypid, NULL) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE "
-                "c.relnamespace = current_schema()::regnamespace AND c.relname = :table AND a.attname = :column"
-            ),
-            names,
-        ).scalar_one()
-        last = self.last_of(type_, down=down)
-        if last is None:
-            return None
-        references = tuple(
-            Reference(referring, words, limit)
-            for referring, words in connection.execute(sa.text(_REFERRING), names)
-            if (limit := self.last_of(words, down=down)) is not None
-        )
-        found = connection.execute(
-            sa.text(
-                "SELECT sequencename, min_value, max_value, last_value, cache_size, cycle FROM pg_sequences WHERE "
-                "schemaname = current_schema() AND (sequencename = :sequence OR format('%I.%I', schemaname, "
-                "sequencename) = pg_get_serial_sequence(quote_ident(:table), :column))"
-            ),
-            names,
-        ).one_or_none()
-        if found is None:
-            return Capacity(type_, last, "the application", last, references=references)
-        name, least, most, position, cache, cycles = found
-        first, end = (most, least) if down else (least, most)
-        return Capacity(type_, last, f"sequence {name}", end, position, cache, first, cycles, references)
+        return capacity_of(connection, table, column, sequence, down=down)
 
     def last_of(self, type_: str, *, down: bool) -> int | None:
         """Return the last value of smallint, integer or bigint."""
-        bits = _BITS.get(type_.lower())
-        return None if bits is None else -(1 << bits) if down else (1 << bits) - 1
+        return last_of(type_, down=down)
 
     def read_error(self, found: Found, ids: Sequence[str], names: Sequence[str]) -> ErrorCode | None:
         """Read the SQLSTATE and, in a refusal, the constraint."""

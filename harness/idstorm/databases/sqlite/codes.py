@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from idstorm.databases.base import ErrorCode
 from idstorm.databases.chain import Found
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.uniques import guards, owned, uniques
 
 DRIVERS = ("sqlite3", "aiosqlite")  #: the packages that raise these errors

@@ -20,9 +20,12 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.asking import literal, look
-from idstorm.databases.base import CensusUnreadable, Database, ErrorCode, Physical
+from idstorm.databases.base import Database
+from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.chain import Found
+from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.names import Namespace, Quiet
+from idstorm.databases.physical import Physical
 from idstorm.databases.sqlite import codes
 from idstorm.databases.sqlite import namespaces as files
 from idstorm.databases.sqlite.census import packed_census
