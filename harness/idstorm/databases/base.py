@@ -20,10 +20,9 @@ from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.namespaces.names import Quiet
 from idstorm.databases.private.recipe import Recipe
 from idstorm.databases.uniques import owned, uniques
-from idstorm.databases.urls import fitting, mask, reaching, secrets_of
+from idstorm.databases.urls import fitting, mask, reaching, words_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
-from idstorm.redaction import redact
 
 
 class Database(Namespaces, Censuses):
@@ -127,8 +126,7 @@ class Database(Namespaces, Censuses):
             with self.administer(url) as connection:
                 return self._quiesce(connection, name)
         except (sa.exc.SQLAlchemyError, EnvironmentFault) as error:
-            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
-            return Quiet(False, unseen=f"whether its sessions had ended: {words}")
+            return Quiet(False, unseen=f"whether its sessions had ended: {words_of(error, url)}")
 
     def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
         raise NotImplementedError

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from idstorm.databases import targets
 from idstorm.databases.namespaces.names import Namespace
 from idstorm.databases.registry import DATABASES
-from idstorm.databases.urls import mask, reaching, secrets_of
+from idstorm.databases.urls import mask, reaching, secrets_of, words_of
 from idstorm.errors import EnvironmentFault, IdstormError, UsageError
 from idstorm.redaction import redact
 
@@ -72,8 +72,7 @@ def clean(
                     yield _cleaned(address, one, drop=drop and (one.name in names or not one.kept))
                 except (sa.exc.DBAPIError, OSError) as error:
                     failed = True
-                    words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-                    words = redact(words, secrets_of(address.url))
+                    words = words_of(error, address.url).partition("\n")[0]
                     yield f"{one.name} not dropped: {words}"
     if failed:
         raise EnvironmentFault("not all could be dropped: try again when nothing is at work in them any more")

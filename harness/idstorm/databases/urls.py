@@ -29,6 +29,11 @@ def mask(url: sa.URL) -> str:
     return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
+def words_of(error: BaseException, url: sa.URL) -> str:
+    """Return what an error says, or the driver's error beneath it, without the secrets of a URL."""
+    return redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
+
+
 @contextmanager
 def reaching(url: sa.URL) -> Iterator[None]:
     """Turn errors in connecting to a database into EnvironmentFault, or UsageError, without the URL's secrets."""
@@ -37,8 +42,7 @@ def reaching(url: sa.URL) -> Iterator[None]:
     except sa.exc.ArgumentError as error:
         raise UsageError(redact(str(error), secrets_of(url))) from error
     except sa.exc.SQLAlchemyError as error:
-        reason = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
-        raise EnvironmentFault(f"{mask(url)} is out of reach: {reason}") from error
+        raise EnvironmentFault(f"{mask(url)} is out of reach: {words_of(error, url)}") from error
 
 
 @contextmanager

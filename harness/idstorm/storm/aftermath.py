@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.registry import DATABASES
-from idstorm.databases.urls import secrets_of
+from idstorm.databases.urls import secrets_of, words_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
 from idstorm.findings.results import StormState
 from idstorm.record import store
@@ -128,8 +128,7 @@ def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[
             ]
             return replace(capacity, references=(*capacity.references, *others)), None
     except sa.exc.SQLAlchemyError as error:
-        words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
-        return None, f"how far the ids can go could not be read: {words}"
+        return None, f"how far the ids can go could not be read: {words_of(error, url)}"
 
 
 def _facts(scenario: Scenario, manner: Manner, plan: Plan, url: sa.URL) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from idstorm.catalogue import Found
 from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address, started_with
-from idstorm.databases.urls import mask, reaching, secrets_of
+from idstorm.databases.urls import mask, reaching, secrets_of, words_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.findings.results import Stance, StormState
 from idstorm.options import StormOptions, check_bounds
@@ -152,8 +152,7 @@ def _after(error: Exception, order: Order, folder: Path) -> Ending:
     if isinstance(error, UsageError):
         state = StormState.AT_FAULT
     elif isinstance(error, sa.exc.SQLAlchemyError):  # of idstorm's own statements; those of the work are the client's
-        words = redact(str(getattr(error, "orig", None) or error), secrets_of(order.address.url))
-        words = f"{order.address.name} refused what idstorm needs: {words}"
+        words = f"{order.address.name} refused what idstorm needs: {words_of(error, order.address.url)}"
     return Ending(state, words, census=NO_CENSUS)
 
 

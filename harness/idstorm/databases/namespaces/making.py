@@ -9,9 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import sqlalchemy as sa
 
 from idstorm.databases.namespaces.names import Namespace, Quiet
-from idstorm.databases.urls import secrets_of
+from idstorm.databases.urls import words_of
 from idstorm.errors import EnvironmentFault, IdstormError
-from idstorm.redaction import redact
 
 
 class LeftBehind(EnvironmentFault):
@@ -83,5 +82,6 @@ class Namespaces(ABC):
             finally:
                 self.drop_namespace(url, name)
         except (sa.exc.SQLAlchemyError, IdstormError) as error:
-            words = redact(str(getattr(error, "orig", None) or error).strip(), secrets_of(url))
-            raise LeftBehind(f"{name} could not be dropped ({words}): `idstorm doctor --clean` will find it") from error
+            raise LeftBehind(
+                f"{name} could not be dropped ({words_of(error, url)}): `idstorm doctor --clean` will find it"
+            ) from error
