@@ -41,6 +41,21 @@ def test_a_search_path_of_a_url_is_replaced_by_the_namespace(given: str, left: l
     assert schema_of(inside) == OURS
 
 
+def test_a_writer_is_seen_whose_kind_a_plain_role_may_not_see(postgresql: On) -> None:
+    there = DATABASES["postgresql"]
+    with own_database(postgresql) as on:
+        assert on.url is not None
+        with own_user(on, f"GRANT CREATE ON DATABASE {on.url.database} TO {{}}") as user:
+            assert user.url is not None
+            with there.namespace(user.url, "20000101-000000-abcd-1") as inside:
+                execute(On("postgresql", inside), "CREATE TABLE thing (id int)")
+                with sa.create_engine(on.url, poolclass=sa.NullPool).connect() as superuser:
+                    superuser.exec_driver_sql(f"INSERT INTO {there.name_in(inside)}.thing VALUES (1)")
+                    assert not there.quiesce(inside)
+                    superuser.rollback()
+                assert there.quiesce(inside)
+
+
 def test_the_options_of_the_environment_count_where_a_url_has_none(idstorm: Idstorm, postgresql: On) -> None:
     environ = {"PGOPTIONS": "-csearch_path=shop -csynchronous_commit=off"}
     assert postgresql.url is not None
