@@ -109,7 +109,7 @@ def test_a_census_that_differs_from_the_tables_own_count_is_unreadable(
     short = Census(Keys.encode(INTEGERS, [1]), Keys.encode(INTEGERS, [1]).words)
     monkeypatch.setattr(SQLite, "_fast_census", lambda *_: short)
     assert len(read(url)) == 2  # the plain way does not fall short
-    monkeypatch.setattr("idstorm.databases.base.read_pairs", lambda *_: [(1, 1)])
+    monkeypatch.setattr("idstorm.databases.censuses.read_pairs", lambda *_: [(1, 1)])
     with pytest.raises(CensusUnreadable, match="1 rows where the table counts 2"):
         read(url)
 
