@@ -75,7 +75,7 @@ def only_fast(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
         raise AssertionError("it was read row by row")
 
-    monkeypatch.setattr("idstorm.databases.base.read_pairs", refuse)
+    monkeypatch.setattr("idstorm.databases.censuses.read_pairs", refuse)
 
 
 def answers(database: Database, url: sa.URL, id_: sa.Column[Any], what: str) -> Sequence[str]:

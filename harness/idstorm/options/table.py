@@ -185,7 +185,7 @@ class StormOptions:
         DURATION,
         _CONNECTIONS,
         "--patience",
-        "End a storm in which no operation has ended for this long; a server's own timeouts come first.",
+        "End a storm in which no operation ends for this long; never sooner than the timeouts of pool and locks allow.",
         30.0,
         bounds=(0, 86_400),
     )
