@@ -26,15 +26,15 @@ from bench.plans import plan_of
 from idstorm import catalogue
 from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
+from idstorm.model.work import work_of
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Fleet, Generator, Plan, Pool
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control
-from idstorm.storm.engine import Manner, open_engine
+from idstorm.storm.engine import ConnectionOptions, open_engine
 from idstorm.storm.hearing import listen
-from idstorm.storm.work import work_of
 
 MODEL: Any = catalogue.find("autoincrement")[0].scenario.model
 
@@ -148,10 +148,10 @@ def main(kind: str, number: int) -> None:
     url = sa.make_url(sys.stdin.readline().strip())
     orders = (Round(**json.loads(line)) for line in sys.stdin)
     first = next(orders)  # a warm-up: it fills the pool and SQLAlchemy's caches, and is answered like the others
-    manner = Manner(Pool(len(first.fleet.of_worker(number))), None, {})
+    connection_options = ConnectionOptions(Pool(len(first.fleet.of_worker(number))), None, {})
     if kind == "idstorm":
         listen()
-    engine = open_engine(SCENARIOS[first.work], _database(url), url, manner)
+    engine = open_engine(SCENARIOS[first.work], _database(url), url, connection_options)
     MODEL.metadata.create_all(engine)
     for order in chain([first], orders):
         print(json.dumps(run(kind, number, engine, order)), flush=True)

@@ -19,9 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from bench.figures import Figure, Measured
 from bench.servers import opened
 from idstorm.databases.registry import DATABASES
-from idstorm.join.asked import Asked
 from idstorm.join.journal import Journal
-from idstorm.join.listening import Listener
+from idstorm.join.session_events import Listener
+from idstorm.join.watched import Watched
 
 LIMIT = 1.05
 BLOCK = 200
@@ -74,7 +74,7 @@ def _take_turns(url: sa.URL, turns: int) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory(prefix="idstorm-bench-") as folder:
         sessions = {name: Session(engine) for name in VARIANTS}
         listener = Listener(Journal(Path(folder), "bench"), sessions["joined"])
-        listener.ask(Asked.of(Order))
+        listener.ask(Watched.of(Order))
         for turn in range(turns + 1):
             listener.origin = turn
             for name in random.sample(VARIANTS, len(VARIANTS)):

@@ -26,7 +26,7 @@ from idstorm.record.history import History
 from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
-from idstorm.record.reading import Reading
+from idstorm.record.poll_log import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
 

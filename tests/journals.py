@@ -12,7 +12,7 @@ from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import Stance
 from idstorm.findings.verdict import Report
 from idstorm.join.as_storm import store_table
-from idstorm.join.collect import Flush, Told
+from idstorm.join.read_journals import Flush, JoinedTable
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.code import Code
@@ -84,7 +84,7 @@ def table(folder: Path, held: Sequence[Any]) -> Path:
     return file
 
 
-def judge(folder: Path, told: Told) -> Report:
+def judge(folder: Path, told: JoinedTable) -> Report:
     """Return the report of what was told of a table."""
     run = store.create(folder / "results", "pytest", [{"name": "01", "scenario": "Order", "target": "sqlite"}], "join")
     store_table(told, run.name, run.folder / "01", (), {})
@@ -95,7 +95,7 @@ def judge(folder: Path, told: Told) -> Report:
 
 def statuses(folder: Path, flushes: Sequence[Flush], held: Sequence[Any]) -> dict[str, str]:
     """Return what each check finds in these flushes and a table that holds these ids afterwards."""
-    told = Told(about(table(folder, held)), list(flushes))
+    told = JoinedTable(about(table(folder, held)), list(flushes))
     return {check: str(verdict.status) for check, verdict in judge(folder, told).storms[0].verdicts.items()}
 
 

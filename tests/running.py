@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 
 import preloaded
-from idstorm.record.segments import read_segment
 from idstorm.record.tape import Layout
+from idstorm.record.tape_reader import read_segment
 
 PATIENCE = 60.0  # seconds after which a test gives up waiting for something that should have happened
 

@@ -21,7 +21,7 @@ from idstorm.report import terminal
 from idstorm.report.github import workflow_commands
 from idstorm.report.junit import junit
 from idstorm.report.markdown import markdown
-from idstorm.report.words import visible
+from idstorm.report.text import visible
 
 Places = tuple[str | int, ...]
 

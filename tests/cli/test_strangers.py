@@ -15,7 +15,7 @@ import pytest
 
 from idstorm.record import tape
 from idstorm.report.cleaned import cleaned
-from idstorm.report.words import visible
+from idstorm.report.text import visible
 from running import Idstorm
 from strangers import (
     change_about,

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from idstorm.processes import has_ended, signal_group
-from idstorm.storm.launch import Worker
+from idstorm.storm.worker_pool import Worker
 from running import Idstorm, Ran, eventually
 
 WINDOWS = """

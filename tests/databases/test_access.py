@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from databases.own import own_database, own_user, target
-from idstorm.databases.private.surroundings import free_port
+from idstorm.databases.private.host import free_port
 from running import Idstorm, Ran
 from servers import On, database
 

@@ -19,8 +19,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from databases.own import execute, own_database
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
+from idstorm.model.work import constraints_of, id_columns
 from idstorm.scenario import Scenario
-from idstorm.storm.work import constraints_of, id_columns
 from servers import On, database
 
 DRIVERS = {

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from databases.own import HEAD, faults, judged, meanwhile, own_database, own_user, storm, target
 from idstorm.databases.private.server import PrivateServer
-from idstorm.record.segments import read_segment
 from idstorm.record.tape import Layout
+from idstorm.record.tape_reader import read_segment
 from running import Idstorm, workers_at_work
 from servers import SERVERS, On, programs_for
 

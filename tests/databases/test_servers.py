@@ -18,9 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from idstorm.databases.private import server as server_module
+from idstorm.databases.private.host import free_port, room
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
-from idstorm.databases.private.surroundings import free_port, room
 from idstorm.errors import EnvironmentFault
 from running import eventually
 from servers import had, programs_for

@@ -12,8 +12,8 @@ from databases.own import execute, own_database
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.uniques import Unique, guards, written
+from idstorm.model.work import constraints_of, id_columns
 from idstorm.scenario import Scenario
-from idstorm.storm.work import constraints_of, id_columns
 from servers import On, database
 
 

@@ -18,7 +18,7 @@ from idstorm.findings.results import Result
 from idstorm.findings.verdict import StormReport
 from idstorm.judge.compare import compare
 from idstorm.judge.judge import judge_storm
-from idstorm.judge.matrix import matrix
+from idstorm.judge.tabulate import matrix
 from idstorm.record.plan import Claim, Target
 from idstorm.record.stored import StoredStorm
 from idstorm.report.essay import essay

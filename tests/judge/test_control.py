@@ -17,7 +17,7 @@ from idstorm.record import stored as readback
 from idstorm.report.junit import junit
 from idstorm.report.markdown import markdown
 from idstorm.report.terminal import complaints
-from idstorm.report.words import control_words
+from idstorm.report.text import control_words
 from judged import BROKEN, HELD, report, storm, verdict
 
 SEEN = storm("control", unique=verdict(Status.BROKEN, figures={"duplicated": 212}), pressure=HELD, durable=BROKEN)

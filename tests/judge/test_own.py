@@ -19,7 +19,7 @@ from idstorm.judge.evidence import WITNESSES
 from idstorm.judge.judge import judge_storm
 from idstorm.record.plan import Claim
 from idstorm.record.stored import StoredStorm
-from idstorm.report.words import witness_words
+from idstorm.report.text import witness_words
 from idstorm.scenario import check
 from idstorm.scenario.own import described
 

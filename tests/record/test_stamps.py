@@ -20,12 +20,12 @@ from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.code import Code
-from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
+from idstorm.record.pack_history import compact
 from idstorm.record.plan import Tokens
-from idstorm.record.reading import Log, pack_reading
+from idstorm.record.poll_log import Log, pack_reading
 from idstorm.record.stamp import OLDER
 from idstorm.record.store import Ending
 from idstorm.record.stored import open_run, read_storm

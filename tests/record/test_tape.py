@@ -17,13 +17,13 @@ import pytest
 from idstorm.errors import UnreadableRun
 from idstorm.findings.results import Stance
 from idstorm.record.code import OTHERS, Code
-from idstorm.record.collect import read_tapes
 from idstorm.record.history import History
 from idstorm.record.keys import Codec, Existing
+from idstorm.record.load_history import read_tapes
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Ids, Plan, Pool, Target, Tokens
-from idstorm.record.segments import codes_of, read_segment, segments, trim
 from idstorm.record.tape import COMMIT, MOST_CODES, Flag, Kind, Layout, Tape, Told
+from idstorm.record.tape_reader import codes_of, read_segment, segments, trim
 from running import eventually
 
 BASE = 1_000_000

@@ -13,7 +13,7 @@ from idstorm.findings.verdict import StormReport
 from idstorm.report import terminal
 from idstorm.report.junit import junit
 from idstorm.report.markdown import markdown
-from idstorm.report.words import failing_words
+from idstorm.report.text import failing_words
 from judged import HELD, report, storm
 
 OPERATIONS = {

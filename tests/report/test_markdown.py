@@ -12,8 +12,8 @@ from idstorm.findings.matrix import Cell, Line, Matrix
 from idstorm.findings.results import Result, Stance, Status
 from idstorm.findings.verdict import Report
 from idstorm.report.markdown import markdown
-from idstorm.report.matrix import matrix_markdown
-from idstorm.report.words import target_words, visible
+from idstorm.report.matrix_table import matrix_markdown
+from idstorm.report.text import target_words, visible
 from judged import BROKEN, HELD, NA, UNKNOWN, report, storm, verdict
 from report.worlds import REPORTS, TEXTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from idstorm.record import stored
-from idstorm.record.reading import Reading
+from idstorm.record.poll_log import Reading
 from running import Idstorm
 from servers import On, database
 

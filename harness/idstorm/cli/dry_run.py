@@ -14,7 +14,7 @@ from idstorm.cli.streams import say
 
 if TYPE_CHECKING:
     from idstorm.storm.beforehand import Needs
-    from idstorm.storm.fleet import Order
+    from idstorm.storm.lifecycle import Order
 
 
 def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:

@@ -206,7 +206,7 @@ def _write(
 
 def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
     from idstorm.report.markdown import markdown, unreadable_markdown
-    from idstorm.report.matrix import matrix_markdown
+    from idstorm.report.matrix_table import matrix_markdown
 
     if len(reports) == 1 and not unreadable and reports[0].matrix is not None:
         return matrix_markdown(reports[0].matrix)

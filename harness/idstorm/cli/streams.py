@@ -54,7 +54,7 @@ def say(text: str, *, err: bool = False) -> None:
 
     `click.echo` by itself would write UTF-8 to a stream declared as ASCII.
     """
-    from idstorm.report.words import visible
+    from idstorm.report.text import visible
 
     with suppress(OSError) if err else nullcontext():
         click.echo(no_command(visible(text)), file=sys.stderr if err else sys.stdout)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from idstorm import catalogue
-from idstorm.commands.turns import Turn
+from idstorm.commands.schedule import Turn
 from idstorm.databases.targets import Address
 from idstorm.storm import known_fault
-from idstorm.storm.fleet import Order
+from idstorm.storm.lifecycle import Order
 
 _LEAST, _EACH = 200, 25  # rows, in total and of each client: by then all of them have met, many times
 

@@ -10,8 +10,8 @@ from idstorm.errors import EnvironmentFault
 from idstorm.findings.results import Stance
 from idstorm.findings.verdict import Report
 from idstorm.join.as_storm import store_table
-from idstorm.join.collect import Told, read_journals
 from idstorm.join.keyring import Keyring
+from idstorm.join.read_journals import JoinedTable, read_journals
 from idstorm.judge.judge import judge_run
 from idstorm.record import store
 
@@ -43,14 +43,14 @@ def judge_joined(journals: Path, results: Path, command: str, keyring: Keyring) 
     return store.close(run, judge_run(run))
 
 
-def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
+def _chosen(tables: Sequence[JoinedTable]) -> Iterator[tuple[JoinedTable, list[str]]]:
     """Yield the tables that have something to judge, each with the notes of its report on the others.
 
     A table with a single client, and no id told twice, can neither hold nor break anything: a suite with a
     database for each test has hundreds. Where a model has no other, the largest of them stands for all. Refusals count
     wherever something is claimed of them.
     """
-    by_model: dict[tuple[str, str, str], list[Told]] = defaultdict(list)
+    by_model: dict[tuple[str, str, str], list[JoinedTable]] = defaultdict(list)
     for told in tables:
         by_model[told.about["model"], told.about["table"], told.about["target"]["dialect"]].append(told)
     for those in by_model.values():
@@ -62,7 +62,7 @@ def _chosen(tables: Sequence[Told]) -> Iterator[tuple[Told, list[str]]]:
             yield told, [] if number else notes
 
 
-def _is_refused(told: Told) -> bool:
+def _is_refused(told: JoinedTable) -> bool:
     """Return whether a claim is made about refusals, and the id's own constraint refused inserts or may have."""
     if told.about["claims"]["accepted"]["stance"] == Stance.MAY_BREAK:
         return False

@@ -13,8 +13,8 @@ from pathlib import Path
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
 from idstorm.commands.control import controls
+from idstorm.commands.schedule import turns_of
 from idstorm.commands.signals import Signals, interruptible
-from idstorm.commands.turns import turns_of
 from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
@@ -25,9 +25,9 @@ from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
-from idstorm.storm import fleet as storming
-from idstorm.storm.fleet import Order
-from idstorm.storm.launch import Crew
+from idstorm.storm import lifecycle as storming
+from idstorm.storm.lifecycle import Order
+from idstorm.storm.worker_pool import WorkerPool
 
 QUICK_INSERTS = 1_200
 _LOOK_EVERY = 0.2  # seconds
@@ -103,7 +103,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, show: Show = lambda
                     ],
                     stop,
                     show,
-                    Crew(many=True),
+                    WorkerPool(many=True),
                 )
                 for address in opened
             ]
@@ -119,7 +119,7 @@ class _Column:
     orders: Sequence[tuple[str, Order]]
     stop: Signals
     show: Show
-    crew: Crew
+    crew: WorkerPool
 
     def asked(self) -> bool:
         """Whether to stop: only the main thread receives signals, and this is another."""

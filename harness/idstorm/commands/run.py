@@ -14,8 +14,8 @@ from time import monotonic
 from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.commands.control import controls
+from idstorm.commands.schedule import Turn, rounds
 from idstorm.commands.signals import Signals, interruptible
-from idstorm.commands.turns import Turn, rounds
 from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
@@ -28,10 +28,10 @@ from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.store import Ending
-from idstorm.storm import fleet as storming
-from idstorm.storm.fleet import Order
-from idstorm.storm.launch import Crew
+from idstorm.storm import lifecycle as storming
+from idstorm.storm.lifecycle import Order
 from idstorm.storm.progress import Watch
+from idstorm.storm.worker_pool import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
         )
         troubles, began = list[str](), monotonic()
         several = len(first) + sum(map(len, known)) > 1 or options.until_broken
-        workers = Crew(many=True) if several else nullcontext()  # starting some takes half a second of a processor
+        workers = (
+            WorkerPool(many=True) if several else nullcontext()
+        )  # starting some takes half a second of a processor
         with store.enduring(troubles), targets.opened(asked) as addresses, workers as crew:
             for turn in first:
                 if stop.asked() or not _storm(turn, stored, addresses, watch, stop, crew):
@@ -94,7 +96,7 @@ def run(request: Request, watch: Watch = lambda _: None) -> Report:
 
 
 def _storm(
-    turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals, crew: Crew | None
+    turn: Turn, stored: store.Run, addresses: Sequence[Address], watch: Watch, stop: Signals, crew: WorkerPool | None
 ) -> bool:
     """Storm, and return whether the run may go on: a first Ctrl-C counts even where no gentle end is possible."""
     order = replace(turn.order, address=addresses[turn.place % len(addresses)])

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.registry import DATABASES
 from idstorm.errors import EnvironmentFault
-from idstorm.join.collect import Flush, Told
+from idstorm.join.inferred_deletes import codec_of, with_deletions
 from idstorm.join.keyring import Keyring, unlock
-from idstorm.join.unseen import codec_of, with_deletions
+from idstorm.join.read_journals import Flush, JoinedTable
 from idstorm.record import store
 from idstorm.record.census import Census
-from idstorm.record.compact import compact
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
+from idstorm.record.pack_history import compact
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.shapes import read_as
 from idstorm.record.store import Ending
@@ -33,7 +33,7 @@ _OF_ONE_LIFE = ("single_use", "starts_at", "gapless", "explained", "ordered", "h
 """The checks that mean nothing if ids restart."""
 
 
-def store_table(told: Told, run: str, folder: Path, notes: Sequence[str], keyring: Keyring) -> None:
+def store_table(told: JoinedTable, run: str, folder: Path, notes: Sequence[str], keyring: Keyring) -> None:
     """Write a table as a storm: plan, history, census and ending. Raises EnvironmentFault, OSError."""
     held, why = _read(told, keyring)
     codec = codec_of(told, held or [])
@@ -60,7 +60,7 @@ def _pieces(one: Flush) -> list[Flush]:
     ]
 
 
-def _read(told: Told, keyring: Keyring) -> tuple[list[Any] | None, str]:
+def _read(told: JoinedTable, keyring: Keyring) -> tuple[list[Any] | None, str]:
     """Return the ids that the table holds now, or None and the reason why it can no longer be read."""
     about = told.about
     if about["private"]:
@@ -75,7 +75,7 @@ def _read(told: Told, keyring: Keyring) -> tuple[list[Any] | None, str]:
         return None, str(error)
 
 
-def _not_judged(told: Told, why: str) -> dict[str, str]:
+def _not_judged(told: JoinedTable, why: str) -> dict[str, str]:
     """Return the checks that mean nothing for a table, with their reasons."""
     reasons = {}
     known = [one for one in told.flushes if one.outcome == Outcome.OK]
@@ -96,7 +96,7 @@ def _not_judged(told: Told, why: str) -> dict[str, str]:
 
 
 def _plan(
-    told: Told,
+    told: JoinedTable,
     run: str,
     name: str,
     clients: Sequence[Sequence[Flush]],

@@ -11,7 +11,7 @@ from time import monotonic_ns
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, UOWTransaction
 
-from idstorm.join.asked import Asked
+from idstorm.join.watched import Watched
 
 Code = tuple[str, bool, bool, bool]
 """A journal's entry for an error: its name, and whether it is a refusal, came from a race, and was recognised."""
@@ -25,7 +25,7 @@ _INSERT = re.compile(r"\s*INSERT\s+(?:\w+\s+)*?INTO\s+([^\s(]+)", re.IGNORECASE)
 class Failure:
     """Rows of one class that a flush or a statement failed to insert."""
 
-    asked: Asked
+    watched: Watched
     connection: sa.Connection
     origin: int
     began: int
@@ -41,7 +41,7 @@ class Failure:
 def failures_of(
     session: Session,
     flush: UOWTransaction,
-    asked: Iterable[Asked],
+    watched: Iterable[Watched],
     connections: Sequence[sa.Connection],
     error: BaseException,
     origin: int,
@@ -50,28 +50,28 @@ def failures_of(
     """Yield what a flush failed to insert."""
     now = monotonic_ns()
     new = [state.class_ for state, (deleted, _) in flush.states.items() if not deleted and state.key is None]
-    for one in tuple(asked):
+    for one in tuple(watched):
         rows = sum(issubclass(class_, one.model) for class_ in new)
         connection = connection_for(session, one, connections) if rows else None
         if connection is not None:
             yield Failure(one, connection, origin, began or now, now, rows, code_of(one, connection, error))
 
 
-def failed_in(error: BaseException, asked: Asked) -> int:
+def failed_in(error: BaseException, watched: Watched) -> int:
     """Return how many rows of a class were to be inserted by the statement that this error ended."""
     if not isinstance(error, sa.exc.DBAPIError) or error.statement is None:
         return 0
     into = _INSERT.match(error.statement)
-    if into is None or re.split(r"[.]", into[1])[-1].strip("\"'`[]") != asked.ids[0].table.name:
+    if into is None or re.split(r"[.]", into[1])[-1].strip("\"'`[]") != watched.ids[0].table.name:
         return 0
     return max(1, len(error.params)) if isinstance(error.params, list) else 1
 
 
-def connection_for(session: Session, asked: Asked, connections: Sequence[sa.Connection]) -> sa.Connection | None:
+def connection_for(session: Session, watched: Watched, connections: Sequence[sa.Connection]) -> sa.Connection | None:
     """Return the connection that a session uses for a class; None: it has none yet, so nothing was sent."""
     if len(connections) < 2:
         return connections[0] if connections else None
-    bind = session.get_bind(sa.inspect(asked.model))
+    bind = session.get_bind(sa.inspect(watched.model))
     return next((one for one in connections if one is bind or one.engine is bind), None)
 
 
@@ -80,7 +80,7 @@ def answer_of_commit(error: BaseException | None) -> BaseException | None:
     return error if isinstance(error, sa.exc.DBAPIError) and error.statement is None else None
 
 
-def code_of(asked: Asked, connection: sa.Connection, error: BaseException) -> Code:
+def code_of(watched: Watched, connection: sa.Connection, error: BaseException) -> Code:
     """Return the code of an error in the journal's form."""
-    code = asked.code(connection, error)
+    code = watched.code(connection, error)
     return code.name, code.refused, code.raced, code.recognised

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 
-from idstorm.join.asked import Asked
 from idstorm.join.failing import Failure
+from idstorm.join.watched import Watched
 
 KEY = "idstorm"  #: the key in the session's `info`
 
@@ -20,7 +20,7 @@ class Pending:
 
     flush: int
     savepoint: SessionTransaction | None  #: the one that it is in
-    asked: Asked
+    watched: Watched
     connection: sa.Connection
 
 

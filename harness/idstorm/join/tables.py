@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from idstorm.join.asked import Asked, Name, Place, may_autocommit, unseen
 from idstorm.join.journal import Journal
+from idstorm.join.watched import Name, TableView, Watched, may_autocommit, unseen
 
 _PLACE = "idstorm-place"
 
@@ -28,7 +28,7 @@ class Table:
     """A physical table, as the journal of this process knows it."""
 
     number: int
-    place: Place
+    place: TableView
     autocommit: bool  #: each statement may be a transaction
     read: Callable[[Any], Any]  #: reads the id that an instance was given
 
@@ -37,7 +37,7 @@ class Table:
 class _Known:
     """The tables seen through one engine and all others that share its dialect."""
 
-    tables: dict[tuple[Name, Place], Table] = field(default_factory=dict)
+    tables: dict[tuple[Name, TableView], Table] = field(default_factory=dict)
     last: dict[Name, Table] = field(default_factory=dict)
 
 
@@ -49,33 +49,33 @@ class Tables:
         self._process = journal.process
         self._known: WeakKeyDictionary[sa.Dialect, _Known] = WeakKeyDictionary()
 
-    def seen(self, connection: sa.Connection, asked: Asked, origin: int) -> Table:
+    def seen(self, connection: sa.Connection, watched: Watched, origin: int) -> Table:
         """Return the table that a connection sees, within its transaction."""
-        return self._told(connection, asked, self._place(connection, asked, origin))
+        return self._told(connection, watched, self._place(connection, watched, origin))
 
-    def seen_after_an_error(self, connection: sa.Connection, asked: Asked, origin: int) -> Table | None:
-        """Return the table that a connection sees, without changing its state; None where it cannot be asked.
+    def seen_after_an_error(self, connection: sa.Connection, watched: Watched, origin: int) -> Table | None:
+        """Return the table that a connection sees, without changing its state; None where it cannot be looked up.
 
-        It cannot be asked if the connection was lost, or if the database answers nothing until the transaction is
+        It cannot be looked up if the connection was lost, or if the database answers nothing until the transaction is
         rolled back. If it already was, the lookup opens a transaction in the driver, which is rolled back here.
         """
         if connection.closed or connection.invalidated:
             return None
         over = not connection.in_transaction()
         try:
-            place = self._place(connection, asked, origin)
+            place = self._place(connection, watched, origin)
         except Exception:  # the error of any driver
             return None
         finally:
             if over:
                 with suppress(Exception):
                     connection.connection.rollback()
-        return self._told(connection, asked, place)
+        return self._told(connection, watched, place)
 
-    def unseen(self, connection: sa.Connection, asked: Asked) -> Table:
+    def unseen(self, connection: sa.Connection, watched: Watched) -> Table:
         """Return the table that was seen last, or one whose place is unknown. The connection may be closed."""
-        last = self._of(connection).last.get(asked.name)
-        return self._told(connection, asked, unseen()) if last is None else last
+        last = self._of(connection).last.get(watched.name)
+        return self._told(connection, watched, unseen()) if last is None else last
 
     def _of(self, connection: sa.Connection) -> _Known:
         if self._process != self._journal.process:  # a forked child has its own journal
@@ -83,27 +83,27 @@ class Tables:
             self._known = WeakKeyDictionary()
         return self._known.setdefault(connection.dialect, _Known())
 
-    def _told(self, connection: sa.Connection, asked: Asked, place: Place) -> Table:
+    def _told(self, connection: sa.Connection, watched: Watched, place: TableView) -> Table:
         known = self._of(connection)
-        table = known.tables.get((asked.name, place))
+        table = known.tables.get((watched.name, place))
         if table is None:
             number = self._journal.number()
-            self._journal.write(json.dumps(["table", number, asked.describe(connection, place)]) + "\n")
+            self._journal.write(json.dumps(["table", number, watched.describe(connection, place)]) + "\n")
             autocommit = place.known and may_autocommit(connection)
-            table = Table(number, place, autocommit, asked.reader(connection))
-            known.tables[asked.name, place] = table
+            table = Table(number, place, autocommit, watched.reader(connection))
+            known.tables[watched.name, place] = table
         if place.known:
-            known.last[asked.name] = table
+            known.last[watched.name] = table
         return table
 
-    def _place(self, connection: sa.Connection, asked: Asked, origin: int) -> Place:
+    def _place(self, connection: sa.Connection, watched: Watched, origin: int) -> TableView:
         """Look up the table. If that is slow, do so only when the session may see a different table than before."""
-        standing = asked.standing(connection)
+        standing = watched.standing(connection)
         if standing is None:
-            return asked.place(connection)
+            return watched.place(connection)
         key = os.getpid(), origin, standing
-        known = connection.info.get((_PLACE, asked.name))
+        known = connection.info.get((_PLACE, watched.name))
         if known is None or known[0] != key:
-            known = connection.info[_PLACE, asked.name] = key, asked.place(connection)
-        place: Place = known[1]
+            known = connection.info[_PLACE, watched.name] = key, watched.place(connection)
+        place: TableView = known[1]
         return place

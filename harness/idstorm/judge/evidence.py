@@ -24,7 +24,7 @@ from idstorm.record.history import Bytes, History
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
-from idstorm.record.reading import Reading
+from idstorm.record.poll_log import Reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
 

@@ -17,10 +17,10 @@ from idstorm.judge.compare import compare
 from idstorm.judge.control import control
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.gates import judge_gates
-from idstorm.judge.matrix import matrix
 from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
+from idstorm.judge.tabulate import matrix
 from idstorm.record import store, stored
 
 

@@ -19,7 +19,7 @@ from idstorm.pytest_plugin.results import StormResult
 
 if TYPE_CHECKING:
     from idstorm.join.journal import Journal
-    from idstorm.join.listening import Listener
+    from idstorm.join.session_events import Listener
     from idstorm.scenario import Scenario
 
 FOLDER = "journals"  #: in the folder of the session
@@ -47,11 +47,11 @@ class Join:
         """
         __tracebackhide__ = True
         from idstorm.errors import UsageError
-        from idstorm.join.asked import Asked
+        from idstorm.join.watched import Watched
 
         try:
             listener = _listener(self._journal, getattr(session, "sync_session", session))
-            listener.ask(Asked.of(model))
+            listener.ask(Watched.of(model))
         except UsageError as error:
             raise pytest.fail.Exception(f"idstorm_join: {error}", pytrace=False) from None
         listener.origin = self._origin
@@ -125,7 +125,7 @@ def _listener(journal: Journal, target: Any) -> Listener:
     from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
     from idstorm.errors import UsageError
-    from idstorm.join.listening import Listener
+    from idstorm.join.session_events import Listener
 
     made_by: Any = target.session_factory if isinstance(target, scoped_session) else target
     made_by = made_by.class_ if isinstance(made_by, sessionmaker) else made_by

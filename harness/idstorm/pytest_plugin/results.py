@@ -41,7 +41,7 @@ class StormResult:
         return storm.verdicts
 
     def __repr__(self) -> str:
-        from idstorm.report.words import visible
+        from idstorm.report.text import visible
 
         wrong = [
             f"{name} {verdict.status}"

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from idstorm.errors import UnreadableRun
+from idstorm.record.archive import Packed, Packing
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.files import loads
 from idstorm.record.keys import Codec, Shown, show_stored
-from idstorm.record.packed import Packed, Packing
 from idstorm.record.stamp import Stamp
 
 _ODD = "odd"

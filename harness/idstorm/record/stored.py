@@ -14,14 +14,14 @@ from idstorm.errors import UnreadableRun, UsageError
 from idstorm.findings.gate import parse_gate
 from idstorm.findings.results import StormState
 from idstorm.record.census import Census
-from idstorm.record.collect import read_packed, read_tapes
-from idstorm.record.compact import HISTORY
 from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
 from idstorm.record.habits import Habits
 from idstorm.record.history import History
+from idstorm.record.load_history import read_packed, read_tapes
 from idstorm.record.origins import Origins
+from idstorm.record.pack_history import HISTORY
 from idstorm.record.plan import Plan
-from idstorm.record.reading import Reading, read_reading
+from idstorm.record.poll_log import Reading, read_reading
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import OLDER, Stamp
 from idstorm.record.store import FORMAT, MARK, Ending, Run

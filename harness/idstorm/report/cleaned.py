@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from idstorm.report.words import visible
+from idstorm.report.text import visible
 
 _Anything = TypeVar("_Anything")
 

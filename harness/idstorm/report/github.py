@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from idstorm.findings.results import Result
 from idstorm.findings.verdict import Report, StormReport
-from idstorm.report.points import Point, points_of
-from idstorm.report.words import target_words, visible
+from idstorm.report.items import Point, points_of
+from idstorm.report.text import target_words, visible
 
 SUMMARY_LIMIT = 1000 * 1024
 """Bytes of a step's summary. The limit is 1024 KiB; files just below it have been refused (actions/runner#4337)."""

@@ -14,8 +14,8 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from idstorm.findings.results import Result
 from idstorm.findings.verdict import Report, StormReport
-from idstorm.report.points import Point, points_of
-from idstorm.report.words import failing_words, target_words, visible
+from idstorm.report.items import Point, points_of
+from idstorm.report.text import failing_words, target_words, visible
 
 _RESULTS = {Result.FAILED: Failure, Result.INCONCLUSIVE: Error, Result.NA: Skipped}
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from idstorm.report.words import visible
+from idstorm.report.text import visible
 
 _PLAIN_EVERY = 5.0  # seconds
 

@@ -8,10 +8,10 @@ from idstorm.findings.checks import in_order
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result
 from idstorm.findings.verdict import Report, StormReport, Verdict
-from idstorm.report import gfm
-from idstorm.report.matrix import matrix_lines
-from idstorm.report.points import Point, points_of
-from idstorm.report.words import LEGEND, MARKS, control_words, failing_words, number_words, target_words
+from idstorm.report import markdown_escape as md
+from idstorm.report.items import Point, points_of
+from idstorm.report.matrix_table import matrix_lines
+from idstorm.report.text import LEGEND, MARKS, control_words, failing_words, number_words, target_words
 
 _WITNESSES_SHOWN = 3
 _WRONG = (Result.FAILED, Result.INCONCLUSIVE)
@@ -24,19 +24,19 @@ def markdown(report: Report) -> str:
 
 def unreadable_markdown(folder: str, reason: str) -> str:
     """Return the summary of a run that could not be read."""
-    return f"## idstorm: {Result.INCONCLUSIVE.upper()}\n\n{gfm.code(folder)} could not be read: {gfm.plain(reason)}\n"
+    return f"## idstorm: {Result.INCONCLUSIVE.upper()}\n\n{md.code(folder)} could not be read: {md.plain(reason)}\n"
 
 
 def pieces(report: Report) -> Iterator[str]:
     """Yield the summary in pieces between which it may be cut: a line of the table, a section."""
     yield f"## idstorm: {report.result.upper()}\n\n"
     for words in control_words(report):
-        yield f"{gfm.plain(words)}\n\n"
+        yield f"{md.plain(words)}\n\n"
     yield from _statuses(report.decisive) if report.matrix is None else matrix_lines(report.matrix)
     for storm in report.decisive:
         if words := failing_words(storm.operations):
-            yield f"\n**{gfm.code(storm.scenario)} on {gfm.plain(target_words(storm))}:** {gfm.plain(words)}\n"
-    yield f"\n{LEGEND}\n\nThe run is {gfm.code(report.run)}, and again:\n\n{gfm.block(report.command, 'sh')}"
+            yield f"\n**{md.code(storm.scenario)} on {md.plain(target_words(storm))}:** {md.plain(words)}\n"
+    yield f"\n{LEGEND}\n\nThe run is {md.code(report.run)}, and again:\n\n{md.block(report.command, 'sh')}"
     for storm, points in points_of(report):
         wrong = [point for point in points if point.result in _WRONG]
         if wrong:
@@ -46,15 +46,15 @@ def pieces(report: Report) -> Iterator[str]:
 def _statuses(storms: Sequence[StormReport]) -> Iterator[str]:
     checks = in_order(check for storm in storms for check in storm.verdicts)
     gates = list(dict.fromkeys(gate.gate for storm in storms for gate in storm.gates))
-    head = ["scenario", "target", "result", *checks, *map(gfm.code, gates)]
-    return gfm.table(head, (_row(storm, checks, gates) for storm in storms))
+    head = ["scenario", "target", "result", *checks, *map(md.code, gates)]
+    return md.table(head, (_row(storm, checks, gates) for storm in storms))
 
 
 def _row(storm: StormReport, checks: Sequence[str], gates: Sequence[str]) -> list[str]:
     found = {gate.gate: gate for gate in storm.gates}
     return [
-        gfm.code(storm.scenario),
-        gfm.plain(target_words(storm)),
+        md.code(storm.scenario),
+        md.plain(target_words(storm)),
         f"{MARKS[storm.result]} {_result(storm)}",
         *(_status(storm.verdicts.get(check)) for check in checks),
         *(_limit(found.get(gate)) for gate in gates),
@@ -63,7 +63,7 @@ def _row(storm: StormReport, checks: Sequence[str], gates: Sequence[str]) -> lis
 
 def _result(storm: StormReport) -> str:
     if storm.result is Result.NA and storm.ending:
-        return gfm.plain(storm.ending.partition("\n")[0])
+        return md.plain(storm.ending.partition("\n")[0])
     return str(storm.result)
 
 
@@ -81,8 +81,8 @@ def _limit(gate: GateVerdict | None) -> str:
 
 
 def _section(storm: StormReport, wrong: Sequence[Point]) -> str:
-    title = f"\n### {MARKS[storm.result]} {gfm.code(storm.scenario)} on {gfm.plain(target_words(storm))}\n\n"
-    return title + gfm.block("\n\n".join(map(_account, wrong)), "text")
+    title = f"\n### {MARKS[storm.result]} {md.code(storm.scenario)} on {md.plain(target_words(storm))}\n\n"
+    return title + md.block("\n\n".join(map(_account, wrong)), "text")
 
 
 def _account(point: Point) -> str:

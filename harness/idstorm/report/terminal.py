@@ -14,9 +14,9 @@ from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.cleaned import cleaned
-from idstorm.report.matrix import matrix_table
+from idstorm.report.matrix_table import matrix_table
 from idstorm.report.side_by_side import side_by_side
-from idstorm.report.words import (
+from idstorm.report.text import (
     MARKS,
     STYLES,
     control_words,

@@ -17,22 +17,22 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of, words_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
 from idstorm.findings.results import StormState
+from idstorm.model.rows import qualified
+from idstorm.model.work import Work, references_of
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
-from idstorm.record.collect import read_tapes
-from idstorm.record.compact import HISTORY, compact
+from idstorm.record.load_history import read_tapes
+from idstorm.record.pack_history import HISTORY, compact
 from idstorm.record.plan import Plan
-from idstorm.record.reading import pack_reading
-from idstorm.record.segments import trim
+from idstorm.record.poll_log import pack_reading
 from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
+from idstorm.record.tape_reader import trim
 from idstorm.redaction import redact
 from idstorm.scenario import Scenario
-from idstorm.storm.engine import Manner, open_engine
+from idstorm.storm.engine import ConnectionOptions, open_engine
 from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import facts_of
-from idstorm.storm.rows import qualified
-from idstorm.storm.work import Work, references_of
 
 NO_CENSUS = "there is no census: the storm did not come to its end"
 
@@ -44,7 +44,7 @@ def has_recorded(folder: Path) -> bool:
 
 def take_census(
     scenario: Scenario,
-    manner: Manner,
+    connection_options: ConnectionOptions,
     plan: Plan,
     work: Work,
     url: sa.URL,
@@ -80,7 +80,7 @@ def take_census(
         quiet=reached,
         notes=(*ending.notes, *_rolled_back(quiet.rolled_back), *unseen),
         operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
-        facts=_facts(scenario, manner, plan, url),
+        facts=_facts(scenario, connection_options, plan, url),
         reader=missed,
         capacity=capacity,
         capacity_unread=capacity_unread,
@@ -131,15 +131,15 @@ def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[
         return None, f"how far the ids can go could not be read: {words_of(error, url)}"
 
 
-def _facts(scenario: Scenario, manner: Manner, plan: Plan, url: sa.URL) -> dict[str, Any]:
+def _facts(scenario: Scenario, connection_options: ConnectionOptions, plan: Plan, url: sa.URL) -> dict[str, Any]:
     """Return the facts after the storm, or none if the database is gone."""
     database = DATABASES[plan.target.dialect]
     try:
-        engine = open_engine(scenario, database, url, manner)
+        engine = open_engine(scenario, database, url, connection_options)
     except IdstormError:
         return {}
     try:
-        return facts_of(database, engine, url, manner)
+        return facts_of(database, engine, url, connection_options)
     except (IdstormError, sa.exc.SQLAlchemyError):
         return {}
     finally:

@@ -13,7 +13,7 @@ from idstorm.record.tape import Layout
 from idstorm.redaction import redact
 
 if TYPE_CHECKING:
-    from idstorm.storm.fleet import Order
+    from idstorm.storm.lifecycle import Order
 
 _OWN = 3  #: idstorm's own: the one that holds the lock, and those that make, watch and read the tables
 _TRIES, _INSTANT = 6, 0.5  # tries, and seconds between them: a storm that has just ended is still closing its own
@@ -52,7 +52,7 @@ def needs_of(order: Order) -> Needs:
 
 def connections_of(order: Order) -> int:
     """Return how many connections a storm has open at most, not counting those that an application itself opens."""
-    fleet, pool, scenario = order.final_fleet, order.manner.pool, order.found.scenario
+    fleet, pool, scenario = order.final_fleet, order.connection_options.pool, order.found.scenario
     wanted = [len(fleet.of_worker(number)) * scenario.connections for number in range(fleet.processes)]
     if scenario.engine is None:
         wanted = [min(one, pool.size + pool.max_overflow) for one in wanted]

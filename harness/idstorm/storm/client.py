@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from idstorm.databases.base import Database
 from idstorm.databases.error_code import ErrorCode
 from idstorm.errors import ScenarioError
+from idstorm.model.work import Work
 from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
@@ -28,8 +29,7 @@ from idstorm.storm.coding import Codes
 from idstorm.storm.control import Control
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import hear
-from idstorm.storm.rehearsal import told_by
-from idstorm.storm.work import Work
+from idstorm.storm.rehearsal import validate_ids
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration is slow
 _REMEMBERED = 4_096  # rows that a client may still delete
@@ -147,7 +147,7 @@ class Client:
         tokens = self._draw()
         self._tape.begin(_INSERT, len(tokens), monotonic_ns())
         try:
-            ids = told_by(inserter.insert(tokens), tokens)
+            ids = validate_ids(inserter.insert(tokens), tokens)
         except Exception as error:
             outcome = Outcome.FAILED if isinstance(error, Refused) else Outcome.UNKNOWN
             return self._end(outcome | self._number(self._codes.of_client(error), error) << 16)
@@ -163,7 +163,7 @@ class Client:
         try:
             ids = self._work.insert(session, tokens)
             if type(ids) is not list or len(ids) != count:
-                ids = told_by(ids, tokens)
+                ids = validate_ids(ids, tokens)
             if not self._ear.connections:
                 self._late = True
                 self._tape.begin(_INSERT, count, self._before)

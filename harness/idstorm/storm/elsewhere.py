@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.storm.rows import qualified
+from idstorm.model.rows import qualified
 
 _DRAWS = re.compile(r"(?:(?:next|set)val\s*\(\s*|next\s+value\s+for\s+)'?([\w$\"`]+\s*\.\s*[\w$\"`]+)", re.IGNORECASE)
 

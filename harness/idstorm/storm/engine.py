@@ -21,7 +21,7 @@ AUTOCOMMIT = "AUTOCOMMIT"
 
 
 @dataclass(frozen=True)
-class Manner:
+class ConnectionOptions:
     """How a storm opens its connections."""
 
     pool: Pool
@@ -29,19 +29,21 @@ class Manner:
     settings: Mapping[str, str]
 
 
-def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Manner) -> sa.Engine:
+def open_engine(
+    scenario: Scenario, database: Database, url: sa.URL, connection_options: ConnectionOptions
+) -> sa.Engine:
     """Return the scenario's engine, which is not connected yet.
 
     Schemas that the model names are mapped to the namespace, where unqualified names lead.
     """
-    pool = manner.pool
+    pool = connection_options.pool
     options: dict[str, Any] = {
         "pool_size": pool.size,
         "max_overflow": pool.max_overflow,
         "pool_timeout": pool.timeout,
     }
-    if manner.isolation is not None:
-        options["isolation_level"] = manner.isolation
+    if connection_options.isolation is not None:
+        options["isolation_level"] = connection_options.isolation
     try:
         engine = (scenario.engine or sa.create_engine)(url, **options)
     except sa.exc.ArgumentError as error:
@@ -54,7 +56,9 @@ def open_engine(scenario: Scenario, database: Database, url: sa.URL, manner: Man
             f"engine= of a scenario has to return an Engine of SQLAlchemy, as create_engine does; it returned "
             f"{_named(engine)}{_threads(engine)}"
         )
-    database.configure(engine, None if scenario.local else url, manner.settings, users=scenario.engine is not None)
+    database.configure(
+        engine, None if scenario.local else url, connection_options.settings, users=scenario.engine is not None
+    )
     return translated(engine, scenario)
 
 
@@ -97,7 +101,7 @@ def _schemas(metadata: sa.MetaData) -> set[str]:
 
 
 @contextmanager
-def users_own(database: Database, url: sa.URL, what: str) -> Iterator[None]:
+def as_user_error(database: Database, url: sa.URL, what: str) -> Iterator[None]:
     """Show an error as the user's own, without secrets, unless the environment is to blame."""
     try:
         yield
@@ -115,6 +119,6 @@ def place_of(url: sa.URL, target: Target) -> Place:
     return Place(url, target.dialect, frozenset(target.capabilities))
 
 
-def manner_of(plan: Plan) -> Manner:
-    """Return the manner that a plan prescribes."""
-    return Manner(plan.pool, plan.isolation, plan.settings)
+def connection_options_of(plan: Plan) -> ConnectionOptions:
+    """Return the connection_options that a plan prescribes."""
+    return ConnectionOptions(plan.pool, plan.isolation, plan.settings)

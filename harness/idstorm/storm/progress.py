@@ -14,8 +14,8 @@ import numpy as np
 from idstorm.record import tape
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
-from idstorm.record.segments import read_segment, segments
 from idstorm.record.tape import Flag, Kind
+from idstorm.record.tape_reader import read_segment, segments
 
 FIRST_OPERATIONS = 20
 """If all of these fail with the same error, for every client, the storm is pointless."""

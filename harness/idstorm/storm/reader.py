@@ -22,13 +22,13 @@ from idstorm.databases.base import Database
 from idstorm.databases.rows import in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, show_users_error
+from idstorm.model.work import Work
 from idstorm.record.plan import Ids, Plan
-from idstorm.record.reading import Log
+from idstorm.record.poll_log import Log
 from idstorm.redaction import redact
 from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated
-from idstorm.storm.work import Work
 
 _PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is left to the storm
 _PAUSE_AFTER_ERROR = 0.05

@@ -23,20 +23,20 @@ from idstorm.databases.rows import read_pairs
 from idstorm.databases.targets import Address, behind
 from idstorm.databases.urls import mask, reaching
 from idstorm.errors import ScenarioError
+from idstorm.model.codec import codec_of
+from idstorm.model.moments import zone_of
+from idstorm.model.rows import qualified
+from idstorm.model.tables import make_tables
+from idstorm.model.work import Work
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
-from idstorm.storm.codec import codec_of
 from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.elsewhere import sequences_elsewhere
-from idstorm.storm.engine import AUTOCOMMIT, Manner, open_engine, open_session, place_of, users_own
+from idstorm.storm.engine import AUTOCOMMIT, ConnectionOptions, as_user_error, open_engine, open_session, place_of
 from idstorm.storm.hearing import listening
-from idstorm.storm.moments import zone_of
 from idstorm.storm.overhearing import Overhearing
-from idstorm.storm.rows import qualified
-from idstorm.storm.tables import make_tables
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
-from idstorm.storm.work import Work
 
 _MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
 _ALL_REFUSED = "with no other client at work, the id's own constraint refused each insert of the rehearsal"
@@ -77,9 +77,9 @@ class _Stage:
         with self.reading() as connection:
             return read_pairs(connection, work.ids, work.token)
 
-    def users_own(self, what: str) -> AbstractContextManager[None]:
+    def as_user_error(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the environment is to blame."""
-        return users_own(self.database, self.url, what)
+        return as_user_error(self.database, self.url, what)
 
 
 def rehearse(
@@ -87,7 +87,7 @@ def rehearse(
     work: Work,
     address: Address,
     url: sa.URL,
-    manner: Manner,
+    connection_options: ConnectionOptions,
     batch: int,
     patience: Callable[[Target], float],
 ) -> Rehearsed:
@@ -100,7 +100,7 @@ def rehearse(
     """
     target = _look(scenario, address, url)
     with listening():  # from the first connection on
-        return _rehearse_on(scenario, work, address, url, manner, batch, target, patience)
+        return _rehearse_on(scenario, work, address, url, connection_options, batch, target, patience)
 
 
 def _rehearse_on(
@@ -108,23 +108,23 @@ def _rehearse_on(
     work: Work,
     address: Address,
     url: sa.URL,
-    manner: Manner,
+    connection_options: ConnectionOptions,
     batch: int,
     target: Target,
     patience: Callable[[Target], float],
 ) -> Rehearsed:
-    engine = open_engine(scenario, address.database, url, manner)
+    engine = open_engine(scenario, address.database, url, connection_options)
     try:
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
-        with stage.users_own("connecting failed"), reaching(url), engine.connect():
+        with stage.as_user_error("connecting failed"), reaching(url), engine.connect():
             pass
-        before = facts_of(stage.database, engine, url, manner)
+        before = facts_of(stage.database, engine, url, connection_options)
         stage = replace(stage, patience=patience(replace(target, facts=before)))
-        make_tables(scenario, work, engine, stage.users_own, "in the rehearsal", partial(_stay_inside, stage, work))
+        make_tables(scenario, work, engine, stage.as_user_error, "in the rehearsal", partial(_stay_inside, stage, work))
         with reaching(url):
             stage = replace(stage, zone=zone_of(engine))
-        ids, sentences = _operate(work, stage, manner, batch)
-        facts = facts_of(stage.database, engine, url, manner)
+        ids, sentences = _operate(work, stage, connection_options, batch)
+        facts = facts_of(stage.database, engine, url, connection_options)
         notes = (*work.notes, *_ignored(work, target), *sentences[:_MOST_SENTENCES])
         return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:
@@ -143,13 +143,15 @@ def _stay_inside(stage: _Stage, work: Work, connection: sa.Connection) -> None:
         )
 
 
-def facts_of(database: Database, engine: sa.Engine, url: sa.URL, manner: Manner) -> dict[str, Any]:
+def facts_of(
+    database: Database, engine: sa.Engine, url: sa.URL, connection_options: ConnectionOptions
+) -> dict[str, Any]:
     """Return the facts that a connection of the storm finds. Raises EnvironmentFault."""
     with reaching(url), engine.connect() as connection:
-        return database.facts(connection, manner.settings)
+        return database.facts(connection, connection_options.settings)
 
 
-def told_by(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
+def validate_ids(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     """Return what `insert` returned. Raises ScenarioError unless it is a sequence with an id for each token."""
     if isinstance(ids, Coroutine):
         ids.close()
@@ -219,7 +221,7 @@ def _telling(
     def by_session(tokens: Sequence[int]) -> tuple[Sequence[Any], Pairs]:
         with open_session(scenario, stage.engine) as session:
             with nullcontext() if scenario.local else ear.operation():
-                told = told_by(work.insert(session, tokens), tokens)
+                told = validate_ids(work.insert(session, tokens), tokens)
             early = [] if scenario.local else in_time(lambda: stage.pairs(work)) or []
             session.commit()
         return told, early
@@ -228,17 +230,17 @@ def _telling(
         yield by_session
         return
     with environment_of(scenario, stage.place) as given, scenario.client(stage.place, given) as client:
-        yield lambda tokens: (told_by(client.insert(tokens), tokens), [])
+        yield lambda tokens: (validate_ids(client.insert(tokens), tokens), [])
 
 
-def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids, list[str]]:
+def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, batch: int) -> tuple[Ids, list[str]]:
     """Insert one row, then as many as a storm's operation has. Returns what the plan says of the ids, and notes.
 
     If the first was told another row's id, there is always a second: what one row shows may be chance.
     """
     scenario, done, sentences = stage.scenario, list[Rehearsal](), list[str]()
     ear = Overhearing(stage.database, stage.database.classify, lambda: len(stage.pairs(work)), stage.engine)
-    with stage.users_own(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
+    with stage.as_user_error(f"the rehearsal of one operation failed{work.hint}"), _telling(work, stage, ear) as tell:
         for count in (1, batch):
             done += _rehearse(work, stage, tell, ear, count, 1 if done else _MOST_REFUSALS)
             if not done:
@@ -258,7 +260,7 @@ def _operate(work: Work, stage: _Stage, manner: Manner, batch: int) -> tuple[Ids
         codec=codec,
         token=None if work.token is None else qualified(work.token),
         constraints=_unique_keys(work, stage),
-        autonomous=by_itself or manner.isolation == AUTOCOMMIT or scenario.client is not None,
+        autonomous=by_itself or connection_options.isolation == AUTOCOMMIT or scenario.client is not None,
         heard=by_itself and ear.heard,
         unseen=ear.unseen,
         generator=work.generator,
@@ -310,7 +312,7 @@ def _rehearse(
 
 def _delete(work: Work, stage: _Stage, ear: Overhearing, codec: Codec, ids: list[Any]) -> tuple[list[str], bool]:
     """Delete rows of the rehearsal. Returns a sentence if any remain, and whether any were gone before COMMIT."""
-    with stage.users_own("the rehearsal of a delete failed"):
+    with stage.as_user_error("the rehearsal of a delete failed"):
         with open_session(stage.scenario, stage.engine) as session:
             with nullcontext() if stage.scenario.local else ear.operation():
                 work.delete(session, ids)

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from idstorm.databases.rows import in_namespace, read_rows, read_token
 from idstorm.errors import ScenarioError
+from idstorm.model.codec import codec_of, forms_as_stored, forms_of
+from idstorm.model.rows import qualified
+from idstorm.model.work import Work
 from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for, show_stored
-from idstorm.storm.codec import codec_of, forms_as_stored, forms_of
-from idstorm.storm.rows import qualified
-from idstorm.storm.work import Work
 
 Pairs = list[tuple[Any, int | None]]
 

@@ -36,6 +36,8 @@ from idstorm import catalogue
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import IdstormError, UsageError, show_users_error
+from idstorm.model.tables import make_tables, own_pairs
+from idstorm.model.work import Work, work_of
 from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.plan import Plan
@@ -44,10 +46,8 @@ from idstorm.redaction import redact
 from idstorm.scenario.clients import Inserter
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control
-from idstorm.storm.engine import manner_of, open_engine, place_of, users_own
+from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, place_of
 from idstorm.storm.hearing import listen, opened
-from idstorm.storm.tables import make_tables, own_pairs
-from idstorm.storm.work import Work, work_of
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -104,10 +104,10 @@ def _storm(
     (found,) = catalogue.find(plan.reference)
     database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(orders["url"])
     work, folder = work_of(scenario), Path(orders["folder"])
-    engine = open_engine(scenario, database, url, manner_of(plan))
+    engine = open_engine(scenario, database, url, connection_options_of(plan))
     try:
         if scenario.local:
-            make_tables(scenario, work, engine, partial(users_own, database, url), "in the worker")
+            make_tables(scenario, work, engine, partial(as_user_error, database, url), "in the worker")
             _write_census(folder, "before", plan, work, engine)
         elif (
             work.rows is not None and work.rows.parents.tables

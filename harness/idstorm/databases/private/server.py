@@ -15,9 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from idstorm.databases.private.guard import TEMPORARY, Guard
+from idstorm.databases.private.host import can_run, free_port, room, unprivileged
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.recipe import SUPERUSER
-from idstorm.databases.private.surroundings import can_run, free_port, room, unprivileged
 from idstorm.databases.private.watchdog import until
 from idstorm.databases.registry import DATABASES
 from idstorm.errors import EnvironmentFault

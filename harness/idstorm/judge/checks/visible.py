@@ -20,7 +20,7 @@ from idstorm.judge.groups import pieces
 from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Ids
-from idstorm.record.reading import Reading
+from idstorm.record.poll_log import Reading
 
 MIN_ADVANCED = 10
 """Polls that have to find something new before a reader that missed nothing proves anything."""

@@ -1,0 +1,227 @@
+"""What a mapped model says: which column is the id, which can carry a token, how rows are inserted and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
+
+from idstorm.databases.uniques import modelled, written
+from idstorm.errors import ScenarioError
+from idstorm.model.deleting import DeleteRows, default_delete, own_delete
+from idstorm.model.filling import keys_of, plain_type
+from idstorm.model.naming import checks_of, names_of
+from idstorm.model.rows import Rows, qualified
+from idstorm.model.schema import tables_of
+from idstorm.record.plan import Generator
+from idstorm.scenario.scenario import Column, Insert, Scenario
+
+_TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
+
+
+@dataclass(frozen=True)
+class Work:
+    """A scenario with its defaults filled in."""
+
+    insert: Insert
+    delete: DeleteRows
+    ids: tuple[sa.Column[Any], ...]
+    token: sa.Column[Any] | None
+    generator: Generator | None
+    rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
+    tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen for a model that was not written for storms."""
+        if self.rows is None:
+            return ()
+        kept = [] if self.token is None or self.token.name == "token" else [qualified(self.token)]
+        return (*(f"the token is kept in {one}" for one in kept), *self.rows.notes)
+
+    @property
+    def hint(self) -> str:
+        """What to do if the database or the model rejects the values that the rows were filled with."""
+        if self.rows is None or not self.rows.columns:
+            return ""
+        checks = "".join(f"\n  {one}" for one in checks_of(self.rows.columns))
+        return (
+            f"; idstorm itself had filled {', '.join(map(qualified, self.rows.columns))}: where that is not what the "
+            "model wants, write a scenario with an insert of your own, Scenario(model=…, insert=…)"
+            + (f"; the table asks for{checks}" if checks else "")
+        )
+
+    @property
+    def filled(self) -> dict[str, tuple[str, ...]]:
+        """Each key that holds the id, under each name that databases give it, with the members that idstorm filled."""
+        ours = set() if self.rows is None else set(self.rows.columns)
+        filled = dict[str, tuple[str, ...]]()
+        for key in keys_of(self.ids[0].table) if isinstance(self.ids[0].table, sa.Table) else ():
+            members = tuple(qualified(column) for column in key.columns if column in ours)
+            if members and set(key.columns) & set(self.ids):
+                filled |= dict.fromkeys(names_of(key), members)
+        return filled
+
+    @property
+    def sequence(self) -> str | None:
+        """The sequence that the model names for its ids, if any."""
+        return next((one.default.name for one in self.ids if isinstance(one.default, sa.Sequence)), None)
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """The unique keys of the model, including the id's own."""
+        return constraints_of(self.ids)
+
+    @property
+    def id_names(self) -> tuple[str, ...]:
+        """The id's columns as `table.column`."""
+        return tuple(qualified(column) for column in self.ids)
+
+
+def work_of(scenario: Scenario) -> Work:
+    """Return what a client does for a scenario. Raises ScenarioError where the model does not allow it."""
+    mapper: Mapper[Any] = sa.inspect(scenario.model)
+    if not isinstance(mapper.local_table, sa.Table):
+        raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
+    tables = tables_of(scenario, mapper)
+    places = [table.name for table in tables or scenario.metadata.tables.values()]
+    twice = sorted({name for name in places if places.count(name) > 1})
+    if twice:
+        raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has only one for its tables")
+    ids = id_columns(scenario, mapper)
+    token = _token_column(scenario, mapper, ids)
+    own = scenario.insert is not None or scenario.client is not None
+    rows = None if own else Rows(scenario.model, mapper, token, prepared=scenario.setup is not None)
+    return Work(
+        insert=scenario.insert or _default_insert(mapper, ids, rows),
+        delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
+        ids=ids,
+        token=token,
+        generator=generator_of(ids) if scenario.generated else None,
+        rows=rows,
+        tables=tables,
+    )
+
+
+def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
+    """Return the columns whose values are judged. Raises ScenarioError where they are in several tables."""
+    if scenario.id is None:
+        return tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
+    given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute | sa.Column) else scenario.id
+    columns = tuple(_column(mapper, column) for column in given)
+    if len({column.table for column in columns}) != 1:
+        raise ScenarioError("the id of a scenario is a column, or several columns of one table")
+    return columns
+
+
+def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:
+    if isinstance(given, sa.Column):
+        given = mapper.get_property_by_column(given).key if given in mapper.columns.values() else given.name
+    key = given if isinstance(given, str) else given.key
+    if key not in mapper.columns:
+        raise ScenarioError(
+            f"{mapper.class_.__name__} has no column {key}; there are {', '.join(mapper.columns.keys())}"
+        )
+    column = mapper.columns[key]
+    assert isinstance(column, sa.Column)
+    return column
+
+
+def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> sa.Column[Any] | None:
+    table = ids[0].table
+    if scenario.token is not None:
+        token = _column(mapper, scenario.token)
+        if token.table is not table:
+            raise ScenarioError(
+                f"the token is in {token.table.name}, the id in {table.name}: they must be in one table"
+            )
+        return token
+    beside = [
+        column
+        for column in table.columns
+        if column in mapper.columns.values()
+        and column not in ids
+        and not column.primary_key
+        and not column.foreign_keys
+        and not _is_made_elsewhere(column, mapper)
+    ]
+    named = next((column for column in beside if column.name == "token"), None)
+    if named is not None or scenario.insert is not None:
+        return named  # the user's own insert does not know of any other column
+    return next((column for column in beside if _carries_token(column) and not _is_guarded(column, mapper)), None)
+
+
+def _is_made_elsewhere(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
+    """Return whether the mapper or the database itself sets a column: a version, a discriminator, a computed value."""
+    made = column.server_default is not None and not isinstance(column.server_default, sa.DefaultClause)
+    return made or column is mapper.version_id_col or column is mapper.polymorphic_on
+
+
+def _is_guarded(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
+    """Return whether a CHECK, or the model's own `validates`, may refuse a token, or rewrite it."""
+    return bool(checks_of([column])) or mapper.get_property_by_column(column).key in mapper.validators
+
+
+def _carries_token(column: sa.Column[Any]) -> bool:
+    if isinstance(column.type, sa.TypeDecorator) and _changes_values(column.type):
+        return False
+    plain = plain_type(column.type)
+    if isinstance(plain, sa.String) and not isinstance(plain, sa.Enum):
+        return plain.length is None or plain.length >= _TOKEN_LENGTH
+    return isinstance(plain, sa.BigInteger)
+
+
+def _changes_values(type_: sa.TypeDecorator[Any]) -> bool:
+    own, none = type(type_), sa.TypeDecorator
+    return any(getattr(own, name) is not getattr(none, name) for name in ("process_bind_param", "process_result_value"))
+
+
+def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: Rows | None) -> Insert:
+    id_of: Callable[[Any], Any] = attrgetter(*(mapper.get_property_by_column(column).key for column in ids))
+
+    def insert(session: Session, tokens: Sequence[int]) -> list[Any]:
+        assert rows is not None, "the scenario's own clients insert"
+        made = [rows.row(token) for token in tokens]
+        session.add_all(made)
+        session.flush()
+        return [id_of(one) for one in made]
+
+    return insert
+
+
+def constraints_of(ids: tuple[sa.Column[Any], ...]) -> tuple[str, ...]:
+    """Return the unique keys of all tables of the id's MetaData, as `Unique` writes them."""
+    table = ids[0].table
+    assert isinstance(table, sa.Table)
+    return written([qualified(column) for column in ids], modelled(table.metadata))
+
+
+def references_of(id_: sa.Column[Any], dialect: sa.Dialect) -> list[tuple[sa.Column[Any], str]]:
+    """Return the columns of the model's MetaData that refer to the id, each with its type in the database.
+
+    Some of them may not be made for a storm, but in production all of them have to hold the ids.
+    """
+    assert isinstance(id_.table, sa.Table)
+    name = f"{id_.table.fullname}.{id_.key}"
+    return [
+        (column, column.type.compile(dialect=dialect))
+        for table in id_.table.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, sa.Integer) and any(key.target_fullname == name for key in column.foreign_keys)
+    ]
+
+
+def generator_of(ids: tuple[sa.Column[Any], ...]) -> Generator | None:
+    """Return what the model asks of the database's own generator, or None where the ids come from elsewhere."""
+    if len(ids) != 1 or not isinstance(ids[0].table, sa.Table):
+        return None
+    column, default = ids[0], ids[0].default
+    asked: Any = default if isinstance(default, sa.Sequence) else column.identity
+    if asked is None and (default is not None or column is not column.table.autoincrement_column):
+        return None
+    start, increment = getattr(asked, "start", None), getattr(asked, "increment", None)
+    return Generator(1 if start is None else start, increment or 1)
