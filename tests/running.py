@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +131,7 @@ def eventually(what: Callable[[], Any]) -> Any:
 
 
 def workers_at_work(process: psutil.Popen, folder: Path, operations: int = 200) -> list[psutil.Process]:
-    """Wait until a storm with plain tapes is under way, and return its workers."""
+    """Wait until a storm with plain tapes is under way, and return the processes in which its clients are."""
     layout = Layout(rows=1, key_words=1)
 
     def under_way() -> bool:
@@ -139,5 +139,11 @@ def workers_at_work(process: psutil.Popen, folder: Path, operations: int = 200) 
         return sum(len(read_segment(path, layout)) for path in folder.rglob("*.tape")) >= operations
 
     eventually(under_way)
-    workers: list[psutil.Process] = process.children()
-    return workers
+    return [
+        one for worker in process.children() if "idstorm.storm.worker" in worker.cmdline() for one in worker.children()
+    ]
+
+
+def gone(processes: Iterable[psutil.Process]) -> bool:
+    """Whether all of these have ended, whether or not their parent has taken notice."""
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)

@@ -87,7 +87,7 @@ def test_what_a_dead_worker_has_started_is_killed_and_nothing_under_a_number_tha
     program.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", str(program))
-        worker = Worker(many=True)
+        worker = Worker()
     eventually(number.exists)
     started = psutil.Process(int(number.read_text()))
     psutil.Process(worker.pid).kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 
 from idstorm.options import OPTIONS
@@ -277,6 +278,39 @@ def test_inner(idstorm):
     result = run(pytester, body)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*Inner is not at the top level*package.module:Name*"])
+
+
+SHARED = """
+import os
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+def engine(url, **options):
+    if "IDSTORM_WORKER" in os.environ:
+        print(os.getppid(), os.environ["SAID"], file=open("served", "a"))
+    return create_engine(url, **options)
+
+things = Scenario(Thing, engine=engine)
+
+@pytest.mark.parametrize("said", ["one", "two"])
+def test_things(idstorm, monkeypatch, said):
+    monkeypatch.setenv("SAID", said)
+    assert idstorm.run(things, inserts=400, processes=1).passed
+"""
+
+
+def test_all_tests_share_their_workers_which_see_the_variables_of_each(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_shared=SHARED)
+    pytester.runpytest_subprocess().assert_outcomes(passed=2)
+    served = [line.split() for line in (pytester.path / "served").read_text().splitlines()]
+    assert len({worker for worker, _ in served}) == 1
+    assert {said for _, said in served} == {"one", "two"}
+    assert not psutil.pid_exists(int(served[0][0]))
 
 
 def test_where_a_scenario_means_nothing_the_test_is_skipped(pytester: pytest.Pytester) -> None:

@@ -10,12 +10,8 @@ import time
 import psutil
 import pytest
 
-from running import Idstorm, eventually, workers_at_work
+from running import Idstorm, eventually, gone, workers_at_work
 from servers import On
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
 @pytest.mark.parametrize("attempt", range(6))
@@ -143,10 +139,12 @@ def test_an_interrupted_storm_is_judged_for_what_there_is(idstorm: Idstorm, numb
     assert idstorm("check", str(idstorm.run_folder)).code == 130
 
 
-def test_a_second_interrupt_ends_it_at_once(idstorm: Idstorm) -> None:
+@pytest.mark.parametrize("stopped", ["clients", "parents"])
+def test_a_second_interrupt_ends_it_at_once(idstorm: Idstorm, stopped: str) -> None:
     with idstorm.started("run", "autoincrement", "-T", "60s") as process:
         workers = workers_at_work(process, idstorm.folder)
-        for worker in workers:
+        parents = [parent for worker in workers if (parent := worker.parent())]
+        for worker in workers if stopped == "clients" else parents:
             worker.suspend()
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
@@ -154,7 +152,7 @@ def test_a_second_interrupt_ends_it_at_once(idstorm: Idstorm) -> None:
         _, err = process.communicate()
         assert process.returncode == 130
         assert "Traceback" not in err
-        assert gone(workers)
+        assert gone([*workers, *parents])
 
 
 def test_an_interrupt_before_the_storm_begins_ends_it_too(idstorm: Idstorm) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -12,7 +14,7 @@ import pytest
 
 from idstorm.record import stored
 from idstorm.record.history import History
-from running import Idstorm, eventually
+from running import Idstorm, eventually, gone
 
 HEAD = """
 import os, sys, time
@@ -45,8 +47,10 @@ def history(idstorm: Idstorm) -> History:
     return recorded
 
 
-def workers(idstorm: Idstorm) -> list[int]:
-    return [int(line) for line in (idstorm.folder / "workers").read_text().split()]
+def workers(idstorm: Idstorm) -> Iterator[psutil.Process]:
+    for line in (idstorm.folder / "workers").read_text().split():
+        with suppress(psutil.NoSuchProcess):
+            yield psutil.Process(int(line))
 
 
 @pytest.mark.parametrize("deletes", [0.0, 0.2])
@@ -104,7 +108,7 @@ def test_an_interrupt_during_the_interlude_lets_it_end_and_judges_what_there_is(
     assert report["ending"] == "interrupted: by the user"
     assert report["verdicts"]["durable"]["status"] == "held"
     assert 300 <= report["operations"]["acknowledged"] < 600
-    assert not any(psutil.pid_exists(worker) for worker in workers(idstorm))
+    assert gone(workers(idstorm))
 
 
 def test_an_interlude_that_raises_is_shown_as_the_users_own_and_leaves_no_process(idstorm: Idstorm) -> None:
@@ -116,5 +120,5 @@ def test_an_interlude_that_raises_is_shown_as_the_users_own_and_leaves_no_proces
     assert "return 1 / 0" in ran.err
     assert "idstorm/storm" not in ran.err
     assert time.monotonic() - began < 20  # nobody waits for clients that stand still
-    assert len(workers(idstorm)) == 2
-    assert not any(psutil.pid_exists(worker) for worker in workers(idstorm))
+    assert len((idstorm.folder / "workers").read_text().split()) == 2
+    assert gone(workers(idstorm))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import psutil
 import pytest
 
 from idstorm import catalogue
-from idstorm.commands.schedule import turns_of
+from idstorm.commands.schedule import rounds
 from idstorm.databases import targets
 from idstorm.findings.verdict import StormReport
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions
 from idstorm.record import store
-from idstorm.storm.lifecycle import Order, storm
+from idstorm.storm.lifecycle import storm
+from idstorm.storm.scheduled import ScheduledStorm
+from idstorm.storm.stop import StopSignal
 from idstorm.storm.worker_pool import WorkerPool
 from running import eventually
 
@@ -43,6 +44,12 @@ def insert(session, tokens):
         os.kill(os.getpid(), 9)
     return [thing.id for thing in things]
 
+def placed_engine(url, **pool):
+    if "IDSTORM_WORKER" in os.environ:
+        print(os.environ.get("SAID_LATER"), file=open("variables", "a"))
+    return create_engine(url, **pool)
+
+placed = Scenario(model=Thing, engine=placed_engine)
 mine = Scenario(model=Thing, engine=engine)
 deadly = Scenario(model=Thing, insert=insert)
 """
@@ -50,27 +57,17 @@ deadly = Scenario(model=Thing, insert=insert)
 Serve = Callable[[WorkerPool, str], StormReport]
 
 
-class NeverStop:
-    """Nobody interrupts these storms."""
-
-    def asked(self) -> bool:
-        return False
-
-    def gently(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
 @pytest.fixture
 def serve(here: Path) -> Serve:
-    """Let a crew serve a storm of one of the scenarios, and return how it was judged."""
+    """Let a pool serve a storm of one of the scenarios, and return how it was judged."""
     (here / "mine.py").write_text(SCENARIOS)
 
-    def one(crew: WorkerPool, name: str) -> StormReport:
-        (found,) = catalogue.find(f"mine.py:{name}")
-        order = Order(found, targets.resolve("sqlite"), StormOptions(inserts=400), (str(here),))
-        (turn,) = turns_of([order])
-        run = store.create(here / "results", "none", [turn.entry])
-        storm(order, run.name, run.folder / turn.name, lambda _: None, NeverStop(), crew)
+    def one(pool: WorkerPool, name: str) -> StormReport:
+        (found,) = catalogue.find(f"{here}/mine.py:{name}")
+        asked = ScheduledStorm(found, targets.resolve("sqlite"), StormOptions(inserts=400), (str(here),))
+        ((scheduled,),) = rounds([asked])
+        run = store.create(here / "results", "none", [scheduled.entry])
+        storm(scheduled, run, lambda _: None, StopSignal(), pool)
         (report,) = judge_run(run).storms
         return report
 
@@ -90,40 +87,48 @@ def _is_at_work(child: psutil.Process) -> bool:
 
 
 def test_the_same_workers_serve_one_storm_after_another_and_remember_nothing(here: Path, serve: Serve) -> None:
-    with WorkerPool(many=True) as crew:
-        assert serve(crew, "mine").result == "passed"
-        crew_of_first = workers()
-        assert serve(crew, "mine").result == "passed"
-        assert workers() == crew_of_first
-    assert len(crew_of_first) == 2
+    with WorkerPool() as pool:
+        assert serve(pool, "mine").result == "passed"
+        first = workers()
+        assert serve(pool, "mine").result == "passed"
+        assert workers() == first
+    assert len(first) == 2
     assert workers() == set()
     served = [line.split() for line in (here / "workers").read_text().splitlines()]
-    assert {int(pid) for pid, _, _ in served} == crew_of_first
+    assert {int(pid) for pid, _, _ in served} == first
     assert sorted(number for _, number, _ in served) == ["0", "0", "1", "1"]
     assert {remembered for _, _, remembered in served} == {"False"}
 
 
 def test_a_worker_that_dies_is_replaced_whether_at_work_or_idle(serve: Serve) -> None:
-    with WorkerPool(many=True) as crew:
-        deadly = serve(crew, "deadly")
+    with WorkerPool() as pool:
+        deadly = serve(pool, "deadly")
         assert deadly.result == "inconclusive"
         assert "worker 1 was killed by signal 9" in str(deadly.verdicts["pressure"].reason)
         assert deadly.verdicts["durable"].status == "held"
         survivors = workers()
         assert len(survivors) == 1
-        assert serve(crew, "mine").result == "passed"
+        assert serve(pool, "mine").result == "passed"
         idle = workers()
         assert survivors < idle
         victim = min(idle)
         psutil.Process(victim).kill()
         eventually(lambda: victim not in workers())
-        assert serve(crew, "mine").result == "passed"
+        assert serve(pool, "mine").result == "passed"
         assert len(workers()) == 2
         assert len(workers() & idle) == 1
     assert workers() == set()
 
 
-def test_without_a_crew_the_workers_are_the_storms_own(here: Path, serve: Serve) -> None:
-    with WorkerPool() as crew:
-        assert serve(crew, "mine").result == "passed"
-        assert workers() == set()
+def test_a_storm_has_the_directory_and_the_variables_of_its_own_moment(
+    here: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with WorkerPool() as pool:
+        assert serve(pool, "placed").result == "passed"
+        before = set((here / "variables").read_text().splitlines())
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        monkeypatch.setenv("SAID_LATER", "yes")
+        monkeypatch.chdir(elsewhere)
+        assert serve(pool, "placed").result == "passed"
+    assert before == {"None"}
+    assert set((elsewhere / "variables").read_text().splitlines()) == {"yes"}

@@ -14,10 +14,10 @@ from idstorm.cli.streams import say
 
 if TYPE_CHECKING:
     from idstorm.storm.beforehand import Needs
-    from idstorm.storm.lifecycle import Order
+    from idstorm.storm.scheduled import ScheduledStorm
 
 
-def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
+def show(ctx: click.Context, storms: Sequence[ScheduledStorm], **instead: Any) -> None:
     """Print the storms that would run, then every value with its source, but no target's secrets.
 
     `instead` has the final values of parameters where these differ from what was given.
@@ -27,13 +27,13 @@ def show(ctx: click.Context, orders: Sequence[Order], **instead: Any) -> None:
     repeat = ctx.params["repeat"]
     often = "" if repeat is None else f", {repeat} times"
     often += ", until something breaks" if ctx.params["until_broken"] else ""
-    for order in orders:
-        fault = f": {order.address.fault}" if order.address.fault else ""
-        say(f"{order.found.name} on {order.address.name}{often}{fault}")
-        for line in _needs(needs_of(order)):
+    for scheduled in storms:
+        fault = f": {scheduled.address.fault}" if scheduled.address.fault else ""
+        say(f"{scheduled.found.name} on {scheduled.address.name}{often}{fault}")
+        for line in _needs(needs_of(scheduled)):
             say(f"    {line}")
     say("")
-    values = {**ctx.params, "on": tuple(dict.fromkeys(order.address.name for order in orders)), **instead}
+    values = {**ctx.params, "on": tuple(dict.fromkeys(scheduled.address.name for scheduled in storms)), **instead}
     params = [param for param in ctx.command.params if param.name in values and param.name != "only_show"]
     rows = [(key_of(param), _shown(param, values[param.name]), source_of(ctx, param)) for param in params]
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]

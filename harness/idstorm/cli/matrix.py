@@ -52,13 +52,13 @@ def matrix(
 
     from idstorm.commands.matrix import QUICK_INSERTS, MatrixRequest, prepare
     from idstorm.commands.matrix import matrix as storm
-    from idstorm.report.live import live_together
+    from idstorm.report.live import live
 
     options["inserts"] = QUICK_INSERTS if quick else options["inserts"]
     request = MatrixRequest(scenarios, on, options_of(options).resolved(), results, quick)
     preparation = prepare(request)
     for reason in preparation.left_out:
         say(reason, err=True)
-    with live_together(console(stderr=True), len(preparation.found), quiet=outputs.quiet) as show:
-        report = storm(request, preparation, show)
+    with live(console(stderr=True), quiet=outputs.quiet, side_by_side=True) as watch:
+        report = storm(request, preparation, watch)
     finish(report, outputs)

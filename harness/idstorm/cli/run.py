@@ -61,14 +61,14 @@ def run(
     precedence over variables, and variables over a profile.
     """
     options |= zip(("inserts", "time"), most_explicit(ctx, "inserts", "time"), strict=True)
-    from idstorm.commands.run import Request, orders_of
+    from idstorm.commands.run import Request, storms_of
     from idstorm.commands.run import run as storm
     from idstorm.report.live import live
 
     request = Request(scenario, on, options_of(options).resolved(), results)
     with naming_sources(ctx, "scenario", "on", "settings"):
         if only_show:
-            dry_run.show(ctx, orders_of(request), time=request.options.time)
+            dry_run.show(ctx, storms_of(request), time=request.options.time)
             return
         with live(console(stderr=True), quiet=outputs.quiet) as watch:
             report = storm(request, watch)

@@ -3,64 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
-from idstorm.storm.lifecycle import Order
-from idstorm.storm.progress import Progress, Watch
+from idstorm import catalogue
+from idstorm.databases.targets import Address
+from idstorm.storm import known_fault
+from idstorm.storm.scheduled import ScheduledStorm
+
+_LEAST, _EACH = 200, 25  # rows of a control, in total and of each client: by then all of them have met, many times
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One storm of a run."""
-
-    order: Order
-    place: int  #: of what is asked of it among all that is asked for, from 0
-    name: str  #: of its folder
-    first: str | None = None  #: the name of its first repetition; None: nothing is repeated
-    label: str = ""  #: which repetition it is, in words
-
-    @property
-    def entry(self) -> dict[str, str]:
-        """What a run's folder says of it."""
-        entry = {"name": self.name, "scenario": self.order.found.name, "target": self.order.address.name}
-        return entry if self.first is None else {**entry, "repeats": self.first}
-
-    def told(self, watch: Watch) -> Watch:
-        """Return a function that shows the progress of this storm with its repetition."""
-
-        def show(progress: Progress) -> None:
-            watch(replace(progress, scenario=f"{progress.scenario}, {self.label}" if self.label else progress.scenario))
-
-        return show
-
-
-def turns_of(orders: Sequence[Order]) -> list[Turn]:
-    """Return the storms of a run in which nothing is repeated."""
-    return next(rounds(orders))
-
-
-def rounds(orders: Sequence[Order], repeat: int | None = None, *, endless: bool = False) -> Iterator[list[Turn]]:
-    """Yield the storms of each repetition, `repeat` times or endlessly.
+def rounds(
+    storms: Sequence[ScheduledStorm], repeat: int | None = None, *, endless: bool = False
+) -> Iterator[list[ScheduledStorm]]:
+    """Yield the storms of each repetition, `repeat` times or endlessly, each with the name of its folder.
 
     The seeds of the repetitions follow one another, so that each can be stormed alone.
     """
-    repeated, width = endless or repeat is not None, max(2, len(str(len(orders) * (repeat or 1))))
-    firsts = [_name(order, place, width) for place, order in enumerate(orders)]
+    repeated, width = endless or repeat is not None, max(2, len(str(len(storms) * (repeat or 1))))
+    firsts = [_name(storm, place, width) for place, storm in enumerate(storms)]
     for repetition in count() if endless else range(repeat or 1):
         label = f"repetition {repetition + 1}" + ("" if endless else f" of {repeat}")
         yield [
-            Turn(
-                order=replace(order, options=replace(order.options, seed=(order.options.seed or 0) + repetition)),
-                place=place,
-                name=_name(order, repetition * len(orders) + place, width),
-                first=first if repeated else None,
+            replace(
+                storm,
+                options=replace(storm.options, seed=(storm.options.seed or 0) + repetition),
+                name=_name(storm, repetition * len(storms) + place, width),
+                repeats=first if repeated else None,
                 label=label if repeated else "",
             )
-            for place, (order, first) in enumerate(zip(orders, firsts, strict=True))
+            for place, (storm, first) in enumerate(zip(storms, firsts, strict=True))
         ]
 
 
-def _name(order: Order, number: int, width: int) -> str:
-    slug = f"{order.found.name.rpartition('.')[2].replace(':', '-')}-{order.address.database.name}"
+def _name(storm: ScheduledStorm, number: int, width: int) -> str:
+    slug = f"{storm.found.name.rpartition('.')[2].replace(':', '-')}-{storm.address.database.name}"
     return f"{number + 1:0{width}}-{slug}"
+
+
+def controls(storms: Sequence[ScheduledStorm]) -> list[ScheduledStorm]:
+    """Return the storm of a known fault on each target of these storms, with their clients, pool and settings.
+
+    A run that found nothing is credible if it has just found something.
+    """
+    (found,) = catalogue.find(f"{known_fault.__name__}:control")
+    first: dict[str, ScheduledStorm] = {}
+    for storm in storms:
+        first.setdefault(storm.address.name, storm)
+    return [_control(replace(found, name="control"), like, number) for number, like in enumerate(first.values(), 1)]
+
+
+def _control(found: catalogue.Found, like: ScheduledStorm, number: int) -> ScheduledStorm:
+    options = replace(
+        like.options,
+        inserts=max(_LEAST, _EACH * like.options.clients),
+        time=None,
+        batch=None,
+        rollback=0.0,
+        deletes=0.0,
+        think=(0.0, 0.0),
+        reader=False,
+        headroom=None,
+        forecast=None,
+        keep=False,
+    )
+    name = f"c{number}-control-{like.address.database.name}"
+    return replace(like, found=found, options=options, reader_if_possible=False, notes=(), name=name)
+
+
+def addresses_of(storms: Sequence[ScheduledStorm]) -> list[Address]:
+    """Return the targets of these storms, each once."""
+    return list({storm.address.name: storm.address for storm in storms}.values())
+
+
+def by_target(storms: Sequence[ScheduledStorm]) -> dict[str, list[ScheduledStorm]]:
+    """Return the storms of each target, by its name."""
+    lanes: dict[str, list[ScheduledStorm]] = {}
+    for storm in storms:
+        lanes.setdefault(storm.address.name, []).append(storm)
+    return lanes

@@ -19,6 +19,9 @@ from idstorm.pytest_plugin.references import found_of
 from idstorm.pytest_plugin.results import RESULTS, StormResult
 from idstorm.pytest_plugin.targets import open_target
 from idstorm.scenario import Scenario
+from idstorm.storm.worker_pool import WorkerPool
+
+_WORKERS = pytest.StashKey[WorkerPool]()
 
 
 class Storms:
@@ -55,7 +58,7 @@ class Storms:
                 path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
                 notes=_company(self._request.config),
             )
-            report = run(request)
+            report = run(request, workers=_workers(self._request.config))
         except (UsageError, EnvironmentFault) as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = StormResult(report, Path(report.folder))
@@ -80,6 +83,14 @@ def storms_for(request: pytest.FixtureRequest, target: str, temporary: Path) -> 
     configured_place = configured(request.config, "results")
     results = request.config.invocation_params.dir / configured_place if configured_place else temporary / "idstorm"
     yield Storms(request, open_target(request.config, target), results, temporary=not configured_place)
+
+
+def _workers(config: pytest.Config) -> WorkerPool:
+    """Return the workers that all storms of this process share: starting one takes half a second of a processor."""
+    if _WORKERS not in config.stash:
+        config.stash[_WORKERS] = WorkerPool()
+        config.add_cleanup(config.stash[_WORKERS].close)
+    return config.stash[_WORKERS]
 
 
 def _company(config: pytest.Config) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ class Progress(Protocol):
     def acknowledged(self) -> int: ...
     @property
     def errors(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def total(self) -> int | None: ...
 
 
 class Shower(Protocol):
@@ -42,32 +46,45 @@ class Shower(Protocol):
 
 
 @contextmanager
-def live(console: Console, *, quiet: bool = False) -> Iterator[Shower]:
-    """Yield a function that shows the progress of storms until the context ends."""
+def live(console: Console, *, quiet: bool = False, side_by_side: bool = False) -> Iterator[Shower]:
+    """Yield a function that shows the progress of storms until the context ends; any thread may call it.
+
+    `side_by_side` is for storms of several targets at the same time: each keeps its place in the line.
+    """
+    lanes: dict[str, str] = {}
+
+    def text(progress: Progress) -> str:
+        if not side_by_side:
+            return line(progress)
+        lanes[progress.target] = f"{progress.target} {progress.number}/{progress.total} {progress.scenario}".rstrip()
+        return visible(" · ".join(lanes.values()))
+
     if quiet:
         yield lambda progress: None
     elif console.is_terminal:
         with console.status("starting …") as status:
-            yield lambda progress: status.update(line(progress))
+            yield lambda progress: status.update(text(progress))
     else:
-        yield _plain(console)
+        yield _plain(console, text)
 
 
-def _plain(console: Console) -> Shower:
+def _plain(console: Console, text: Callable[[Progress], str]) -> Shower:
     shown = [monotonic()]
 
     def show(progress: Progress) -> None:
+        words = text(progress)
         if monotonic() - shown[0] >= _PLAIN_EVERY:
             shown[0] = monotonic()
-            console.print(line(progress), soft_wrap=True, highlight=False)
+            console.print(words, soft_wrap=True, highlight=False)
 
     return show
 
 
 def line(progress: Progress) -> str:
-    """Return a storm's state as one line: operations, rate, errors, time left."""
+    """Return a storm's state as one line: which of how many it is, operations, rate, errors, time left."""
     rate = progress.acknowledged / progress.elapsed if progress.elapsed else 0.0
-    text = f"{progress.scenario} on {progress.target}: {progress.acknowledged:,} rows, {rate:,.0f}/s"
+    place = f"{progress.number + 1} of {progress.total}: " if progress.total is not None and progress.total > 1 else ""
+    text = f"{place}{progress.scenario} on {progress.target}: {progress.acknowledged:,} rows, {rate:,.0f}/s"
     if progress.errors:
         text += f", {progress.errors:,} errors"
     left = _left(progress)
@@ -80,33 +97,3 @@ def _left(progress: Progress) -> float | None:
     if progress.inserts and progress.attempted:
         return max(0.0, progress.elapsed * (progress.inserts / progress.attempted - 1))
     return None
-
-
-@contextmanager
-def live_together(console: Console, total: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, str], None]]:
-    """Yield a function that shows parallel storms: called with a target, how many of its storms have ended, and
-    the next scenario.
-
-    `total` is the number of storms of each target.
-    """
-    state: dict[str, str] = {}
-    shown = [monotonic()]
-
-    def note(target: str, done: int, scenario: str) -> str:
-        state[target] = f"{target} {done}/{total} {scenario}"
-        return visible(" · ".join(state.values()))
-
-    if quiet:
-        yield lambda target, done, scenario: None
-    elif console.is_terminal:
-        with console.status("starting …") as status:
-            yield lambda target, done, scenario: status.update(note(target, done, scenario))
-    else:
-
-        def show(target: str, done: int, scenario: str) -> None:
-            text = note(target, done, scenario)
-            if monotonic() - shown[0] >= _PLAIN_EVERY:
-                shown[0] = monotonic()
-                console.print(text, soft_wrap=True, highlight=False)
-
-        yield show

@@ -13,7 +13,7 @@ from idstorm.record.tape import Layout
 from idstorm.redaction import redact
 
 if TYPE_CHECKING:
-    from idstorm.storm.lifecycle import Order
+    from idstorm.storm.scheduled import ScheduledStorm
 
 _OWN = 3  #: idstorm's own: the one that holds the lock, and those that make, watch and read the tables
 _TRIES, _INSTANT = 6, 0.5  # tries, and seconds between them: a storm that has just ended is still closing its own
@@ -34,55 +34,52 @@ class Needs:
     privileges: tuple[str, ...]  #: the statements that grant them
 
 
-def needs_of(order: Order) -> Needs:
+def needs_of(scheduled: ScheduledStorm) -> Needs:
     """Return what a storm needs."""
-    fleet, database = order.final_fleet, order.address.database
+    fleet, database = scheduled.fleet, scheduled.address.database
     rows = fleet.inserts or round((fleet.seconds or 0) * _ROWS_A_SECOND * fleet.batch)
     tapes = Layout(fleet.batch, 1).words * 8 * rows / fleet.batch
-    private = order.address.programs is not None
-    two_phase = "two_phase" in order.found.scenario.needs
+    private = scheduled.address.programs is not None
+    two_phase = "two_phase" in scheduled.found.scenario.needs
     return Needs(
-        connections=0 if database.serverless else connections_of(order),
+        connections=0 if database.serverless else connections_of(scheduled),
         rows=rows,
         results=max(1.0, tapes / 1e6),
         server=max(1.0, rows * _ROW_HERE),
-        privileges=() if private else tuple(database.privileges(order.address.url, two_phase=two_phase)),
+        privileges=() if private else tuple(database.privileges(scheduled.address.url, two_phase=two_phase)),
     )
 
 
-def connections_of(order: Order) -> int:
+def connections_of(scheduled: ScheduledStorm) -> int:
     """Return how many connections a storm has open at most, not counting those that an application itself opens."""
-    fleet, pool, scenario = order.final_fleet, order.connection_options.pool, order.found.scenario
+    fleet, pool, scenario = scheduled.fleet, scheduled.connection_options.pool, scheduled.found.scenario
     wanted = [len(fleet.of_worker(number)) * scenario.connections for number in range(fleet.processes)]
     if scenario.engine is None:
         wanted = [min(one, pool.size + pool.max_overflow) for one in wanted]
-    reads = order.reader_if_possible or (
-        bool(scenario.reader) if order.options.reader is None else order.options.reader
-    )
-    return sum(wanted) + reads + _OWN
+    return sum(wanted) + scheduled.wants_reader + _OWN
 
 
-def look_around(order: Order) -> list[str]:
+def look_around(scheduled: ScheduledStorm) -> list[str]:
     """Return what the report has to say about a server that the storm shares.
 
     Raises UsageError where the server is replicated and that was not allowed, and EnvironmentFault where it is out of
     reach, or has too few connections left.
     """
-    if order.address.database.serverless or order.found.scenario.local:
+    if scheduled.address.database.serverless or scheduled.found.scenario.local:
         return []
-    needed = connections_of(order)
-    there = _look(order, needed)
-    if there.followers and not order.options.allow_replicated:
+    needed = connections_of(scheduled)
+    there = _look(scheduled, needed)
+    if there.followers and not scheduled.options.allow_replicated:
         raise UsageError(
-            f"{order.address.name} is replicated, and everything that the storm writes would be sent to "
+            f"{scheduled.address.name} is replicated, and everything that the storm writes would be sent to "
             f"{_listed(there.followers)}: storm another server, or allow it with --allow-replicated"
         )
     if there.free is not None and needed > there.free:
         raise EnvironmentFault(
-            f"the storm needs {needed} connections, and {order.address.name} has {there.free} left: storm with fewer "
-            f"clients (-c), or raise {there.limit}"
+            f"the storm needs {needed} connections, and {scheduled.address.name} has {there.free} left: storm with "
+            f"fewer clients (-c), or raise {there.limit}"
         )
-    notes = [f"it was not seen {redact(one, secrets_of(order.address.url))}" for one in there.unseen]
+    notes = [f"it was not seen {redact(one, secrets_of(scheduled.address.url))}" for one in there.unseen]
     if there.free is not None and 2 * needed > there.free:
         notes.append(f"the storm needed up to {needed} of the {there.free} connections that the server had left")
     if there.followers:
@@ -92,11 +89,11 @@ def look_around(order: Order) -> list[str]:
     return notes
 
 
-def _look(order: Order, needed: int) -> Bystanders:
+def _look(scheduled: ScheduledStorm, needed: int) -> Bystanders:
     """Look for bystanders, and look again while there are too few connections."""
-    with order.address.database.administer(order.address.url) as connection:
+    with scheduled.address.database.administer(scheduled.address.url) as connection:
         for _ in range(_TRIES):
-            there = order.address.database.bystanders(connection)
+            there = scheduled.address.database.bystanders(connection)
             if there.free is None or needed <= there.free:
                 break
             time.sleep(_INSTANT)

@@ -27,12 +27,14 @@ class Progress:
 
     scenario: str
     target: str
-    elapsed: float  #: seconds
-    seconds: float | None  #: how long it is to take, if that is limited
-    inserts: int | None  #: how many rows it is to attempt, if that is limited
-    attempted: int
-    acknowledged: int
-    errors: int
+    elapsed: float = 0.0  #: seconds
+    seconds: float | None = None  #: how long it is to take, if that is limited
+    inserts: int | None = None  #: how many rows it is to attempt, if that is limited
+    attempted: int = 0
+    acknowledged: int = 0
+    errors: int = 0
+    number: int = 0  #: how many storms of its lane have ended before it
+    total: int | None = None  #: how many storms its lane has, if that is known
 
 
 Watch = Callable[[Progress], None]

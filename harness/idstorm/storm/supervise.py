@@ -1,14 +1,12 @@
-"""The course of a storm: its workers are started, watched, perhaps paused halfway, and stopped."""
+"""Supervising a storm: its workers are started, watched, perhaps paused halfway, and stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, monotonic_ns
-from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -18,9 +16,11 @@ from idstorm.findings.results import StormState
 from idstorm.record.plan import Plan
 from idstorm.record.store import Ending
 from idstorm.scenario import Scenario
+from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import as_user_error, place_of
 from idstorm.storm.progress import Follow, Watch
 from idstorm.storm.rehearsal import environment_of
+from idstorm.storm.stop import StopSignal
 from idstorm.storm.worker_pool import WorkerPool, Workers
 
 _READY_WITHIN = 120.0  # seconds: importing the user's application may take long
@@ -31,53 +31,34 @@ _LOOK_EVERY = 0.2  # seconds
 _NO_HOPE_WITHIN = 2.0  # seconds: what keeps all clients from working in the beginning may pass
 
 
-class Stop(Protocol):
-    """Whether the user wants the storm to end."""
-
-    def asked(self) -> bool:
-        """Whether the user has asked to stop."""
-
-    def gently(self) -> AbstractContextManager[None]:
-        """Within this, a first request only shows in `asked`; otherwise it raises KeyboardInterrupt."""
-
-
-def run_course(
-    scenario: Scenario, plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: Stop, crew: WorkerPool | None
+def supervise(
+    scenario: Scenario, plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: StopSignal, pool: WorkerPool
 ) -> Ending:
-    """Let the workers storm in the scenario's environment. Returns how that ended.
-
-    The workers come from `crew`, if there is one; otherwise they are this storm's own and gone after it.
-    """
+    """Let workers of the pool storm in the scenario's environment. Returns how that ended."""
     place = place_of(url, plan.target)
     with environment_of(scenario, place) as given:
-        orders = {
-            "plan": plan.to_json(),
-            "url": url.render_as_string(hide_password=False),
-            "folder": str(folder.absolute()),
-            "environment": given,
-        }
+        assignment = Assignment(plan, url.render_as_string(hide_password=False), str(folder.absolute()), given)
         interlude = None if scenario.interlude is None else partial(scenario.interlude, place)
-        with nullcontext(crew) if crew else WorkerPool() as mustered:
-            ending = _unleash(mustered, orders, plan, url, folder, watch, stop, interlude)
+        ending = _let_loose(pool, assignment, url, folder, watch, stop, interlude)
         notes = given.get("notes", ()) if isinstance(given, dict) else ()
         return replace(ending, notes=tuple(str(note) for note in notes))
 
 
-def _unleash(
-    crew: WorkerPool,
-    orders: dict[str, Any],
-    plan: Plan,
+def _let_loose(
+    pool: WorkerPool,
+    assignment: Assignment,
     url: sa.URL,
     folder: Path,
     watch: Watch,
-    stop: Stop,
+    stop: StopSignal,
     interlude: Callable[[], object] | None,
 ) -> Ending:
     """Let the workers storm, and return once none of them is at work any more."""
+    plan = assignment.plan
     follow, state, message = Follow(plan, folder / "tapes"), StormState.FINISHED, None
     seen, moved = (0, False), 0.0
     hopeless_since: float | None = None
-    with crew.acquire(orders, plan.fleet.processes, secrets_of(url)) as workers:
+    with pool.acquire(assignment, plan.fleet.processes, secrets_of(url)) as workers:
         if workers.until_ready(_READY_WITHIN, stop.asked):
             begun = moved = monotonic()
             workers.send(f"start {monotonic_ns() + _HEAD_START}")

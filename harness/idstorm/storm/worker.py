@@ -2,15 +2,15 @@
 
 It is started as ``python -m idstorm.storm.worker``, and communicates in lines.
 
-    stdin    first its orders as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. At the end of
-             stdin idstorm is gone, and the worker exits at once.
+    stdin    first its assignment as JSON, then ``start NANOSECONDS``, then perhaps ``resume`` and ``stop``. At the
+             end of stdin idstorm is gone, and the worker exits at once.
     stdout   lines of JSON: ``{"ready": true}``, ``{"entered": true}`` once all of its clients can work, perhaps
              ``{"paused": true}``, ``{"left": true}`` once none works any more, then
              ``{"done": true, "full": N, "full_because": null, "census": null, "connections": N}``
              or ``{"fatal": "…", "environment": false}``
 
-With ``--many`` it serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so
-that nothing is left over from one storm to the next. After each it says ``{"free": true}`` and waits for new orders.
+It serves one storm after another, each in a fork of an interpreter that has loaded no scenario yet, so that nothing is
+left over from one storm to the next. After each it says ``{"free": true}`` and waits for its next assignment.
 
 What the user's own code prints goes to stderr.
 """
@@ -18,6 +18,7 @@ What the user's own code prints goes to stderr.
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.redaction import redact
 from idstorm.scenario.clients import Inserter
+from idstorm.storm.assignment import Assignment
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control
 from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, place_of
@@ -55,7 +57,7 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
-    """Follow the orders on stdin."""
+    """Serve the storms that stdin assigns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, and tells us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -64,11 +66,12 @@ def main() -> None:
     def say(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
 
-    for orders in lines:
-        if not orders.startswith("{"):  # meant for a storm that had just ended
+    gc.freeze()  # what is loaded by now is shared with every fork, and never garbage
+    for line in lines:
+        if not line.startswith("{"):  # meant for a storm that had just ended
             continue
-        if "--many" not in sys.argv or os.fork() == 0:
-            _serve(json.loads(orders), lines, say)
+        if os.fork() == 0:
+            _serve(Assignment.of_line(line), lines, say)
             sys.stderr.flush()
             os._exit(0)  # without waiting for threads that the application has left
         _, status = os.wait()
@@ -79,31 +82,32 @@ def main() -> None:
         say({"free": True})
 
 
-def _serve(orders: dict[str, Any], lines: Iterator[str], say: Say) -> None:
+def _serve(assignment: Assignment, lines: Iterator[str], say: Say) -> None:
     """Take part in one storm."""
-    secrets, fatal, done = secrets_of(sa.make_url(orders["url"])), list[BaseException](), dict[str, Any]()
+    secrets, fatal, done = secrets_of(sa.make_url(assignment.url)), list[BaseException](), dict[str, Any]()
     control = Control()
     threading.Thread(target=_listen, args=(lines, control), daemon=True).start()
-    os.environ["IDSTORM_WORKER"] = str(orders["worker"])
     listen()  # before the scenario is loaded, since it may make its own engines
     try:
-        done = _storm(Plan.from_json(orders["plan"]), orders, control, secrets, fatal, say)
+        assignment.take_up()
+        done = _storm(assignment, control, secrets, fatal, say)
     except Exception as error:
         fatal.append(error)
     if fatal:
-        say({"fatal": redact(_show(fatal[0]), secrets), "environment": _is_environments(fatal[0], orders)})
+        say({"fatal": redact(_show(fatal[0]), secrets), "environment": _is_environments(fatal[0], assignment)})
     else:
         say({"done": True, **done})
 
 
 def _storm(
-    plan: Plan, orders: dict[str, Any], control: Control, secrets: tuple[str, ...], fatal: list[BaseException], say: Say
+    assignment: Assignment, control: Control, secrets: tuple[str, ...], fatal: list[BaseException], say: Say
 ) -> dict[str, Any]:
     """Storm with the clients of this worker. Returns the contents of its last answer, apart from `done`."""
+    plan = assignment.plan
     catalogue.put_first(*plan.path)
     (found,) = catalogue.find(plan.reference)
-    database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(orders["url"])
-    work, folder = work_of(scenario), Path(orders["folder"])
+    database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(assignment.url)
+    work, folder = work_of(scenario), Path(assignment.folder)
     engine = open_engine(scenario, database, url, connection_options_of(plan))
     try:
         if scenario.local:
@@ -126,7 +130,7 @@ def _storm(
                 control,
                 secrets,
             )
-            for number in plan.fleet.of_worker(orders["worker"])
+            for number in plan.fleet.of_worker(assignment.worker)
         ]
         control.clients = len(clients)
         control.on_entered = lambda: say({"entered": True})
@@ -136,7 +140,7 @@ def _storm(
         place = place_of(url, plan.target)
 
         def inserter() -> AbstractContextManager[Inserter | None]:
-            return nullcontext() if scenario.client is None else scenario.client(place, orders["environment"])
+            return nullcontext() if scenario.client is None else scenario.client(place, assignment.environment)
 
         threads = [
             threading.Thread(target=_body, args=(client, inserter, control, fatal), daemon=True) for client in clients
@@ -204,11 +208,11 @@ def _show(error: BaseException) -> str:
     return str(error) if isinstance(error, IdstormError) else show_users_error(error)
 
 
-def _is_environments(error: BaseException, orders: dict[str, Any]) -> bool:
+def _is_environments(error: BaseException, assignment: Assignment) -> bool:
     """Return whether the environment is to blame: a server that can no longer be reached, a full disk."""
     if isinstance(error, IdstormError | ConnectionError):
         return not isinstance(error, UsageError)
-    code = DATABASES[orders["plan"]["target"]["dialect"]].classify(error)
+    code = DATABASES[assignment.plan.target.dialect].classify(error)
     return code.environment or code.lost
 
 

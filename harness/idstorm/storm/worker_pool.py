@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, BinaryIO
 
 from idstorm.processes import has_ended, signal_group
 from idstorm.redaction import redact
+from idstorm.storm.assignment import Assignment
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
 _FREE_WITHIN = 5.0  # seconds within which a worker that is done must be ready for another storm
@@ -26,8 +27,7 @@ _FREE_WITHIN = 5.0  # seconds within which a worker that is done must be ready f
 class Worker:
     """One worker process, seen from the parent. It belongs to one thread; any other may `strike` it."""
 
-    def __init__(self, many: bool) -> None:
-        self.many = many
+    def __init__(self) -> None:
         self._rest = b""
         self._secrets: tuple[str, ...] = ()
         self._said = ""  # its last words, once it has ended
@@ -36,7 +36,7 @@ class Worker:
         # The file has no name: a worker's output, which may hold secrets, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "idstorm.storm.worker", *(["--many"] if many else [])],
+            [sys.executable, "-P", "-m", "idstorm.storm.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -44,11 +44,11 @@ class Worker:
         )
         self._forget()
 
-    def assign(self, number: int, orders: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
-        """Give it a storm to serve, as the worker with this number."""
+    def assign(self, assignment: Assignment, secrets: tuple[str, ...]) -> None:
+        """Give it a storm to serve."""
         self._forget()
-        self.number, self._secrets = number, secrets
-        self.send(json.dumps({**orders, "worker": number}))
+        self.number, self._secrets = assignment.worker, secrets
+        self.send(assignment.to_line())
 
     def _forget(self) -> None:
         self.number = 0
@@ -114,7 +114,7 @@ class Worker:
     def freed(self) -> bool:
         """Wait until it can serve another storm. Returns False if it cannot, or not within bounded time."""
         deadline = monotonic() + _FREE_WITHIN
-        while self.many and self.done and not self._free:
+        while self.done and not self._free:
             heard, _, _ = select.select([self.stdout], [], [], max(0, deadline - monotonic()))
             if not heard or not self.hear():
                 return False
@@ -157,10 +157,12 @@ class Worker:
 
 
 class WorkerPool:
-    """Worker processes, for one storm or for `many`. A context manager: at its end, none is left."""
+    """Worker processes that serve one storm after another. A context manager: at its end, none is left.
 
-    def __init__(self, *, many: bool = False) -> None:
-        self._many = many
+    It belongs to one thread; any other may `strike` it.
+    """
+
+    def __init__(self) -> None:
         self._idle: list[Worker] = []
         self._all: list[Worker] = []
 
@@ -168,6 +170,10 @@ class WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers that are idle. If no storm is under way, those are all."""
         for worker in self._idle:
             worker.kill()
         self._idle.clear()
@@ -177,31 +183,31 @@ class WorkerPool:
         for worker in list(self._all):
             worker.strike()
 
-    def acquire(self, orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> Workers:
-        """Give this many workers their orders, starting new ones where there are too few."""
+    def acquire(self, assignment: Assignment, number: int, secrets: tuple[str, ...]) -> Workers:
+        """Give this many workers their parts in a storm, starting new ones where there are too few."""
         for worker in [worker for worker in self._idle if not worker.running]:
             worker.kill()
             self._idle.remove(worker)
         while len(self._idle) < number:
-            self._idle.append(Worker(self._many))
+            self._idle.append(Worker())
             self._all.append(self._idle[-1])
-        return Workers(self._idle, orders, number, secrets)
+        return Workers(self._idle, assignment, number, secrets)
 
 
 class Workers:
-    """All workers of a storm. A context manager: at its end, workers that are done return to the crew.
+    """All workers of a storm. A context manager: at its end, workers that are done return to the pool.
 
     The others are killed: a worker that is not done may be in any state, so it cannot serve a second storm.
     """
 
-    def __init__(self, idle: list[Worker], orders: Mapping[str, Any], number: int, secrets: tuple[str, ...]) -> None:
+    def __init__(self, idle: list[Worker], assignment: Assignment, number: int, secrets: tuple[str, ...]) -> None:
         self._selector = selectors.DefaultSelector()
         self._idle = idle
         self.all: list[Worker] = []
         try:
             for place in range(number):
                 self.all.append(idle.pop())
-                self.all[-1].assign(place, orders, secrets)
+                self.all[-1].assign(assignment.of(place), secrets)
                 self._selector.register(self.all[-1].stdout, selectors.EVENT_READ, self.all[-1])
         except BaseException:
             self.kill()
@@ -211,12 +217,14 @@ class Workers:
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
-        reusable = [worker for worker in self.all if error is None and worker.freed()]
-        self._idle += reusable
-        for worker in self.all:
-            if worker not in reusable:
-                worker.kill()
-        self._selector.close()
+        try:
+            if error is None:
+                self._idle += [worker for worker in self.all if worker.freed()]
+        finally:  # a second Ctrl-C may come while a worker is waited for
+            for worker in self.all:
+                if worker not in self._idle:
+                    worker.kill()
+            self._selector.close()
 
     @property
     def talking(self) -> bool:
