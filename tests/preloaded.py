@@ -113,8 +113,9 @@ def serve(path: Path, parent: int) -> None:
 
 def _import_everything() -> None:
     import idstorm.cli
+    import idstorm.commands.catalogue
     import idstorm.commands.check
-    import idstorm.commands.look
+    import idstorm.commands.doctor
     import idstorm.commands.matrix
     import idstorm.commands.run
     import idstorm.report.junit

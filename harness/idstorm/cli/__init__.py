@@ -67,7 +67,7 @@ def check(runs: tuple[Path, ...], checks: tuple[str, ...], outputs: Outputs) -> 
 @cli.command("list")
 def list_() -> None:
     """List the catalogue, one line for each scenario."""
-    from idstorm.commands.look import scenarios
+    from idstorm.commands.catalogue import scenarios
 
     lines = list(scenarios())
     width = max(len(name) for name, _ in lines)
@@ -79,7 +79,7 @@ def list_() -> None:
 @click.argument("scenario")
 def show(scenario: str) -> None:
     """Show the essay and the claims of a SCENARIO."""
-    from idstorm.commands.look import show as find
+    from idstorm.commands.catalogue import show as find
     from idstorm.report.essay import essay
 
     say(essay([(found.name, found.essay, found.scenario.claims) for found in find(scenario)]))
@@ -97,13 +97,14 @@ def doctor(names: tuple[str, ...], clean: str | None, drop: bool) -> None:
     With --clean, show what earlier runs have left on a database. Leftovers that are in use, were kept, or are not known
     to be yours are shown but not dropped; those that were kept can be dropped by NAME.
     """
-    from idstorm.commands import look
+    from idstorm.commands.doctor import clean as leftovers
+    from idstorm.commands.doctor import diagnoses
 
     if drop and clean is None:
         raise click.UsageError("--drop goes with --clean TARGET")
     if names and not drop:
         raise click.UsageError("NAME goes with --clean TARGET --drop")
-    lines = look.doctor() if clean is None else look.clean(clean, drop=drop, names=names)
+    lines = diagnoses() if clean is None else leftovers(clean, drop=drop, names=names)
     for line in lines:
         say(line)
 

@@ -101,13 +101,13 @@ def _try(address: targets.Address) -> tuple[str, list[str]]:
         stack.enter_context(reaching(address.url))
         inside = stack.enter_context(address.database.namespace(address.url, label))
         with address.database.administer(inside) as connection:
-            who = targets.behind(address, connection)
-            server, driver = who.server(connection), connection.dialect.driver
+            target = targets.target_behind(address.database, connection, address.url, address.name)
+            who = DATABASES[target.dialect]
             around = who.bystanders(connection)
         quiet = who.quiesce(inside)
     unseen = [*around.unseen, *([] if quiet.unseen is None else [f"of a storm {quiet.unseen}"])]
     said = [f"it cannot be seen {redact(one, secrets_of(address.url))}" for one in unseen]
-    return f"{server}, by {driver} with SQLAlchemy {sa.__version__}", said
+    return f"{target.server}, by {target.driver} with SQLAlchemy {sa.__version__}", said
 
 
 def _where(address: targets.Address, environ: Mapping[str, str]) -> str:

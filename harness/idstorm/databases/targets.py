@@ -22,6 +22,7 @@ from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.registry import DATABASES, spoken_by
 from idstorm.databases.urls import mask, secrets_of
 from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.record.plan import Target
 
 
 @dataclass(frozen=True)
@@ -187,12 +188,22 @@ def database_of(connection: sa.Connection) -> Database:
     return database
 
 
-def behind(address: Address, connection: sa.Connection) -> Database:
-    """Return the database that a server says it is. Raises UsageError where a word meant another."""
-    database = DATABASES[address.database.actual(connection)]
-    if address.name in DATABASES and database.name != address.name:
-        raise UsageError(f"${variable_of(address.name)} leads to a server of {database.name}, not of {address.name}")
-    return database
+def target_behind(database: Database, connection: sa.Connection, url: sa.URL, name: str | None = None) -> Target:
+    """Return the target that a connection leads to: which of the databases that share a URL's dialect, and what it can.
+
+    `name` is how messages call it, by default its dialect. Raises UsageError where that is another database's word.
+    """
+    actual = DATABASES[database.actual(connection)]
+    if name is not None and name in DATABASES and actual.name != name:
+        raise UsageError(f"${variable_of(name)} leads to a server of {actual.name}, not of {name}")
+    return Target(
+        name=name or actual.name,
+        dialect=actual.name,
+        driver=connection.dialect.driver,
+        server=actual.server(connection),
+        url=mask(url),
+        capabilities=tuple(sorted(actual.capabilities(connection))),
+    )
 
 
 def with_threads(url: sa.URL) -> sa.URL:

@@ -13,8 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
-from idstorm.databases.registry import DATABASES
-from idstorm.databases.targets import database_at, database_of, with_threads
+from idstorm.databases.targets import database_at, database_of, target_behind, with_threads
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
 from idstorm.findings.checks import held_by_default
@@ -209,17 +208,8 @@ def proves_rollback(connection: sa.Connection, error: BaseException) -> bool:
 def _look(url: sa.URL) -> Target:
     """Return the target that a URL leads to, looked at through a new connection."""
     database = database_at(url)
-    masked = mask(url)
     try:
         with database.administer(url) as connection:
-            database = DATABASES[database.actual(connection)]
-            return Target(
-                name=database.name,
-                dialect=database.name,
-                driver=connection.dialect.driver,
-                server=database.server(connection),
-                url=masked,
-                capabilities=tuple(sorted(database.capabilities(connection))),
-            )
+            return target_behind(database, connection, url)
     except (EnvironmentFault, sa.exc.SQLAlchemyError):  # only the suite knows how to connect
-        return Target(database.name, database.name, url.get_driver_name(), "", masked)
+        return Target(database.name, database.name, url.get_driver_name(), "", mask(url))

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.rows import read_pairs
-from idstorm.databases.targets import Address, behind
-from idstorm.databases.urls import mask, reaching
+from idstorm.databases.targets import Address, target_behind
+from idstorm.databases.urls import reaching
 from idstorm.errors import ScenarioError
 from idstorm.model.codec import codec_of
 from idstorm.model.moments import zone_of
@@ -166,20 +166,12 @@ def validate_ids(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
 def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
     """Return the target as found. Raises NotApplicable where it lacks what the scenario needs."""
     with address.database.administer(url) as connection:
-        database = behind(address, connection)
-        target = Target(
-            name=address.name,
-            dialect=database.name,
-            driver=connection.dialect.driver,
-            server=database.server(connection),
-            url=mask(address.url),
-            capabilities=tuple(sorted(database.capabilities(connection))),
-        )
+        target = target_behind(address.database, connection, address.url, address.name)
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
         for name, wanted in scenario.server.get(target.dialect, {}).items():
-            value = database.setting(connection, name)
+            value = DATABASES[target.dialect].setting(connection, name)
             if value != wanted:
                 how = f"has no {name}" if value is None else f"was started with {name}={value}"
                 raise NotApplicable(f"it takes a server with {name}={wanted}, and this one {how}")
