@@ -13,12 +13,12 @@ import numpy as np
 
 from idstorm.record.census import Census
 from idstorm.record.columns import Ints, Keys
+from idstorm.record.ending import Ending
 from idstorm.record.history import Bytes, History
 from idstorm.record.keys import Codec
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.poll_log import Reading
-from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
 from idstorm.record.tape import Told
 

@@ -22,12 +22,12 @@ from idstorm.judge.evidence import Evidence
 from idstorm.record.census import Census
 from idstorm.record.code import Code
 from idstorm.record.columns import Ints, Keys
+from idstorm.record.ending import Ending
 from idstorm.record.history import History
 from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.poll_log import Reading
-from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
 
 DEFAULT = -1

@@ -272,7 +272,8 @@ def test_a_strangers_words_move_no_cursor_and_are_no_commands(idstorm: Idstorm, 
         *(("claims", "unique", "why"), NASTY),
         *(("not_judged",), {"visible": NASTY}),
     )
-    change_json(run / STORM / "ending.json", ("state",), "unfinished", ("message",), NASTY, ("facts",), {NASTY: NASTY})
+    facts = ("server", "facts")
+    change_json(run / STORM / "ending.json", ("state",), "unfinished", ("message",), NASTY, facts, {NASTY: NASTY})
     ran = idstorm("check", str(run), "-v", "--junit", "junit.xml", "--markdown", "page.md", GITHUB_ACTIONS="true")
     assert ran.code in (1, 3), ran.err  # rows that were deleted may have had the newest ids
     for text in (ran.out, ran.err, *((idstorm.folder / name).read_text() for name in ("junit.xml", "page.md"))):

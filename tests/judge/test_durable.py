@@ -21,8 +21,8 @@ from histories import (
 from idstorm.findings.results import Status
 from idstorm.judge.checks.durable import durable
 from idstorm.judge.evidence import Evidence
+from idstorm.record.ending import CensusQuality, Ending
 from idstorm.record.keys import Existing
-from idstorm.record.store import Ending
 
 
 def figures(evidence: Evidence) -> dict[str, Any]:
@@ -131,13 +131,13 @@ def test_an_id_that_came_back_belongs_to_the_row_with_the_token() -> None:
 
 
 def test_without_a_census_it_is_unknown() -> None:
-    finding = durable(storm(told(1), census=None, ending=Ending(census="the server is gone")))
+    finding = durable(storm(told(1), census=None, ending=Ending(census=CensusQuality(unread="the server is gone"))))
     assert (finding.status, finding.reason) == (Status.UNKNOWN, "the server is gone")
     assert durable(storm(told(1), census=None)).reason == "there is no census"
 
 
 def test_while_sessions_are_still_at_work_it_is_unknown() -> None:
-    finding = durable(storm(told(1), census=[], ending=Ending(quiet=False)))
+    finding = durable(storm(told(1), census=[], ending=Ending(census=CensusQuality(quiet=False))))
     assert finding.status is Status.UNKNOWN
     assert finding.reason == "sessions of the storm may still have been at work during the census"
 

@@ -13,8 +13,8 @@ from idstorm.judge.checks.explained import explained
 from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.evidence import Evidence
 from idstorm.record.capacity import Capacity
+from idstorm.record.ending import CensusQuality, ClientsEnd, Ending, ServerAfterwards
 from idstorm.record.plan import Fleet, Generator, Pool, Target
-from idstorm.record.store import Ending
 
 LARGEST = 2**63 - 1
 IN_BLOCKS = {"innodb_autoinc_lock_mode": 1}
@@ -36,7 +36,7 @@ def on(
         *operations,
         target=Target("it", "it", "", "1", "", capabilities, facts or {}),
         fleet=Fleet(processes=1, clients=2, inserts=1, batch=batch),
-        ending=Ending(capacity=capacity, facts=facts_after or {}),
+        ending=Ending(server=ServerAfterwards(capacity=capacity, facts=facts_after or {})),
         **more,
     )
 
@@ -159,7 +159,7 @@ class TestACachedSequence:
     @pytest.mark.parametrize("connections", [8, 9])
     def test_explains_as_much_as_there_were_connections_where_they_were_counted(self, connections: int) -> None:
         evidence = on(*(told(1 + 20 * block) for block in range(10)), capabilities=self.SESSIONS, cache=20)
-        evidence = replace(evidence, ending=replace(evidence.ending, connections=connections))
+        evidence = replace(evidence, ending=replace(evidence.ending, clients=ClientsEnd(connections=connections)))
         assert causes(evidence) == {"cached": connections * 19} | ({} if connections == 9 else {"unexplained": 19})
 
     def test_that_all_sessions_share_leaves_nothing(self) -> None:
@@ -274,4 +274,4 @@ def test_where_nothing_is_logged_ahead_a_server_that_was_started_again_may_skip_
 def test_it_means_nothing_for_ids_that_are_no_numbers_and_is_unknown_without_a_census() -> None:
     assert explained(storm(told("00000000-0000-0000-0000-000000000001"), codec=UUIDS)).status is Status.NA
     assert explained(storm(told(1), unknown(2), census=None)).status is Status.UNKNOWN
-    assert explained(replace(storm(told(1)), ending=Ending(quiet=False))).status is Status.UNKNOWN
+    assert explained(replace(storm(told(1)), ending=Ending(census=CensusQuality(quiet=False)))).status is Status.UNKNOWN

@@ -9,8 +9,8 @@ from histories import INTEGER, NOTHING, STRANGER, TEXT, UUIDS, WIDE, deleted, fa
 from idstorm.findings.results import Status
 from idstorm.judge.checks.faithful import faithful
 from idstorm.judge.evidence import Evidence
+from idstorm.record.ending import CensusQuality, Ending
 from idstorm.record.keys import Codec, Existing
-from idstorm.record.store import Ending
 
 
 def test_ids_that_the_rows_have_hold() -> None:
@@ -99,7 +99,7 @@ def test_told_and_stored_ids_are_compared_as_keys(
 def test_without_a_census_it_is_unknown() -> None:
     finding = faithful(storm(told(1), census=None))
     assert (finding.status, finding.reason) == (Status.UNKNOWN, "there is no census")
-    finding = faithful(storm(told(1), census=None, ending=Ending(census="the server is gone")))
+    finding = faithful(storm(told(1), census=None, ending=Ending(census=CensusQuality(unread="the server is gone"))))
     assert finding.reason == "the server is gone"
 
 

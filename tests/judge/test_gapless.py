@@ -24,9 +24,9 @@ from histories import (
 from idstorm.findings.results import Status
 from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.evidence import Evidence
+from idstorm.record.ending import CensusQuality, Ending
 from idstorm.record.keys import Burned, Codec, Existing
 from idstorm.record.plan import Generator
-from idstorm.record.store import Ending
 
 
 def ledger(evidence: Evidence) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def test_it_means_nothing_for_ids_that_are_no_numbers(codec: Codec, id_: object)
         storm(told(1), census=[]),
         storm(told(1), census=[(None, 0)]),
         storm(told(1), census=[(3, None)]),
-        storm(told(1), told(3), ending=Ending(quiet=False)),
+        storm(told(1), told(3), ending=Ending(census=CensusQuality(quiet=False))),
     ],
 )
 def test_without_a_census_of_a_quiet_table_with_rows_of_the_storm_it_is_unknown(evidence: Evidence) -> None:

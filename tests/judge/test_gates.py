@@ -15,8 +15,8 @@ from idstorm.findings.verdict import StormReport
 from idstorm.judge.claims import judge_claim
 from idstorm.judge.judge import judge_storm
 from idstorm.record.capacity import Capacity
+from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.plan import Claim
-from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
 
 INDIFFERENT = {check: Claim(Stance.MAY_BREAK) for check in CHECKS}
@@ -94,7 +94,7 @@ def paths(figures: Mapping[str, Any], before: str) -> set[str]:
 
 def test_every_number_of_a_report_can_be_a_gate() -> None:
     capacity = Capacity("integer", 2**31 - 1, "AUTO_INCREMENT", 2**31 - 1)
-    report = judged(polls=[Poll(90, (2,), 4)], ending=Ending(capacity=capacity))
+    report = judged(polls=[Poll(90, (2,), 4)], ending=Ending(server=ServerAfterwards(capacity=capacity)))
     found = paths(report.operations, "operations")
     for check, verdict in report.verdicts.items():
         found |= paths(verdict.figures, check)

@@ -10,15 +10,15 @@ from idstorm.findings.results import Status
 from idstorm.judge.checks.headroom import headroom
 from idstorm.judge.evidence import Evidence
 from idstorm.record.capacity import Capacity, Reference
+from idstorm.record.ending import CensusQuality, Ending, ServerAfterwards
 from idstorm.record.plan import Generator
-from idstorm.record.store import Ending
 
 SMALL = Capacity("smallint", 32_767, "sequence thing_id_seq", 2**63 - 1, position=10)
 
 
 def after(capacity: Capacity | None, **more: Any) -> Evidence:
     ids = more.pop("ids", [8, 10])
-    ending = Ending(capacity=capacity, at="2026-03-01T12:00:00+00:00")
+    ending = Ending(server=ServerAfterwards(capacity=capacity, at="2026-03-01T12:00:00+00:00"))
     return storm(*map(told, ids), *more.pop("operations", []), ending=ending, **more)
 
 
@@ -170,7 +170,7 @@ def test_rows_that_were_there_before_are_not_how_far_the_storm_came(position: in
 
 
 def test_how_far_the_ids_can_go_is_unknown_where_it_may_not_be_read() -> None:
-    evidence = replace(after(None), ending=Ending(capacity_unread="permission denied"))
+    evidence = replace(after(None), ending=Ending(server=ServerAfterwards(capacity_unread="permission denied")))
     assert (headroom(evidence).status, headroom(evidence).reason) == (Status.UNKNOWN, "permission denied")
 
 
@@ -222,5 +222,8 @@ def test_where_nobody_says_how_far_it_goes_it_means_nothing() -> None:
 def test_without_ids_in_the_table_it_is_unknown(census: Any) -> None:
     finding = headroom(after(SMALL, census=census))
     assert (finding.status, finding.reason) == (Status.UNKNOWN, "the table is empty")
-    unread = replace(after(SMALL, census=census), ending=Ending(capacity=SMALL, census="it is gone"))
+    unread = replace(
+        after(SMALL, census=census),
+        ending=Ending(server=ServerAfterwards(capacity=SMALL), census=CensusQuality(unread="it is gone")),
+    )
     assert headroom(unread).reason == "it is gone"

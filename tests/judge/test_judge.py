@@ -19,9 +19,9 @@ from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import judge_run, judge_storm
 from idstorm.record import store
 from idstorm.record import stored as readback
+from idstorm.record.ending import CensusQuality, Ending, ServerAfterwards
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Claim, Target
-from idstorm.record.store import Ending
 from idstorm.record.stored import StoredStorm
 
 HOLDS, MAY_BREAK, BREAKS = (Claim(stance, "because", named=True) for stance in Stance)
@@ -127,7 +127,7 @@ def test_a_default_claim_that_means_nothing_is_left_out() -> None:
 
 
 def test_an_unreadable_census_is_inconclusive_where_it_matters() -> None:
-    ending = Ending(census="the server is gone")
+    ending = Ending(census=CensusQuality(unread="the server is gone"))
     report = judge_storm(stored(storm(told(1), census=None, ending=ending, claims={**INDIFFERENT, "durable": HOLDS})))
     assert report.result is Result.INCONCLUSIVE
     assert report.verdicts["durable"].reason == "the server is gone"
@@ -173,7 +173,7 @@ def test_where_everything_failed_the_first_error_is_shown() -> None:
 
 def test_the_report_names_the_target_and_the_fleet() -> None:
     target = Target("sqlite", "sqlite", "pysqlite", "SQLite 3.45", "", ("rowid_reuse",), {"a": 1, "b": 1})
-    evidence = storm(told(1), clients=3, target=target, ending=Ending(facts={"b": 2}))
+    evidence = storm(told(1), clients=3, target=target, ending=Ending(server=ServerAfterwards(facts={"b": 2})))
     report = judge_storm(stored(evidence))
     assert (report.storm, report.scenario, report.ending) == ("thing-sqlite", "thing", None)
     assert report.target == {
@@ -280,7 +280,7 @@ def test_a_storm_that_cannot_be_read_is_inconclusive_and_the_others_are_judged(
     controls = ({"name": "c", "scenario": "control", "target": "sqlite"},) if control else ()
     report = judge_run(store.Run(Path("results/one"), "idstorm run", entries, controls=controls))
     assert (report.result, report.exit_code) == (result, code)
-    said = [storm.ending for storm in (*report.storms, *report.controls) if storm.state == "unreadable"]
+    said = [storm.ending for storm in (*report.storms, *report.controls) if storm.state is StormState.UNREADABLE]
     assert said == ["unreadable: census.zip is damaged"] * [*storms, control].count(DAMAGED)
 
 

@@ -10,8 +10,8 @@ from idstorm.findings.results import Status
 from idstorm.judge import timeline
 from idstorm.judge.checks.pressure import overlap, pressure
 from idstorm.record.code import Code
+from idstorm.record.ending import ClientsEnd, Ending
 from idstorm.record.plan import Fleet
-from idstorm.record.store import Ending
 from idstorm.record.tape import Flag
 
 
@@ -78,18 +78,18 @@ def test_one_client_alone_cannot_collide() -> None:
 
 
 def test_a_lost_worker_is_named() -> None:
-    finding = pressure(storm(*pairs(100), ending=Ending(lost_workers=("worker 1 was killed",))))
+    finding = pressure(storm(*pairs(100), ending=Ending(clients=ClientsEnd(lost_workers=("worker 1 was killed",)))))
     assert (finding.status, finding.reason) == (Status.UNKNOWN, "worker 1 was killed")
 
 
 def test_clients_that_stopped_on_a_full_disk_are_counted() -> None:
-    finding = pressure(storm(*pairs(100), ending=Ending(full_clients=3)))
+    finding = pressure(storm(*pairs(100), ending=Ending(clients=ClientsEnd(full=3))))
     assert finding.status is Status.UNKNOWN
     assert "3 clients stopped" in str(finding.reason)
 
 
 def test_all_that_is_wanting_is_said() -> None:
-    finding = pressure(storm(told(1), clients=1, ending=Ending(lost_workers=("lost",))))
+    finding = pressure(storm(told(1), clients=1, ending=Ending(clients=ClientsEnd(lost_workers=("lost",)))))
     reasons = str(finding.reason).split("; ")
     assert (len(reasons), reasons[0]) == (3, "lost")
 

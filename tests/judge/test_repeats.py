@@ -231,7 +231,9 @@ def test_the_first_witness_is_the_first_in_the_order_of_the_storms() -> None:
 
 
 UNSTORMED = (StormState.NOT_STARTED, StormState.NOT_APPLICABLE, StormState.INTERRUPTED, StormState.AT_FAULT)
-STATES = st.sampled_from([state for state in StormState if state not in ("not applicable", "unreadable")])
+STATES = st.sampled_from(
+    [state for state in StormState if state not in (StormState.NOT_APPLICABLE, StormState.UNREADABLE)]
+)
 FINDINGS = st.one_of(st.builds(found, st.sampled_from(Status)), st.just(CRASHED))
 CLAIMS = st.builds(Claim, st.sampled_from(Stance), st.just("because"), st.booleans())
 
@@ -294,14 +296,14 @@ def test_what_is_merged_is_named_and_described_as_the_first_that_was_judged() ->
     merged = repeats([never, judged])
     assert (merged.storm, merged.repetitions) == ("01", ("01", "02"))
     assert (merged.scenario, merged.fleet, merged.notes) == ("thing:one", {"clients": 2}, ("said",))
-    assert merged.state == "not started"
+    assert merged.state is StormState.NOT_STARTED
     assert merged.ending == "1 of 2: repetition 1, not started: for a reason"
-    assert repeats([judged]).state == "finished"
+    assert repeats([judged]).state is StormState.FINISHED
 
 
 def test_storms_that_all_ended_badly_have_the_first_ones_ending() -> None:
     merged = repeats([storm(state=StormState.INTERRUPTED), storm(state=StormState.NOT_STARTED)])
-    assert (merged.ending, merged.state) == ("interrupted: for a reason", "interrupted")
+    assert (merged.ending, merged.state) == ("interrupted: for a reason", StormState.INTERRUPTED)
 
 
 def test_a_claim_keeps_its_reason_and_its_author() -> None:

@@ -5,8 +5,8 @@ from uuid import UUID
 from histories import UUIDS, deleted, failed, perhaps_deleted, storm, told, unknown
 from idstorm.findings.results import Status, StormState
 from idstorm.judge.checks.single_use import single_use
+from idstorm.record.ending import CensusQuality, Ending, ServerAfterwards
 from idstorm.record.keys import Existing
-from idstorm.record.store import Ending
 
 GONE = (told(77, client=1), deleted(0))
 """A row that came and went, so that its id could have come back."""
@@ -33,9 +33,14 @@ def test_a_delete_that_took_nothing_away_brings_no_id_back_whatever_was_said_of_
 def test_an_interlude_a_restart_or_a_row_that_is_gone_could_have_brought_one_back() -> None:
     assert single_use(storm(told(1), interlude=True)).status is Status.HELD
     assert single_use(storm(told(1), interlude=True, ending=Ending(StormState.INTERRUPTED))).status is Status.UNKNOWN
-    assert single_use(storm(told(1), ending=Ending(facts={"started": "later"}))).status is Status.HELD
+    assert (
+        single_use(storm(told(1), ending=Ending(server=ServerAfterwards(facts={"started": "later"})))).status
+        is Status.HELD
+    )
     assert single_use(storm(told(1), census=[])).status is Status.HELD
-    assert single_use(storm(told(1), census=[], ending=Ending(quiet=False))).status is Status.UNKNOWN
+    assert (
+        single_use(storm(told(1), census=[], ending=Ending(census=CensusQuality(quiet=False)))).status is Status.UNKNOWN
+    )
 
 
 def test_an_id_that_came_back_after_its_row_was_deleted_was_used_twice() -> None:

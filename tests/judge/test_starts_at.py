@@ -12,9 +12,9 @@ from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.checks.starts_at import starts_at
 from idstorm.record.capacity import Capacity
+from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.keys import Burned
 from idstorm.record.plan import Generator
-from idstorm.record.store import Ending
 
 
 def judged(ids: Iterable[int], *more: Operation, start: int = 100, increment: int = 1, **also: Any) -> Finding:
@@ -104,7 +104,9 @@ def test_the_step_within_a_block_is_not_seen_where_each_session_draws_one_value(
     blocks = storm(*map(told, range(1, 801, 20)), generator=COUNTER)
     target = replace(blocks.plan.target, capabilities=("session_sequence_cache",))
     capacity = Capacity("integer", 2**31, "sequence s", 2**63, cache=20)
-    cached = replace(blocks, plan=replace(blocks.plan, target=target), ending=Ending(capacity=capacity))
+    cached = replace(
+        blocks, plan=replace(blocks.plan, target=target), ending=Ending(server=ServerAfterwards(capacity=capacity))
+    )
     assert starts_at(cached).status is Status.UNKNOWN
     assert "a block of 20" in str(starts_at(cached).reason)
     assert starts_at(blocks).status is Status.BROKEN
@@ -125,15 +127,15 @@ def test_a_tables_own_counter_goes_on_as_its_server_is_told_to(
 ) -> None:
     evidence = storm(*map(told, ids), generator=COUNTER)
     counter = Capacity("int", 2**31, "AUTO_INCREMENT", 2**31)
-    on_server = replace(evidence, ending=Ending(facts=facts, capacity=counter))
+    on_server = replace(evidence, ending=Ending(server=ServerAfterwards(facts=facts, capacity=counter)))
     assert starts_at(on_server).status is status
-    sequence = replace(on_server.ending, capacity=Capacity("int", 2**31, "sequence s", 2**31))
+    sequence = Ending(server=ServerAfterwards(facts=facts, capacity=Capacity("int", 2**31, "sequence s", 2**31)))
     plain = Status.HELD if ids == range(1, 41) else Status.BROKEN
     assert starts_at(replace(on_server, ending=sequence)).status is plain
 
 
 def test_where_nobody_knows_what_made_the_ids_a_step_may_be_the_servers() -> None:
-    on_server: dict[str, Any] = {"ending": Ending(facts={"auto_increment_increment": 2})}
+    on_server: dict[str, Any] = {"ending": Ending(server=ServerAfterwards(facts={"auto_increment_increment": 2}))}
     finding = judged(range(1, 81, 2), start=1, **on_server)
     assert (finding.status, finding.figures["step"]) == (Status.UNKNOWN, 2)
     assert "go on by 2" in str(finding.reason)

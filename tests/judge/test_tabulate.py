@@ -15,8 +15,8 @@ from idstorm.judge.claims import judge_claim
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.tabulate import matrix
 from idstorm.record.capacity import Capacity
+from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.plan import Claim, Generator
-from idstorm.record.store import Ending
 
 
 def verdict(status: Status, claim: Stance, result: Result, *, named: bool = True, reason: str | None = None) -> Verdict:
@@ -99,7 +99,9 @@ BROKEN: dict[str, tuple[Evidence, str]] = {
     "ordered": (storm(told(9), told(2, client=1)), "1 overtaken (2 after 9)"),
     "visible": (storm(told(1), told(2), polls=[Poll(30, (1,), 2)]), "1 skipped (1, 2 was seen before)"),
     "headroom": (
-        storm(told(75), ending=Ending(capacity=Capacity("tinyint", 100, "AUTO_INCREMENT", 100))),
+        storm(
+            told(75), ending=Ending(server=ServerAfterwards(capacity=Capacity("tinyint", 100, "AUTO_INCREMENT", 100)))
+        ),
         "75% used (75 of 100)",
     ),
 }

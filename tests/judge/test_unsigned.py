@@ -15,9 +15,9 @@ from idstorm.judge.checks.unique import unique
 from idstorm.judge.checks.visible import visible
 from idstorm.judge.evidence import Evidence
 from idstorm.record.capacity import Capacity
+from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Generator
-from idstorm.record.store import Ending
 
 UNSIGNED = Codec("uint64")
 BASES = [0, 2**63 - 20, 2**63, 2**64 - 100]
@@ -29,7 +29,7 @@ def world(base: int, numbers: list[int], *, before: list[int] | None = None) -> 
         *(told(base + number, client=place % 2) for place, number in enumerate(numbers)),
         codec=UNSIGNED,
         generator=Generator(base + 1),
-        ending=Ending(capacity=capacity),
+        ending=Ending(server=ServerAfterwards(capacity=capacity)),
         before=None if before is None else [base + number for number in before],
         polls=[Poll(25, (0,), base + 5 - 2**63), Poll(1_000, (), base + 5 - 2**63)],
     )

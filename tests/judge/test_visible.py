@@ -9,8 +9,8 @@ from histories import COUNTER, NOTHING, STRANGER, TEXT, WIDE, Operation, Poll, d
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.checks.visible import visible
+from idstorm.record.ending import CensusQuality, Ending
 from idstorm.record.plan import Generator
-from idstorm.record.store import Ending
 
 INSERTS = [told(id_, client=id_ % 2) for id_ in range(1, 13)]  # row r has the id r + 1, and ends at 10 r + 16
 COMMON = {"token", "id", "client", "operation", "outcome"}  # what every row is described by
@@ -156,7 +156,7 @@ def test_a_reader_that_may_come_back_to_what_it_passed_has_missed_nothing_before
         ({"polls": None, "reader": True}, Ending(reader="the reader died"), "the reader died"),
         (
             {"polls": IN_TURN, "census": None},
-            Ending(census="the server is gone"),
+            Ending(census=CensusQuality(unread="the server is gone")),
             "the server is gone",
         ),
     ],

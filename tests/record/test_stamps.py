@@ -20,6 +20,7 @@ from idstorm.judge.judge import judge_run
 from idstorm.record import store
 from idstorm.record.census import Census
 from idstorm.record.code import Code
+from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
@@ -27,7 +28,6 @@ from idstorm.record.pack_history import compact
 from idstorm.record.plan import Tokens
 from idstorm.record.poll_log import Log, pack_reading
 from idstorm.record.stamp import OLDER
-from idstorm.record.store import Ending
 from idstorm.record.stored import open_run, read_storm
 from idstorm.record.tape import Kind, Tape
 
@@ -71,7 +71,7 @@ def _storm(run: store.Run, name: str, base: int, *, cut_short: bool) -> None:
     store.write_census(folder, "census", census, ours.stamp)
     compact(folder, ours)
     pack_reading(folder, ours.stamp)
-    store.write_ending(folder, Ending(before=1, operations=(3,)), ours.stamp)
+    store.write_ending(folder, Ending(census=CensusQuality(before=1), clients=ClientsEnd(operations=(3,))), ours.stamp)
 
 
 def read(folder: Path) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 from idstorm.errors import EnvironmentFault
 from idstorm.findings.results import StormState
 from idstorm.record import store
-from idstorm.record.store import Ending
+from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.stored import open_run, read_storm
 
 
@@ -48,7 +48,9 @@ def test_what_a_server_says_is_read_again_whatever_it_is(tmp_path: Path) -> None
     entry = {"name": "01", "scenario": "s", "target": "t"}
     run = store.create(tmp_path / "results", "idstorm run", [entry])
     facts = {"a": nan, "b": [inf, -inf], "c": {"d": 10**100}, "e": (1, 0.5, None, True, "NaN", 10**80)}
-    store.write_ending(run.folder / "01", Ending(StormState.NOT_STARTED, facts=facts), run.stamp("01"))
-    read = read_storm(open_run(run.folder), entry).ending.facts
+    store.write_ending(
+        run.folder / "01", Ending(StormState.NOT_STARTED, server=ServerAfterwards(facts=facts)), run.stamp("01")
+    )
+    read = read_storm(open_run(run.folder), entry).ending.server.facts
     expected = {"a": "nan", "b": ["inf", "-inf"], "c": {"d": f"1{'0' * 100}"}}
     assert read == {**expected, "e": [1, 0.5, None, True, "NaN", 10**80]}

@@ -22,7 +22,7 @@ from idstorm.findings.results import StormState
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.record import store
-from idstorm.record.store import Ending
+from idstorm.record.ending import Ending
 from idstorm.storm.lifecycle import storm
 from idstorm.storm.progress import Progress, Watch
 from idstorm.storm.scheduled import ScheduledStorm

@@ -18,13 +18,13 @@ from idstorm.join.keyring import Keyring, unlock
 from idstorm.join.read_journals import Flush, JoinedTable
 from idstorm.record import store
 from idstorm.record.census import Census
+from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.keys import Codec
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
 from idstorm.record.pack_history import compact
 from idstorm.record.plan import Claim, Fleet, Generator, Ids, Plan, Pool, Target, Tokens
 from idstorm.record.shapes import read_as
-from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Tape
 
 _MOST_ROWS = 32  # of an operation on the tape; a larger flush becomes several that got their ids together
@@ -47,9 +47,10 @@ def store_table(told: JoinedTable, run: str, folder: Path, notes: Sequence[str],
     if held is not None:
         store.write_census(folder, "census", Census.of(codec, [(id_, None) for id_ in held]), plan.stamp)
     compact(folder, plan)
-    operations = tuple(map(len, origins))
-    census = None if held is not None else why
-    ending = Ending(lost_workers=told.faults, census=census, operations=operations)
+    ending = Ending(
+        clients=ClientsEnd(lost_workers=told.faults, operations=tuple(map(len, origins))),
+        census=CensusQuality(unread=None if held is not None else why),
+    )
     store.write_ending(folder, ending, plan.stamp)
 
 

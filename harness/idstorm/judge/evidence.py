@@ -19,13 +19,13 @@ from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
 from idstorm.record.columns import Bools, Ints
+from idstorm.record.ending import Ending
 from idstorm.record.habits import Habits
 from idstorm.record.history import Bytes, History
 from idstorm.record.origins import Origins
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.poll_log import Reading
-from idstorm.record.store import Ending
 from idstorm.record.tape import Kind, Told
 
 WITNESSES = 24
@@ -204,7 +204,7 @@ class Evidence:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What is known of the target, as it was in the end."""
-        return {**self.plan.target.facts, **self.ending.facts}
+        return {**self.plan.target.facts, **self.ending.server.facts}
 
     @cached_property
     def habits(self) -> Habits:
@@ -214,7 +214,7 @@ class Evidence:
     @property
     def restarted(self) -> bool:
         """Whether the server was started again during the storm, as far as it says when it was."""
-        after = self.ending.facts.get("started")
+        after = self.ending.server.facts.get("started")
         return after is not None and after != self.plan.target.facts.get("started")
 
     @cached_property
@@ -230,8 +230,8 @@ class Evidence:
     @property
     def sessions(self) -> int:
         """How many sessions of the database can have drawn ids, at most."""
-        if self.ending.connections is not None:
-            return self.ending.connections
+        if self.ending.clients.connections is not None:
+            return self.ending.clients.connections
         pool, unknown = self.plan.pool, int(np.count_nonzero(self.history.outcome == Outcome.UNKNOWN))
         lives = 2 if self.restarted else 1  # each session ended with the server, idle or not, and was opened again
         return 1 + self.plan.fleet.processes * (pool.size + pool.max_overflow) * lives + unknown
@@ -239,20 +239,20 @@ class Evidence:
     @property
     def of_a_counter(self) -> bool:
         """Whether the ids are those of the table's own counter, as far as it is known what makes them."""
-        return self.ending.capacity is None or self.ending.capacity.generator == "AUTO_INCREMENT"
+        return self.ending.server.capacity is None or self.ending.server.capacity.generator == "AUTO_INCREMENT"
 
     @property
     def cache(self) -> int:
         """How many values the generator's cache holds; 1: it has none."""
-        return 1 if self.ending.capacity is None else self.ending.capacity.cache
+        return 1 if self.ending.server.capacity is None else self.ending.server.capacity.cache
 
     @property
     def no_span(self) -> Finding | None:
         """Why the ids of the table span nothing, where that is so."""
         if not self.plan.ids.numeric:
             return Finding(Status.NA, reason="the ids are not numbers")
-        if self.census is None or not self.ending.quiet:
-            return Finding(Status.UNKNOWN, reason=self.ending.census or "there is no census of a quiet table")
+        if self.census is None or not self.ending.census.quiet:
+            return Finding(Status.UNKNOWN, reason=self.ending.census.unread or "there is no census of a quiet table")
         if not self.own_entries.any():
             return Finding(Status.UNKNOWN, reason="no row of the storm is there")
         return None

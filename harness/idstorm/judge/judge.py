@@ -147,7 +147,7 @@ def _target(storm: stored.StoredStorm) -> dict[str, Any]:
         "driver": target.driver,
         "server": target.server,
         "capabilities": list(target.capabilities),
-        "facts": {**target.facts, **storm.ending.facts},
+        "facts": {**target.facts, **storm.ending.server.facts},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from idstorm.findings.checks import CHECKS, in_order, in_words
 from idstorm.findings.matrix import Cell, Line, Matrix
-from idstorm.findings.results import Result, Status
+from idstorm.findings.results import Result, Status, StormState
 from idstorm.findings.verdict import StormReport, Verdict
 
 
@@ -42,7 +42,7 @@ def _cell(storm: StormReport | None, check: str | None) -> Cell:
         return Cell(None, None, Result.NA, "not stormed")
     verdict = storm.verdicts.get(check or "")
     if verdict is None:
-        reason = (storm.ending or "not judged").partition("\n")[0].removeprefix("not applicable: ")
+        reason = (storm.ending or "not judged").partition("\n")[0].removeprefix(f"{StormState.NOT_APPLICABLE}: ")
         return Cell(None, None, storm.result, reason)
     return Cell(verdict.claim, verdict.status, verdict.result, _seen(str(check), verdict))
 

@@ -14,6 +14,7 @@ import pytest
 from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.findings.results import Result, StormState
 from idstorm.pytest_plugin.options import configured, with_defaults
 from idstorm.pytest_plugin.references import found_of
 from idstorm.pytest_plugin.results import RESULTS, StormResult
@@ -63,9 +64,9 @@ class Storms:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = StormResult(report, Path(report.folder))
         self._folders += [result.folder] if report.folder else []
-        if any(storm.state == "interrupted" for storm in report.storms):
+        if any(storm.state is StormState.INTERRUPTED for storm in report.storms):
             raise KeyboardInterrupt
-        if report.storms and all(storm.result == "n/a" for storm in report.storms):
+        if report.storms and all(storm.result is Result.NA for storm in report.storms):
             pytest.skip("; ".join(dict.fromkeys(storm.ending or "n/a" for storm in report.storms)))
         self._request.node.stash.setdefault(RESULTS, []).append(result)
         return result

@@ -25,17 +25,17 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from idstorm.errors import EnvironmentFault
 from idstorm.findings.gate import Gate
-from idstorm.findings.results import ExitCode, StormState
+from idstorm.findings.results import ExitCode
 from idstorm.findings.verdict import Report
-from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
+from idstorm.record.ending import ENDING_FORMAT, Ending
 from idstorm.record.files import dumps
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
@@ -50,29 +50,6 @@ _REMEDIES = {
     errno.ENFILE: "the system has no room for more open files",
     errno.EFBIG: "raise the size that a file may have (ulimit -f)",
 }
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a storm ended."""
-
-    state: StormState = StormState.FINISHED
-    message: str | None = None  #: for a reader: why it ended as it did
-    lost_workers: tuple[str, ...] = ()  #: what is known of each worker that ended without being told to
-    full_clients: int = 0  #: clients that stopped because their tapes could not be written
-    full_because: str | None = None  #: the system's reason; None: the disk was full
-    quiet: bool = True  #: the storm's own sessions had ended before the census was taken
-    census: str | None = None  #: why the census could not be read
-    before: int = 0  #: rows of the census that was taken before the first client started
-    operations: tuple[int, ...] | None = None  #: the operations on each client's tape
-    facts: dict[str, Any] = field(default_factory=dict)  #: the target's facts afterwards
-    notes: tuple[str, ...] = ()  #: what the scenario's environment had to say
-    kept: str | None = None  #: where the namespace is that was not taken away
-    reader: str | None = None  #: why the reader did not come to its end
-    capacity: Capacity | None = None  #: how far the ids can go
-    capacity_unread: str | None = None  #: why the database did not say how far they can go
-    connections: int | None = None  #: that the clients opened, one after another; None: they were not counted
-    at: str | None = None  #: when that was, in UTC
 
 
 @dataclass(frozen=True)
@@ -210,7 +187,7 @@ def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
     """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "ending.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(ending)})
+        write_json(folder / "ending.json", {"format": ENDING_FORMAT, "stamp": stamp.to_json(), **ending.to_json()})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from idstorm.errors import UnreadableRun, UsageError
 from idstorm.findings.gate import parse_gate
 from idstorm.findings.results import StormState
 from idstorm.record.census import Census
+from idstorm.record.ending import ENDING_FORMAT, CensusQuality, Ending
 from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
 from idstorm.record.habits import Habits
 from idstorm.record.history import History
@@ -24,7 +25,7 @@ from idstorm.record.plan import Plan
 from idstorm.record.poll_log import Reading, read_reading
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import OLDER, Stamp
-from idstorm.record.store import FORMAT, MARK, Ending, Run
+from idstorm.record.store import FORMAT, MARK, Run
 
 _UNSEEN = ("Cc", "Cs")  # control characters, and halves of others
 LARGEST_ORIGINS = 1 << 26
@@ -110,14 +111,14 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
             packed = folder / HISTORY
             history = read_packed(packed, plan, stamp) if packed.exists() else read_tapes(folder / "tapes", plan, stamp)
             counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
-            if ending.operations not in (None, counted):
+            if ending.clients.operations not in (None, counted):
                 raise UnreadableRun(
-                    f"the history in {folder} is truncated: {ending.operations} operations, not {counted}"
+                    f"the history in {folder} is truncated: {ending.clients.operations} operations, not {counted}"
                 )
             codec = plan.ids.codec
-            if ending.before or (folder / "before.zip").exists():
+            if ending.census.before or (folder / "before.zip").exists():
                 before = Census.read(folder / "before.zip", codec, stamp)
-            if ending.census is None:
+            if ending.census.unread is None:
                 census = Census.read(folder / "census.zip", codec, stamp)
             reading = read_reading(folder, stamp)
             origins = _origins(folder / "origins.json", stamp, counted)
@@ -135,7 +136,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
 def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:
     """Raise UnreadableRun where the facts do not tell what the generators of the database do."""
     try:
-        Habits.of({**plan.target.facts, **ending.facts}, plan.target.capabilities)
+        Habits.of({**plan.target.facts, **ending.server.facts}, plan.target.capabilities)
     except (TypeError, ValueError) as error:
         raise UnreadableRun(f"the facts in {folder} are damaged: {error}") from error
 
@@ -144,9 +145,9 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
     """Whether there is something to judge. Raises UnreadableRun where that was there once."""
     if (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape")):
         return True
-    if ending.operations is None and ending.state in (StormState.NOT_STARTED, StormState.NOT_APPLICABLE):
+    if ending.clients.operations is None and ending.state in (StormState.NOT_STARTED, StormState.NOT_APPLICABLE):
         return False
-    if not (folder / "tapes").is_dir() and (ending.operations is not None or ending.state in _RECORDED):
+    if not (folder / "tapes").is_dir() and (ending.clients.operations is not None or ending.state in _RECORDED):
         raise UnreadableRun(f"{folder} has lost its {HISTORY}: there is nothing to judge")
     return (folder / "tapes").is_dir()
 
@@ -154,10 +155,11 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
         words = "idstorm was ended, or could not write, before the storm had ended: what is not on its tapes is unknown"
-        return Ending(StormState.UNFINISHED, words, census="there is no census: idstorm did not come to it")
-    data = _read_json(path, stamp)
+        no_census = CensusQuality(unread="there is no census: idstorm did not come to it")
+        return Ending(StormState.UNFINISHED, words, census=no_census)
+    written, data = _read_versioned(path, stamp, newest=ENDING_FORMAT)
     try:
-        return read_as(Ending, data)
+        return Ending.from_json(data, written)
     except ValueError as error:
         raise UnreadableRun(f"{path} is damaged: {error}") from error
 
@@ -203,14 +205,20 @@ def _check_report(path: Path, run: str | None) -> None:
 
 def _read_json(path: Path, stamp: Stamp | None = None, largest: int = LARGEST_JSON) -> dict[str, Any]:
     """Return a file's JSON object without its format and stamp, which are looked at first."""
+    return _read_versioned(path, stamp, largest)[1]
+
+
+def _read_versioned(
+    path: Path, stamp: Stamp | None, largest: int = LARGEST_JSON, newest: int = FORMAT
+) -> tuple[int, dict[str, Any]]:
+    """Return the format of a file, and its JSON object without that and without its stamp."""
     try:
         data = loads(read_text(path, largest))
         written, found = data.pop("format"), data.pop("stamp", None)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
-    if not isinstance(written, int) or written > FORMAT:
+    if not isinstance(written, int) or written > newest:
         raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
     if stamp is not None:
         stamp.check(found, path)
-    result: dict[str, Any] = data
-    return result
+    return written, data

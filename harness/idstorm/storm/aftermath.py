@@ -21,11 +21,11 @@ from idstorm.model.rows import qualified
 from idstorm.model.work import Work, references_of
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
+from idstorm.record.ending import CensusQuality, Ending, ServerAfterwards
 from idstorm.record.load_history import read_tapes
 from idstorm.record.pack_history import HISTORY, compact
 from idstorm.record.plan import Plan
 from idstorm.record.poll_log import pack_reading
-from idstorm.record.store import Ending
 from idstorm.record.tape import Layout
 from idstorm.record.tape_reader import trim
 from idstorm.redaction import redact
@@ -34,7 +34,7 @@ from idstorm.storm.engine import ConnectionOptions, open_engine
 from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import facts_of
 
-NO_CENSUS = "there is no census: the storm did not come to its end"
+NO_CENSUS = CensusQuality(unread="there is no census: the storm did not come to its end")
 
 
 def has_recorded(folder: Path) -> bool:
@@ -69,22 +69,25 @@ def take_census(
         missed = reader.finish() if reader is not None and reached else None
     except ScenarioError as error:  # what was stormed is judged all the same
         ending = replace(ending, state=StormState.AT_FAULT, message=str(error))
-    if ending.census is None:
-        ending = replace(ending, census=_read_back(scenario, plan, work, url, folder))
+    unread = ending.census.unread
+    if unread is None:
+        unread = _read_back(scenario, plan, work, url, folder)
     with suppress(OSError):  # if there is no space for the packed files, the tapes stay
         compact(folder, plan)
         pack_reading(folder, plan.stamp)
     capacity, capacity_unread = _capacity(scenario, plan, work, url)
     return replace(
         ending,
-        quiet=reached,
-        notes=(*ending.notes, *_rolled_back(quiet.rolled_back), *unseen),
-        operations=tuple((offsets[1:] - offsets[:-1]).tolist()),
-        facts=_facts(scenario, connection_options, plan, url),
+        clients=replace(ending.clients, operations=tuple((offsets[1:] - offsets[:-1]).tolist())),
+        census=replace(ending.census, quiet=reached, unread=unread),
+        server=ServerAfterwards(
+            facts=_facts(scenario, connection_options, plan, url),
+            capacity=capacity,
+            capacity_unread=capacity_unread,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
         reader=missed,
-        capacity=capacity,
-        capacity_unread=capacity_unread,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=(*ending.notes, *_rolled_back(quiet.rolled_back), *unseen),
     )
 
 

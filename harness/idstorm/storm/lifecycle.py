@@ -20,8 +20,8 @@ from idstorm.findings.results import Stance, StormState
 from idstorm.model.tables import make_tables
 from idstorm.model.work import Work, work_of
 from idstorm.record import store
+from idstorm.record.ending import Ending
 from idstorm.record.plan import Claim, Plan, Target, Tokens
-from idstorm.record.store import Ending
 from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
 from idstorm.scenario.conditions import resolve_failing
@@ -163,7 +163,8 @@ def _storm(
                 if reader is not None:
                     reader.rest()
                 ending = take_census(scenario, scheduled.connection_options, plan, work, inside, folder, ending, reader)
-                known.append(replace(ending, before=before, kept=mask(inside) if scheduled.options.keep else None))
+                ending = replace(ending, census=replace(ending.census, before=before))
+                known.append(replace(ending, kept=mask(inside) if scheduled.options.keep else None))
     return known[-1]
 
 

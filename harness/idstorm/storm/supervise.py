@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.findings.results import StormState
+from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.plan import Plan
-from idstorm.record.store import Ending
 from idstorm.scenario import Scenario
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import as_user_error, place_of
@@ -104,7 +104,8 @@ def _let_loose(
     opened = [worker.connections for worker in workers.all]
     connections = None if None in opened else sum(number or 0 for number in opened)
     lost = () if state == StormState.INTERRUPTED else lost
-    return Ending(state, message, lost, full, because, census=census, connections=connections)
+    clients = ClientsEnd(lost, full, because, connections=connections)
+    return Ending(state, message, clients, CensusQuality(unread=census))
 
 
 def _hopeless(error: str) -> str:

@@ -21,8 +21,8 @@ _FAULTS = ("lost", "doubled", "undeleted", "revived", "unexpected")
 def durable(evidence: Evidence) -> Finding:
     """Hold where each acknowledged row is in the census exactly once, no failed one is, and no deleted one is."""
     if evidence.census is None:
-        return Finding(Status.UNKNOWN, reason=evidence.ending.census or "there is no census")
-    if not evidence.ending.quiet:
+        return Finding(Status.UNKNOWN, reason=evidence.ending.census.unread or "there is no census")
+    if not evidence.ending.census.quiet:
         return Finding(Status.UNKNOWN, reason="sessions of the storm may still have been at work during the census")
     outcome, found, rows = evidence.row_outcome, evidence.found, evidence.row_of_entry
     certain = outcome == Outcome.OK

@@ -26,7 +26,7 @@ def faithful(evidence: Evidence) -> Finding:
     if evidence.plan.ids.token is None:
         return Finding(Status.NA, reason="no column of the table can carry a token, so a row's own id is not known")
     if evidence.census is None:
-        return Finding(Status.UNKNOWN, reason=evidence.ending.census or "there is no census")
+        return Finding(Status.UNKNOWN, reason=evidence.ending.census.unread or "there is no census")
     wrong, strange = _misattributed(evidence), strangers(evidence)
     figures = {"misattributed": len(wrong) + len(strange), "of_existing": len(strange)}
     witnesses = [_witness(evidence, int(entry)) for entry in wrong[:WITNESSES]]

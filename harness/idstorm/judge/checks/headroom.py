@@ -47,17 +47,17 @@ def headroom(evidence: Evidence) -> Finding:
     A generator's range is what lies between its ends, so that what its start skipped counts as used; a column's begins
     at 0. `rows_left` allows for the ids that this storm burned for each row that it kept.
     """
-    plan, ending = evidence.plan, evidence.ending
+    plan, server = evidence.plan, evidence.ending.server
     if not plan.ids.numeric:
         return Finding(Status.NA, reason="the ids are not numbers")
-    if ending.capacity_unread is not None:
-        return Finding(Status.UNKNOWN, reason=ending.capacity_unread)
-    if ending.capacity is None:
-        reason = "the database does not say how far the column can go" if ending.at else "it was not recorded"
+    if server.capacity_unread is not None:
+        return Finding(Status.UNKNOWN, reason=server.capacity_unread)
+    if server.capacity is None:
+        reason = "the database does not say how far the column can go" if server.at else "it was not recorded"
         return Finding(Status.NA, reason=reason)
     if evidence.census is None or not len(evidence.census.known_ids):
-        return Finding(Status.UNKNOWN, reason=ending.census or "the table is empty")
-    return _judge(evidence, ending.capacity)
+        return Finding(Status.UNKNOWN, reason=evidence.ending.census.unread or "the table is empty")
+    return _judge(evidence, server.capacity)
 
 
 def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
@@ -84,7 +84,7 @@ def _judge(evidence: Evidence, capacity: Capacity) -> Finding:
         "rows_left": rows_left,
     }
     if plan.forecast:
-        figures["until"] = _until(evidence.ending.at, rows_left / plan.forecast)
+        figures["until"] = _until(evidence.ending.server.at, rows_left / plan.forecast)
     reason = "; ".join(_notes(evidence, capacity, step)) or None
     if used < plan.headroom and _no_first(capacity, step):
         return Finding(

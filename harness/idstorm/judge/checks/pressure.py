@@ -65,11 +65,11 @@ def _offsets(kept: Bools, offsets: Ints) -> Ints:
 
 def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: float) -> Iterator[str]:
     ending, joined = evidence.ending, evidence.plan.joined
-    yield from ending.lost_workers
-    if ending.full_clients:
-        why = f"their tapes could not be written: {ending.full_because}"
-        why = "the disk of the results is full" if ending.full_because is None else why
-        yield f"{ending.full_clients} clients stopped, since {why}"
+    yield from ending.clients.lost_workers
+    if ending.clients.full:
+        why = f"their tapes could not be written: {ending.clients.full_because}"
+        why = "the disk of the results is full" if ending.clients.full_because is None else why
+        yield f"{ending.clients.full} clients stopped, since {why}"
     if not joined and ending.state != StormState.INTERRUPTED:
         yield from _never_connected(evidence)
     share = 0.0 if joined else failures.share

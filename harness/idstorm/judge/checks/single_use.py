@@ -44,7 +44,7 @@ def _could_come_back(evidence: Evidence) -> bool:
     if interlude or evidence.restarted:
         return True
     gone = evidence.owned & (evidence.row_outcome == Outcome.OK)
-    if evidence.census is not None and evidence.ending.quiet:
+    if evidence.census is not None and evidence.ending.census.quiet:
         gone &= ~evidence.found
     else:
         gone &= evidence.deleted(Outcome.OK)

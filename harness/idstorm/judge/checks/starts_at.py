@@ -63,7 +63,7 @@ def _different(ids: Ints) -> int:
 
 def _asked(evidence: Evidence, generator: Generator) -> Generator:
     """Return what is asked of the generator: by the model, or by the server where the model leaves it to the table."""
-    known = evidence.ending.capacity is not None
+    known = evidence.ending.server.capacity is not None
     return _asked_of_a_counter(evidence, generator) if known and evidence.of_a_counter else generator
 
 
@@ -78,7 +78,7 @@ def _asked_of_a_counter(evidence: Evidence, generator: Generator) -> Generator:
 def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str | None:
     """Return why neither the first id nor the step is sure to have been seen."""
     server = _asked_of_a_counter(evidence, Generator()).increment
-    if evidence.ending.capacity is None and step == server not in (1, asked.increment):
+    if evidence.ending.server.capacity is None and step == server not in (1, asked.increment):
         return f"the server's counters go on by {server}, and whether one of them made the ids is not known"
     cache = evidence.cache if "session_sequence_cache" in evidence.plan.target.capabilities else 1
     if cache > 1 and step == asked.increment * cache:

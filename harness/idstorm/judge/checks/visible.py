@@ -40,7 +40,8 @@ def visible(evidence: Evidence) -> Finding:
     reading = evidence.reading
     if evidence.census is None or reading is None:
         return Finding(
-            Status.UNKNOWN, reason=evidence.ending.census or evidence.ending.reader or "the reader recorded nothing"
+            Status.UNKNOWN,
+            reason=evidence.ending.census.unread or evidence.ending.reader or "the reader recorded nothing",
         )
     seen_at = _first_seen(evidence, reading)
     skipped = evidence.found & (seen_at == _NEVER_SEEN)
