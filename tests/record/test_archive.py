@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from idstorm.errors import UnreadableRun
 from idstorm.record import archive
-from idstorm.record.archive import Packed, Packing
+from idstorm.record.archive import Packed, new_archive
 from idstorm.record.stamp import Stamp
 
 STAMP = Stamp("run", "storm", 1)
@@ -27,7 +27,7 @@ def test_any_numbers_come_back(numbers: list[int], piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(archive, "_PIECE", piece)
         path = Path(folder, "numbers.zip")
-        with Packing(path, STAMP, {"what": "numbers"}) as packing:
+        with new_archive(path, STAMP, {"what": "numbers"}) as packing:
             packing.add("some", np.array(numbers, np.int64))
         with Packed(path, STAMP) as read:
             assert read.read("some").tolist() == numbers
@@ -36,7 +36,7 @@ def test_any_numbers_come_back(numbers: list[int], piece: int) -> None:
 
 def test_numbers_that_follow_one_another_take_little(tmp_path: Path) -> None:
     ids = np.arange(1_000_000) * 3
-    with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
+    with new_archive(tmp_path / "ids.zip", STAMP, {}) as packing:
         packing.add("ids", ids)
         packing.add_text("words", "some\nlines")
     assert (tmp_path / "ids.zip").stat().st_size < 50_000
@@ -50,7 +50,7 @@ def test_numbers_that_follow_one_another_take_little(tmp_path: Path) -> None:
 
 def test_an_archive_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     def pack() -> None:
-        with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
+        with new_archive(tmp_path / "ids.zip", STAMP, {}) as packing:
             packing.add("ids", np.arange(10))
             raise ZeroDivisionError
 
@@ -62,7 +62,7 @@ def test_an_archive_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", [100, 1_500, 4_000])
 def test_a_byte_that_changed_is_noticed(tmp_path: Path, at: int) -> None:
     path = tmp_path / "ids.zip"
-    with Packing(path, STAMP, {}) as packing:
+    with new_archive(path, STAMP, {}) as packing:
         packing.add("ids", np.random.default_rng(1).integers(0, 1 << 40, 1_000))
     content = bytearray(path.read_bytes())
     content[at] ^= 0xFF
@@ -82,7 +82,7 @@ def test_a_column_that_is_shorter_or_longer_than_it_should_be_is_noticed(tmp_pat
 
 
 def test_a_column_that_is_not_there_is_noticed(tmp_path: Path) -> None:
-    with Packing(tmp_path / "ids.zip", STAMP, {}) as packing:
+    with new_archive(tmp_path / "ids.zip", STAMP, {}) as packing:
         packing.add("ids", np.arange(10))
     with Packed(tmp_path / "ids.zip", STAMP) as read, pytest.raises(UnreadableRun):
         read.read("others")

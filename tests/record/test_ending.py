@@ -42,7 +42,11 @@ FORMAT_1: dict[str, Any] = {
     "kept": "thing.db",
     "reader": "it was cut off",
     "capacity": {
-        "column": "int", "column_limit": 10, "generator": "AUTO_INCREMENT", "generator_limit": 10, "position": 7,
+        "column": "int",
+        "column_limit": 10,
+        "generator": "AUTO_INCREMENT",
+        "generator_limit": 10,
+        "position": 7,
         "references": [{"column": "a.b", "type": "int", "limit": 9}],
     },
     "capacity_unread": "permission denied",

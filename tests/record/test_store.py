@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from idstorm.atomic import write_text
 from idstorm.errors import EnvironmentFault
 from idstorm.findings.results import StormState
 from idstorm.record import store
@@ -40,7 +41,7 @@ def test_a_file_is_no_results_folder(tmp_path: Path) -> None:
 def test_what_could_not_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises(OSError, match="directory"):
-        store.write_text(tmp_path / "report.json", "{}")
+        write_text(tmp_path / "report.json", "{}")
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 

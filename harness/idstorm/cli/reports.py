@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 
+from idstorm import atomic
 from idstorm.cli.streams import Screened, StdoutLost, Unminded, command, lose_stdout, say
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _try(name: str | None, option: str) -> None:
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if path.is_file() or not path.exists():
-            store.try_to_write(path)
+            atomic.try_to_write(path)
 
 
 def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -231,7 +232,7 @@ def write_text(text: str, name: str, option: str) -> None:
         if path.exists() and not path.is_file():  # a pipe or a device: renaming a file onto it would replace it
             path.write_text(text, encoding="utf-8")
         else:
-            store.write_text(path, text)
+            atomic.write_text(path, text)
 
 
 def _tell_github(report: Report) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import failing
+from idstorm.judge.quantiles import QUANTILES, quantiles_ms
 from idstorm.record.outcome import Outcome
 from idstorm.record.tape import Flag
-
-_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 def operations(evidence: Evidence) -> dict[str, Any]:
@@ -51,8 +50,5 @@ def _latency(evidence: Evidence, ended: np.ndarray[Any, np.dtype[np.bool_]]) -> 
     if not ended.all():
         durations = durations[ended]
     if not len(durations):
-        return dict.fromkeys((*_QUANTILES, "max"), 0.0)
-    places = {name: int(share * len(durations)) for name, share in _QUANTILES.items()}
-    places["max"] = len(durations) - 1
-    durations.partition(list(places.values()))
-    return {name: round(float(durations[place]) / 1e6, 3) for name, place in places.items()}
+        return dict.fromkeys(QUANTILES, 0.0)
+    return quantiles_ms(durations)

@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy.orm import Mapper
 
+from idstorm.internals import bare_instance
+
 
 class Maker:
     """Makes instances of one class, by its constructor if that takes these attributes, or else by setting them."""
 
     def __init__(self, mapper: Mapper[Any], keys: Collection[str]) -> None:
-        self._class, self._manager = mapper.class_, mapper.class_manager
+        self._class, self._mapper = mapper.class_, mapper
         self._constructs = _takes(mapper.class_, keys)
 
     def make(self, values: Mapping[str, Any]) -> Any:
@@ -29,7 +31,7 @@ class Maker:
                 return self._class(**values)
             except Exception:  # it needs other arguments than its signature says, such as **kwargs for a base
                 self._constructs = False
-        return self._manager.new_instance()
+        return bare_instance(self._mapper)
 
 
 def _takes(model: type[Any], keys: Collection[str]) -> bool:

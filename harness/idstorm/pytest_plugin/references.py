@@ -12,6 +12,7 @@ from types import ModuleType
 from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.errors import UsageError
+from idstorm.internals import is_of_pytest
 from idstorm.scenario import Scenario
 
 
@@ -67,7 +68,7 @@ def _is_importable(module: ModuleType) -> bool:
 
 def _find(name: str, where: list[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
-        if type(finder).__module__.partition(".")[0] == "_pytest":  # it is not there in a worker
+        if is_of_pytest(finder):  # it is not there in a worker
             continue
         try:
             spec = finder.find_spec(name, where)

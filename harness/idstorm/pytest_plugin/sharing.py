@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.internals import base_folder
+
 _FOLDER = pytest.StashKey[Path]()
 _HELD = pytest.StashKey[ExitStack]()
 
@@ -25,9 +27,7 @@ def hold_session(config: pytest.Config) -> Path:
     if _FOLDER not in config.stash:
         from idstorm.databases.private.session import session
 
-        factory = getattr(config, "_tmp_path_factory", None)  # pytest-xdist finds it there, too
-        base = None if factory is None else factory.getbasetemp()
-        config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="idstorm-session-", dir=base))
+        config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="idstorm-session-", dir=base_folder(config)))
         config.stash[_HELD] = ExitStack()
         config.stash[_HELD].enter_context(session(config.stash[_FOLDER]))
     return config.stash[_FOLDER]

@@ -14,18 +14,18 @@ format  what it is
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idstorm.atomic import written_whole
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Ints
 from idstorm.record.files import loads
@@ -44,41 +44,33 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LEVEL = 1  # of deflate: more takes five times as long for a tenth less
 
 
+@contextmanager
+def new_archive(path: Path, stamp: Stamp, about: Mapping[str, Any]) -> Iterator[Packing]:
+    """Write an archive, whole or not at all. Raises OSError where there is no space."""
+    with written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        packing = Packing(archive)
+        yield packing
+        members = {"columns": packing.lengths, "texts": packing.texts}
+        archive.writestr("about.json", json.dumps({"format": FORMAT, "stamp": stamp.to_json(), **about, **members}))
+
+
 class Packing:
-    """Writes an archive, whole or not at all. A context manager; raises OSError where there is no space."""
+    """An archive that is being written."""
 
-    def __init__(self, path: Path, stamp: Stamp, about: Mapping[str, Any]) -> None:
-        self._path, self._about = path, {"stamp": stamp.to_json(), **about}
-        self._partial = path.with_name(path.name + ".partial")
-        self._lengths: dict[str, int] = {}
-        self._texts: list[str] = []
-
-    def __enter__(self) -> Packing:
-        self._zip = zipfile.ZipFile(self._partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        try:
-            if kind is None:
-                about = {"format": FORMAT, **self._about, "columns": self._lengths, "texts": self._texts}
-                self._zip.writestr("about.json", json.dumps(about))
-            self._zip.close()
-            if kind is None:
-                with self._partial.open("rb") as file:
-                    os.fsync(file.fileno())
-                os.replace(self._partial, self._path)
-        finally:
-            self._partial.unlink(missing_ok=True)
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._zip = archive
+        self.lengths: dict[str, int] = {}
+        self.texts: list[str] = []
 
     def add_text(self, name: str, text: str) -> None:
         """Add a text."""
-        self._texts.append(name)
+        self.texts.append(name)
         self._zip.writestr(name, text)
 
     def add(self, name: str, column: NDArray[Any]) -> None:
         """Add a column of integers, whatever its shape."""
         flat = column.reshape(-1)
-        self._lengths[name] = len(flat)
+        self.lengths[name] = len(flat)
         with self._zip.open(name, "w", force_zip64=True) as member:
             for start in range(0, len(flat), _PIECE):
                 member.write(_pack(flat[start : start + _PIECE].astype(np.int64)))

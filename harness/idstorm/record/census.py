@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from idstorm.errors import UnreadableRun
-from idstorm.record.archive import Packed, Packing
+from idstorm.record.archive import Packed, new_archive
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.files import loads
 from idstorm.record.keys import Codec, Shown, show_stored
@@ -69,7 +69,7 @@ class Census:
     def write(self, path: Path, stamp: Stamp) -> None:
         """Write the census of a storm, whole or not at all."""
         nulls = {"null_ids": self.null_ids, "null_tokens": self.null_tokens}
-        with Packing(path, stamp, {"rows": len(self)}) as packing:
+        with new_archive(path, stamp, {"rows": len(self)}) as packing:
             packing.add("ids", self.ids.words)
             packing.add("tokens", self.tokens)
             for name, column in nulls.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from idstorm.record import tape
-from idstorm.record.archive import Packed, Packing
+from idstorm.record.archive import Packed, Packing, new_archive
 from idstorm.record.columns import Ints
 from idstorm.record.plan import Plan
 from idstorm.record.tape_reader import codes_of, owners_of, records_of
@@ -26,7 +26,7 @@ _WORDS = {tape.SHAPE: "shape", tape.RESULT: "result"}
 def compact(folder: Path, plan: Plan) -> None:
     """Pack the tapes in a storm's folder, and remove them. Raises OSError, with nothing lost, where that fails."""
     tapes, layout = folder / "tapes", tape.Layout(plan.fleet.batch, plan.ids.codec.words)
-    with Packing(folder / HISTORY, plan.stamp, {"clients": plan.fleet.clients, "rows": layout.rows}) as packing:
+    with new_archive(folder / HISTORY, plan.stamp, {"clients": plan.fleet.clients, "rows": layout.rows}) as packing:
         for client in range(plan.fleet.clients):
             _add(packing, client, records_of(tapes, client, layout, plan.stamp), layout)
             if codes := codes_of(tapes, client, plan.stamp):

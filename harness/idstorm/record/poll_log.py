@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from idstorm.errors import UnreadableRun
-from idstorm.record.archive import Packed, Packing
+from idstorm.record.archive import Packed, new_archive
 from idstorm.record.columns import Ints
 from idstorm.record.stamp import Stamp
 
@@ -72,7 +72,7 @@ def pack_reading(folder: Path, stamp: Stamp) -> None:
     """Make one small file of what a reader wrote, if there was one. Raises OSError, with nothing lost."""
     if (reading := read_reading(folder, stamp)) is None:
         return
-    with Packing(folder / _PACKED, stamp, {"complete": reading.complete}) as packing:
+    with new_archive(folder / _PACKED, stamp, {"complete": reading.complete}) as packing:
         for name in _COLUMNS:
             packing.add(name, getattr(reading, name))
     for name in ("reader.polls", "reader.rows"):

@@ -20,7 +20,6 @@ Every file says to which storm of which run it belongs (`idstorm.record.stamp`),
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from idstorm.atomic import write_text
 from idstorm.errors import EnvironmentFault
 from idstorm.findings.gate import Gate
 from idstorm.findings.results import ExitCode
@@ -142,26 +142,6 @@ def writing(path: Path, option: str = "--results") -> Iterator[None]:
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write a JSON file that can be read again, whole or not at all."""
     write_text(path, dumps(data) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def try_to_write(path: Path) -> None:
-    """Raise OSError where `write_text` could not even begin."""
-    partial = path.with_name(path.name + ".partial")
-    partial.touch()
-    partial.unlink()
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

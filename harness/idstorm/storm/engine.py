@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
+from idstorm.internals import sequences_of
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
@@ -93,7 +94,7 @@ def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:
 
 def _schemas(metadata: sa.MetaData) -> set[str]:
     """Return every schema that a model names, for tables, and for types and sequences, whose schema may differ."""
-    named: list[Any] = [*metadata.tables.values(), *metadata._sequences.values()]
+    named: list[Any] = [*metadata.tables.values(), *sequences_of(metadata)]
     for column in (column for table in metadata.tables.values() for column in table.columns):
         inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
         named += [column.default, column.onupdate, column.type, *inner]

@@ -14,10 +14,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from idstorm.atomic import write_text
 from idstorm.databases.private.finding import look
 from idstorm.databases.private.server import PrivateServer
 from idstorm.databases.private.session import kept, wait_for_the_end
 from idstorm.errors import EnvironmentFault
+from idstorm.internals import disown
 
 with suppress(ImportError):  # on Windows, where nothing is stormed
     import fcntl
@@ -57,7 +59,7 @@ def _have_it_started(dialect: str, folder: Path) -> None:
             words = (folder / f"{dialect}.log").read_text().strip() or "it took too long"
             _say(folder / f"{dialect}.fault", f"no private {dialect} server could be kept: {words}")
         time.sleep(_INSTANT)
-    keeper.returncode = keeper.returncode or 0  # it ends after us: this avoids a warning that it still runs
+    disown(keeper)  # it ends after us
 
 
 def keep(dialect: str, folder: Path) -> None:
@@ -76,10 +78,7 @@ def keep(dialect: str, folder: Path) -> None:
 
 def _say(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    partial.rename(path)
+    write_text(path, text, mode=0o600)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
+from idstorm.judge.quantiles import QUANTILES, quantiles_ms
 from idstorm.record.columns import Ints
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Ids
@@ -25,7 +26,6 @@ from idstorm.record.poll_log import Reading
 MIN_ADVANCED = 10
 """Polls that have to find something new before a reader that missed nothing proves anything."""
 
-_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 _NEVER_SEEN = 0
 
 
@@ -113,9 +113,8 @@ def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
     if not number:
         return {}
     lags = seen_at[:number]
-    places = {name: min(int(share * number), number - 1) for name, share in _QUANTILES.items()}
-    lags.partition(sorted(set(places.values())))
-    return {name: round(max(0, int(lags[place])) / 1e6, 3) for name, place in places.items()}
+    np.maximum(lags, 0, out=lags)
+    return quantiles_ms(lags)
 
 
 def _passed(evidence: Evidence, reading: Reading, rows: Ints) -> Ints:
@@ -177,7 +176,7 @@ CHECK = Check(
         "overtake": Figure("ids"),
         "safe_lag_ids": Figure("ids"),
         "safe_lag_ms": Figure("ms"),
-        **{f"lag_ms.{quantile}": Figure("ms") for quantile in _QUANTILES},
+        **{f"lag_ms.{quantile}": Figure("ms") for quantile in QUANTILES},
     },
     broke=_in_words,
     place=100,
