@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from idstorm.atomic import written_whole
 from idstorm.errors import UnreadableRun
 from idstorm.record.columns import Ints
-from idstorm.record.files import loads
+from idstorm.record.files import loads, refuse_newer
 from idstorm.record.stamp import Stamp
 
 FORMAT = 1
@@ -94,8 +94,7 @@ class Packed:
                     raise ValueError(f"{name} is not as long as it should be")
         except _DAMAGE as error:
             raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
-        if not isinstance(written, int) or written > FORMAT:
-            raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+        refuse_newer(path, written, FORMAT)
         stamp.check(about.get("stamp"), path)
 
     def __enter__(self) -> Packed:

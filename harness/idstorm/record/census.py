@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from idstorm.errors import UnreadableRun
 from idstorm.record.archive import Packed, new_archive
 from idstorm.record.columns import Bools, Ints, Keys
-from idstorm.record.files import loads
+from idstorm.record.files import intact, loads
 from idstorm.record.keys import Codec, Shown, show_stored
+from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
 
 _ODD = "odd"
@@ -93,12 +93,10 @@ class Census:
 
 
 def _read_odd(text: str, entries: int, path: Path) -> dict[int, str]:
-    try:
-        odd = {int(place): str(shown) for place, shown in loads(text).items()}
+    with intact(path):
+        odd = {int(place): shown for place, shown in read_as(dict[str, str], loads(text)).items()}
         if not all(0 <= place < entries for place in odd):
-            raise ValueError("it names a row that is not there")
-    except (ValueError, AttributeError) as error:
-        raise UnreadableRun(f"{path} is damaged: {error}") from error
+            raise ValueError("it names a row that does not exist")
     return odd
 
 

@@ -9,6 +9,8 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,24 @@ def read_text(path: Path, largest: int = LARGEST_JSON) -> str:
     if len(content) > largest:
         raise ValueError(f"it is larger than {largest >> 20} MiB")
     return content.decode()
+
+
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Turn a ValueError, which a reader raises for what it does not expect, into an UnreadableRun that names the file.
+
+    This is where the errors of all readers of one file's content leave for the user.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UnreadableRun(f"{path} is damaged: {error}") from error
+
+
+def refuse_newer(path: Path, written: object, newest: int) -> None:
+    """Raise UnreadableRun where a file has a format that this version does not know yet."""
+    if not isinstance(written, int) or written > newest:
+        raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
 
 
 def refuse_strange(folder: Path) -> None:

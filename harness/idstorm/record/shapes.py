@@ -2,69 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from enum import Enum
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import msgspec
 
 _Shape = TypeVar("_Shape")
 
 
 def read_as(shape: type[_Shape], data: object) -> _Shape:
-    """Return the dataclass that `asdict` made this of, tuples as JSON's lists. Raises ValueError for anything else."""
-    value: _Shape = _read(shape, data, shape.__name__)
+    """Return the dataclass that `asdict` made this of, tuples as JSON's lists. Raises ValueError for anything else.
+
+    Nothing is converted (`"5"` is not a number, nor is true), except that an integer will do for a float. A field that
+    the dataclass does not have is refused, too: it may change what the others mean.
+    """
+    try:
+        value = msgspec.convert(data, shape)
+        unknown = next(_unknown(data, value), None)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{shape.__name__}: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{shape.__name__} is nested too deeply") from error
+    if unknown is not None:
+        raise ValueError(f"{shape.__name__} has no {unknown}")
     return value
 
 
-def _read(shape: Any, data: object, where: str) -> Any:
-    origin = get_origin(shape)
-    if shape is Any:
-        return data
-    if origin in (Union, UnionType):
-        return _read_union(get_args(shape), data, where)
-    if origin is tuple and isinstance(data, list | tuple):
-        return _read_tuple(get_args(shape), data, where)
-    if origin in (dict, Mapping) and isinstance(data, Mapping):
-        return {key: _read(get_args(shape)[1], value, f"{where}.{key}") for key, value in data.items()}
-    if isinstance(shape, type):
-        if is_dataclass(shape) and isinstance(data, Mapping):
-            return _read_fields(shape, data, where)
-        if issubclass(shape, Enum) and isinstance(data, str):
-            return shape(data)
-        if shape is float and type(data) is int:
-            return float(data)
-        if type(data) is shape:  # a bool is not an int here
-            return data
-    raise ValueError(f"{where} is not as idstorm writes it")
-
-
-def _read_union(shapes: tuple[Any, ...], data: object, where: str) -> Any:
-    if data is None and NoneType in shapes:
-        return None
-    (shape,) = (one for one in shapes if one is not NoneType)
-    return _read(shape, data, where)
-
-
-def _read_tuple(shapes: tuple[Any, ...], data: list[Any] | tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if len(shapes) == 2 and shapes[1] is ...:
-        shapes = (shapes[0],) * len(data)
-    if len(shapes) != len(data):
-        raise ValueError(f"{where} is not as idstorm writes it")
-    return tuple(_read(shape, one, where) for shape, one in zip(shapes, data, strict=True))
-
-
-def _read_fields(shape: Any, data: Mapping[str, Any], where: str) -> Any:
-    hints, known = _hints(shape), {field.name: field for field in fields(shape)}
-    if unknown := data.keys() - known.keys():
-        raise ValueError(f"{where} has no {min(unknown)}")
-    for name, field in known.items():
-        if name not in data and field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"{where}.{name} is missing")
-    return shape(**{name: _read(hints[name], value, f"{where}.{name}") for name, value in data.items()})
-
-
-@cache
-def _hints(shape: Any) -> dict[str, Any]:
-    return get_type_hints(shape)
+def _unknown(data: Any, value: object) -> Iterator[str]:
+    """Yield the fields in `data` that the dataclasses which were made of it do not have: msgspec passes over them."""
+    if is_dataclass(value):
+        known = {field.name for field in fields(value)}
+        yield from sorted(data.keys() - known)
+        for name in data.keys() & known:
+            yield from _unknown(data[name], getattr(value, name))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unknown(data[key], inner)
+    elif isinstance(value, tuple):
+        for one, inner in zip(data, value, strict=True):
+            if not isinstance(inner, int | str):  # of which there may be very many
+                yield from _unknown(one, inner)

@@ -15,7 +15,7 @@ from idstorm.findings.gate import parse_gate
 from idstorm.findings.results import StormState
 from idstorm.record.census import Census
 from idstorm.record.ending import ENDING_FORMAT, CensusQuality, Ending
-from idstorm.record.files import LARGEST_JSON, loads, read_text, refuse_strange
+from idstorm.record.files import LARGEST_JSON, intact, loads, read_text, refuse_newer, refuse_strange
 from idstorm.record.habits import Habits
 from idstorm.record.history import History
 from idstorm.record.load_history import read_packed, read_tapes
@@ -158,10 +158,8 @@ def _ending(path: Path, stamp: Stamp) -> Ending:
         no_census = CensusQuality(unread="there is no census: idstorm did not come to it")
         return Ending(StormState.UNFINISHED, words, census=no_census)
     written, data = _read_versioned(path, stamp, newest=ENDING_FORMAT)
-    try:
+    with intact(path):
         return Ending.from_json(data, written)
-    except ValueError as error:
-        raise UnreadableRun(f"{path} is damaged: {error}") from error
 
 
 def _plan(path: Path, run: Run, storm: str) -> Plan | None:
@@ -169,10 +167,8 @@ def _plan(path: Path, run: Run, storm: str) -> Plan | None:
     if not path.exists():
         return None
     data = _read_json(path)
-    try:
+    with intact(path):
         plan = Plan.from_json(data)
-    except ValueError as error:
-        raise UnreadableRun(f"{path} is damaged: {error}") from error
     Stamp(run.made_as or plan.run, storm).check(plan.stamp.to_json(), path)
     return plan
 
@@ -182,13 +178,11 @@ def _origins(path: Path, stamp: Stamp, counted: Sequence[int]) -> Origins | None
     if not path.exists():
         return None
     data = _read_json(path, stamp, LARGEST_ORIGINS)
-    try:
+    with intact(path):
         origins = read_as(Origins, data)
-    except ValueError as error:
-        raise UnreadableRun(f"{path} is damaged: {error}") from error
-    places = {place for of_client in origins.places for place in of_client}
-    if [len(of_client) for of_client in origins.places] != list(counted) or places - set(range(len(origins.names))):
-        raise UnreadableRun(f"{path} is damaged: it is not of as many operations, or names none")
+        places = {place for of_client in origins.places for place in of_client}
+        if [len(of_client) for of_client in origins.places] != list(counted) or places - set(range(len(origins.names))):
+            raise ValueError("it does not name one origin for each operation")
     return origins
 
 
@@ -217,8 +211,7 @@ def _read_versioned(
         written, found = data.pop("format"), data.pop("stamp", None)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
-    if not isinstance(written, int) or written > newest:
-        raise UnreadableRun(f"{path} was written by a newer idstorm (format {written}): upgrade to read it")
+    refuse_newer(path, written, newest)
     if stamp is not None:
         stamp.check(found, path)
     return written, data

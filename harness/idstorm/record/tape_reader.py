@@ -10,7 +10,7 @@ import numpy as np
 from idstorm.errors import UnreadableRun
 from idstorm.record import tape
 from idstorm.record.columns import Ints
-from idstorm.record.files import loads, read_text
+from idstorm.record.files import intact, loads, read_text, refuse_newer
 from idstorm.record.stamp import Stamp
 
 _MUCH, _SPARSEST = 1 << 28, 64  # bytes of tapes; and how many of them there are for each that is on disk
@@ -30,8 +30,7 @@ def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) ->
         return np.zeros((0, layout.words), np.int64)
     if words[0] != tape.MAGIC:
         raise UnreadableRun(f"{path} is not a tape")
-    if words[1] > tape.VERSION:
-        raise UnreadableRun(f"{path} was written by a newer idstorm (tape format {words[1]}): upgrade to read it")
+    refuse_newer(path, int(words[1]), tape.VERSION)
     if (int(words[4]), int(words[5])) != (layout.rows, layout.key_words):
         raise UnreadableRun(f"{path} does not belong to this plan")
     if stamp is not None:
@@ -82,10 +81,8 @@ def owners_of(folder: Path, client: int, stamp: Stamp) -> Ints:
 def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
     """Return the lines of a client's error codes. Raises UnreadableRun where they are those of another storm."""
     path = tape.codes_path(folder, client)
-    try:
+    with intact(path):
         lines = read_text(path).splitlines() if path.exists() else []
-    except ValueError as error:
-        raise UnreadableRun(f"{path} is damaged: {error}") from error
     for line in lines:
         with suppress(ValueError, AttributeError):  # the reader refuses what is not a line of codes
             stamp.check_base(loads(line).get("base"), path)
