@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,17 @@ import pytest
 from idstorm.cli.run import run
 from idstorm.cli.sources import variable_of
 from running import GITHUB, Idstorm
-from servers import SERVERS, On, database
+from servers import SERVERS, On, database, whole_session
 
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold the session that the servers are kept for: its end ends them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        held = ExitStack()
+        held.enter_context(whole_session())
+        config.add_cleanup(held.close)
 
 
 @pytest.fixture(scope="session", autouse=True)

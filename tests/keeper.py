@@ -1,6 +1,6 @@
-"""Keeps a server for a test session: ``python keeper.py DIALECT FOLDER PID``.
+"""Keeps a server for a test session: ``python keeper.py DIALECT FOLDER``.
 
-Writes ``DIALECT.url`` or ``DIALECT.error`` into the folder, waits for the end of the process PID, and takes all away.
+It is idstorm's own keeper, which here can also use the compose file's server, or fetch programs.
 """
 
 from __future__ import annotations
@@ -8,16 +8,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
 
 from fetch import Unavailable, programs_of
 from idstorm.databases.private.finding import find
 from idstorm.databases.private.server import PrivateServer
-from idstorm.errors import IdstormError
+from idstorm.databases.private.shared import keep
+from idstorm.errors import EnvironmentFault
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = {
@@ -28,22 +27,18 @@ COMPOSE = {
 """The URLs that `docker-compose.yml` promises."""
 
 
-def main(dialect: str, folder: Path, session: int) -> None:
-    """Keep a server until the session is over."""
-    with ExitStack() as stack:
-        try:
-            url = compose(dialect) if find(dialect) is None else None
-            if url is None:
-                url = stack.enter_context(PrivateServer(programs_of(dialect))).url
-        except (Unavailable, IdstormError) as error:
-            say(folder / f"{dialect}.error", str(error))
-            return
-        say(folder / f"{dialect}.url", url)
-        with suppress(psutil.NoSuchProcess):
-            waited_for = psutil.Process(session)
-            while waited_for.is_running() and waited_for.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.2)
-    shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def served(dialect: str) -> Iterator[str]:
+    """Have a server, and give its URL: of programs that are found, of the compose file, or of programs to fetch."""
+    if find(dialect) is None and (url := compose(dialect)) is not None:
+        yield url
+        return
+    try:
+        programs = programs_of(dialect)
+    except Unavailable as error:
+        raise EnvironmentFault(str(error)) from error
+    with PrivateServer(programs) as server:
+        yield server.url
 
 
 def compose(dialect: str) -> str | None:
@@ -53,16 +48,9 @@ def compose(dialect: str) -> str | None:
         return None
     up = subprocess.run([docker, "compose", "up", "-d", "--wait", dialect], cwd=ROOT, capture_output=True, text=True)
     if up.returncode:
-        raise Unavailable(f"docker compose did not bring it up: {up.stderr[-500:]}")
+        raise EnvironmentFault(f"docker compose did not bring it up: {up.stderr[-500:]}")
     return COMPOSE[dialect]
 
 
-def say(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.rename(path)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    keep(sys.argv[1], Path(sys.argv[2]), served)

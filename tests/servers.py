@@ -1,21 +1,19 @@
 """One server of each kind for all test workers of a session.
 
 In this order: the URL in the dialect's variable; a private server of programs that are found; the project's compose
-file, where a Docker engine answers; a private server of programs that are fetched. Whoever needs a server first has it
-started, by a keeper that waits for the end of the whole session. What cannot be had is skipped with its reason, or
-fails where `IDSTORM_REQUIRE` names it.
+file, where a Docker engine answers; a private server of programs that are fetched. The process that needs a server first
+has it started by a keeper, which ends with the whole session. What cannot be had is skipped with its reason, or fails
+where `IDSTORM_REQUIRE` names it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import subprocess
-import sys
+import shutil
 import tempfile
-import time
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +25,10 @@ import sqlalchemy as sa
 
 from fetch import Unavailable, programs_of
 from idstorm.databases.private.programs import Programs
+from idstorm.databases.private.session import session
+from idstorm.databases.private.shared import shared_server
 from idstorm.databases.targets import variable_of
+from idstorm.errors import EnvironmentFault
 
 SERVERS = ("postgresql", "mysql", "mariadb")
 
@@ -36,7 +37,6 @@ for _module in ("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql", "
     with suppress(ModuleNotFoundError):
         import_module(_module)
 
-_keepers: list[subprocess.Popen[bytes]] = []  # nobody waits for them: they end after us
 _PATIENCE = 600.0  # seconds: a first fetch takes a while
 
 
@@ -60,18 +60,10 @@ class On:
         return sa.create_engine(self.url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", **options)
 
 
-@dataclass(frozen=True)
-class _Session:
-    """The test session that this process belongs to: its controller's, under xdist."""
-
-    pid: int = field(default_factory=lambda: os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid())
-
-    @property
-    def folder(self) -> Path:
-        began = psutil.Process(self.pid).create_time()
-        folder = Path(tempfile.gettempdir(), f"idstorm-tests-{self.pid}-{began:.0f}")
-        folder.mkdir(exist_ok=True)
-        return folder
+def session_folder() -> Path:
+    """Return the folder of the test session that this process belongs to: its controller's, under xdist."""
+    pid = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    return Path(tempfile.gettempdir(), f"idstorm-tests-{pid}-{psutil.Process(pid).create_time():.0f}")
 
 
 def database(dialect: str) -> On:
@@ -80,15 +72,21 @@ def database(dialect: str) -> On:
         return On(dialect)
     if url := os.environ.get(variable_of(dialect)):
         return On(dialect, sa.make_url(url))
-    folder = _Session().folder
-    url_file, error_file = folder / f"{dialect}.url", folder / f"{dialect}.error"
-    with (folder / f"{dialect}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not url_file.exists() and not error_file.exists():
-            _keep(dialect, folder, url_file, error_file)
-    if not url_file.exists():
-        _absent(dialect, error_file.read_text())
-    return On(dialect, sa.make_url(url_file.read_text()))
+    try:
+        url = shared_server(dialect, session_folder(), [str(Path(__file__).with_name("keeper.py"))], _PATIENCE)
+    except EnvironmentFault as fault:
+        _absent(dialect, str(fault))
+    return On(dialect, sa.make_url(url))
+
+
+@contextmanager
+def whole_session() -> Iterator[None]:
+    """Hold the session for all test workers: in their controller, or in the only process."""
+    folder = session_folder()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with session(folder):
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
@@ -113,21 +111,3 @@ def _absent(dialect: str, why: str) -> NoReturn:
     if dialect in os.environ.get("IDSTORM_REQUIRE", "").split(","):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def _keep(dialect: str, folder: Path, url_file: Path, error_file: Path) -> None:
-    """Start a keeper, which outlives this worker, and wait until it has a server or knows why not."""
-    with (folder / f"{dialect}.log").open("w") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("keeper.py")), dialect, str(folder), str(_Session().pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
-    _keepers.append(keeper)
-    deadline = time.monotonic() + _PATIENCE
-    while not url_file.exists() and not error_file.exists():
-        if keeper.poll() is not None or time.monotonic() > deadline:
-            error_file.write_text((folder / f"{dialect}.log").read_text() or "its keeper took too long")
-        time.sleep(0.05)

@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from idstorm.atomic import write_text
@@ -26,34 +27,38 @@ with suppress(ImportError):  # on Windows, where nothing is stormed
 
 _COME_WITHIN = 180.0  # seconds
 _INSTANT = 0.02
+_KEEPER = ("-P", "-m", "idstorm.databases.private.shared")
 
 
-def shared_server(dialect: str, folder: Path) -> str:
+def shared_server(dialect: str, folder: Path, keeper: Sequence[str] = _KEEPER, within: float = _COME_WITHIN) -> str:
     """Return the URL, password included, of the server of this dialect that all processes of a session share.
 
-    A process has to hold a `session` in the folder, which no other user may read. Raises EnvironmentFault.
+    A process has to hold a `session` in the folder, which no other user may read. Any thread of any process may call
+    this at any time: one of them starts the keeper, and the others wait. `keeper` is what Python runs as one, with the
+    dialect and the folder as further arguments; it has to call `keep` and to report within so many seconds. Raises
+    EnvironmentFault.
     """
     url, fault = folder / f"{dialect}.url", folder / f"{dialect}.fault"
     with (folder / f"{dialect}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not url.exists() and not fault.exists():
-            _have_it_started(dialect, folder)
+            _have_it_started(dialect, folder, keeper, within)
     if not url.exists():
         raise EnvironmentFault(fault.read_text() if fault.exists() else f"the keeper of {dialect} has gone")
     return url.read_text()
 
 
-def _have_it_started(dialect: str, folder: Path) -> None:
+def _have_it_started(dialect: str, folder: Path, command: Sequence[str], within: float) -> None:
     """Start a keeper and wait until it has reported a URL or a fault."""
     with (folder / f"{dialect}.log").open("w") as log:
         keeper = subprocess.Popen(
-            [sys.executable, "-P", "-m", "idstorm.databases.private.shared", dialect, str(folder)],
+            [sys.executable, *command, dialect, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the session, which the keeper outlives
         )
-    deadline = time.monotonic() + _COME_WITHIN
+    deadline = time.monotonic() + within
     while not any((folder / f"{dialect}.{end}").exists() for end in ("url", "fault")):
         if keeper.poll() is not None or time.monotonic() > deadline:
             words = (folder / f"{dialect}.log").read_text().strip() or "it took too long"
@@ -62,18 +67,25 @@ def _have_it_started(dialect: str, folder: Path) -> None:
     disown(keeper)  # it ends after us
 
 
-def keep(dialect: str, folder: Path) -> None:
-    """Keep a server until the session is over."""
+def keep(dialect: str, folder: Path, served: Callable[[str], AbstractContextManager[str]]) -> None:
+    """Keep a server until the session is over. `served` starts one of a dialect and gives its URL."""
     with kept(folder / f"{dialect}.keeper"):
-        programs, passed_over = look(dialect, os.environ)
         try:
-            if programs is None:
-                raise EnvironmentFault("; ".join([f"there are no programs of {dialect}", *passed_over]))
-            with PrivateServer(programs) as server:
-                _say(folder / f"{dialect}.url", server.url)
+            with served(dialect) as url:
+                _say(folder / f"{dialect}.url", url)
                 wait_for_the_end(folder)
         except EnvironmentFault as error:
             _say(folder / f"{dialect}.fault", str(error))
+
+
+@contextmanager
+def _private(dialect: str) -> Iterator[str]:
+    """Start a private server. Raises EnvironmentFault."""
+    programs, passed_over = look(dialect, os.environ)
+    if programs is None:
+        raise EnvironmentFault("; ".join([f"there are no programs of {dialect}", *passed_over]))
+    with PrivateServer(programs) as server:
+        yield server.url
 
 
 def _say(path: Path, text: str) -> None:
@@ -82,4 +94,4 @@ def _say(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    keep(sys.argv[1], Path(sys.argv[2]))
+    keep(sys.argv[1], Path(sys.argv[2]), _private)
