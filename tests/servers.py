@@ -1,7 +1,7 @@
 """One server of each kind for all test workers of a session.
 
 In this order: the URL in the dialect's variable; a private server of programs that are found; the project's compose
-file, where a Docker engine answers; a private server of programs that are fetched. The process that needs a server first
+file, where a Docker engine answers; a private server of programs that are fetched. The process that first needs one
 has it started by a keeper, which ends with the whole session. What cannot be had is skipped with its reason, or fails
 where `IDSTORM_REQUIRE` names it.
 """
