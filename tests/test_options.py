@@ -103,7 +103,7 @@ def test_python_code_may_give_values_or_words() -> None:
         ({"isolation": 1}, "isolation cannot be 1"),
         ({"keep": "maybe"}, "'maybe' is neither true nor false"),
         ({"rollback": 1.0}, "rollback has to be at least 0 and less than 1, and 1.0 is not"),
-        ({"think": "9..1ms"}, "begins with the larger time"),
+        ({"think": "9..1ms"}, "starts with the larger time"),
         ({"settings": ["begin"]}, "'begin' is not a setting: write NAME=VALUE"),
     ],
 )

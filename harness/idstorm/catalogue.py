@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Missing:
-    """A file of the catalogue that cannot be imported here, and what would help."""
+    """A file of the catalogue that cannot be imported here, and how to fix that."""
 
     name: str
     essay: str

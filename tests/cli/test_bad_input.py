@@ -74,7 +74,7 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["autoincrement", "--repeat", "1000000000000"], "repeat has to be from 1 to 10,000"),
         (["autoincrement", "--forecast", f"{10**400}/s"], "forecast has to be"),
         (["autoincrement", "--on", "sqlite:////"], "names a folder"),
-        (["autoincrement", "--fail-if", "gapless.ratio > 1e999"], "a limit that no figure comes to"),
+        (["autoincrement", "--fail-if", "gapless.ratio > 1e999"], "a limit that no figure can reach"),
         (["autoincrement", "--fail-if", "gapless.ratio > 1_"], "write FIGURE > NUMBER"),
         ([], "SCENARIO"),
     ],

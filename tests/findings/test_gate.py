@@ -53,7 +53,7 @@ def test_what_is_no_gate_is_told_what_one_looks_like(text: str) -> None:
 
 @pytest.mark.parametrize("limit", ["1e999", "-1e999", "9" * 400])
 def test_a_limit_that_lets_everything_pass_is_none(limit: str) -> None:
-    with pytest.raises(UsageError, match="no figure comes to"):
+    with pytest.raises(UsageError, match="no figure can reach"):
         parse_gate(f"gapless.ratio > {limit}")
 
 

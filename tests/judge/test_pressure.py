@@ -40,7 +40,7 @@ def test_enough_inserts_that_overlap_hold() -> None:
 def test_too_few_acknowledged_inserts_prove_nothing() -> None:
     finding = pressure(storm(*pairs(99), told(198), failed(199)))
     assert finding.status is Status.UNKNOWN
-    assert finding.reason == ("199 inserts were acknowledged, at least 200 are asked for: raise --inserts or --time")
+    assert finding.reason == ("199 inserts were acknowledged, but at least 200 are needed: raise --inserts or --time")
 
 
 def test_rows_are_counted_not_operations() -> None:
@@ -138,7 +138,7 @@ def test_whoever_runs_a_suite_is_told_of_no_options_that_only_a_storm_has() -> N
     few = storm(*pairs(99), joined=True)
     apart = storm(*pairs(100, 10), joined=True)
     assert pressure(alone).reason == "one client alone cannot collide"
-    assert pressure(few).reason == "198 inserts were acknowledged, at least 200 are asked for"
+    assert pressure(few).reason == "198 inserts were acknowledged, but at least 200 are needed"
     assert str(pressure(apart).reason).endswith("deep on average, 1.5 is asked for")
 
 

@@ -127,7 +127,7 @@ def test_too_few_polls_that_found_something_prove_nothing() -> None:
     polls = [Poll(200, tuple(range(12)), 12), *(Poll(300 + place, (), 12) for place in range(50))]
     finding = judged(*INSERTS, polls=polls)
     assert (finding.status, finding.figures["advanced"]) == (Status.UNKNOWN, 1)
-    assert finding.reason == "1 polls found something new, at least 10 are asked for: raise --inserts or --time"
+    assert finding.reason == "1 polls found something new, but at least 10 are needed: raise --inserts or --time"
     assert judged(*INSERTS, polls=[Poll(17, (0, 1, 2), 3), *IN_TURN[3:]]).status is Status.HELD  # ten did
 
 

@@ -77,7 +77,7 @@ def test_a_column_that_is_shorter_or_longer_than_it_should_be_is_noticed(tmp_pat
         about = {"format": 1, "stamp": STAMP.to_json(), "columns": {name: {"short": 2, "long": 1}[name]}, "texts": []}
         archive.writestr("about.json", json.dumps(about))
         archive.writestr(name, bytes(size))
-    with pytest.raises(UnreadableRun, match="is not as long as it should be"):
+    with pytest.raises(UnreadableRun, match="has the wrong length"):
         Packed(tmp_path / "ids.zip", STAMP)
 
 

@@ -69,7 +69,7 @@ class Check:
 
 
 _own: dict[str, Check] = {}
-"""The checks that scenario files brought, in the order in which they did. Files are imported by one thread."""
+"""The checks that scenario files registered, in that order. Not thread-safe: files are imported by one thread."""
 
 
 class _Checks(Mapping[str, Check]):
@@ -124,7 +124,7 @@ def own_check(name: str) -> Check | None:
 
 
 def register(check: Check) -> None:
-    """Add a user's own check. A file that is imported again replaces its own. Raises ScenarioError for a taken name."""
+    """Add a user's own check. Importing a file again replaces its checks. Raises ScenarioError if the name is taken."""
     taken = _own.get(check.name)
     if check.name in names() or (taken is not None and _written(taken) != _written(check)):
         raise ScenarioError(f"there is already a check {check.name!r}: give yours another name")
@@ -132,11 +132,11 @@ def register(check: Check) -> None:
 
 
 def _written(check: Check) -> tuple[str, str, Any]:
-    """Return what tells a check from others, by whatever name its module was imported. Its code knows its line."""
+    """Return what identifies a check, whatever name its module was imported under: its code knows its file and line."""
     return os.path.realpath(check.file), check.origin.rpartition(":")[2], getattr(check.judge, "__code__", None)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return these names of checks, each once, as every report has them: those of idstorm first."""
+    """Return these names of checks, each once, in the order of reports: those of idstorm first."""
     named = dict.fromkeys(names)
     return [*(name for name in CHECKS if name in named), *(name for name in named if name not in CHECKS)]

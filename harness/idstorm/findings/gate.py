@@ -76,10 +76,10 @@ class GateVerdict:
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate that a text means. Raises UsageError, which names the nearest figure to an unknown one.
+    """Parse a gate. Raises UsageError, which suggests the nearest figures if the figure is unknown.
 
-    A figure of a check that is not known yet may be one of a user's own, whose scenario is still to be imported:
-    `check_gates` is for afterwards.
+    The figure of an unknown check is accepted: it may belong to a user's own check whose scenario is not imported yet.
+    Call `check_gates` once it is.
     """
     match = _GATE.fullmatch(text)
     if match is None:
@@ -90,7 +90,7 @@ def parse_gate(text: str) -> Gate:
         _require(figure)
     number = float(limit)
     if not isfinite(number):
-        raise UsageError(f"{text!r} has a limit that no figure comes to: it would pass whatever happens")
+        raise UsageError(f"{text!r} has a limit that no figure can reach: the gate would always pass")
     return Gate(figure, compare, number)
 
 

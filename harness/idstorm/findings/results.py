@@ -45,11 +45,11 @@ class StormState(StrEnum):
     AT_FAULT = "at fault"  #: the scenario could not be stormed through its own fault
     NOT_STARTED = "not started"
     NOT_APPLICABLE = "not applicable"  #: the target lacks what the scenario needs
-    UNREADABLE = "unreadable"  #: it is no longer known: its folder was damaged
+    UNREADABLE = "unreadable"  #: not known any more: its folder was damaged
 
     @property
     def cut_short(self) -> bool:
-        """Whether what was not recorded might have mattered."""
+        """Whether the storm ended before everything that matters was recorded."""
         return self in (StormState.AT_FAULT, StormState.FAILED_FAST, StormState.STUCK, StormState.UNFINISHED)
 
 
@@ -137,9 +137,9 @@ def exit_code(result: Result, *, at_fault: bool = False, interrupted: bool = Fal
 
 
 def exit_code_untold(code: int) -> ExitCode:
-    """Return the exit code of a command whose result, with this code, could not be written where it was asked for.
+    """Return the exit code of a command with this code whose report could not be written where it was asked for.
 
-    A failure stays one. A pass that cannot be looked up is a fault of the environment.
+    A failure stays a failure. A pass without its report is the environment's fault.
     """
     return ExitCode.INCONCLUSIVE if code == ExitCode.PASSED else ExitCode(code)
 

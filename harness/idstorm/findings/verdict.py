@@ -13,7 +13,7 @@ from idstorm.findings.results import Result, Stance, Status, StormState
 REPORT_FORMAT = 1
 
 NOTABLE_FAILURES = 0.1
-"""From this share of failed operations on, a report leads with it, and its advice is about that, not more inserts."""
+"""If at least this share of operations failed, a report leads with that, and its advice is about the failures."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Control(StormReport):
 
 @dataclass(frozen=True)
 class UntilBroken:
-    """The outcome of a run that was to go on until a check broke that something was claimed about."""
+    """The outcome of a run that was to continue until a check with a claim broke."""
 
     seconds: float | None  #: from the beginning of the run to its end; None: idstorm was ended before that
     storm: str | None = None  #: the storm in which it broke; None: nothing broke
@@ -112,7 +112,7 @@ class Report:
     comparisons: tuple[Comparison, ...] = ()
     matrix: Matrix | None = None  #: for a run that was made for it
     repeats: tuple[Repeats, ...] = ()  #: for a run that repeats its storms: what they come to
-    until_broken: UntilBroken | None = None  #: for a run that was to go on until something broke
+    until_broken: UntilBroken | None = None  #: for a run that was to continue until something broke
     controls: tuple[Control, ...] = ()  #: for a run with --control, one for each target; no storms of their own
     unwritten: str | None = None  #: why the run's folder does not hold all of this; the verdicts are as they are
 

@@ -15,7 +15,7 @@ def control(storm: StormReport) -> Control:
     Raises UnreadableRun where it was not judged for `unique` and `pressure`.
     """
     if storm.verdicts and not {"unique", "pressure"} <= storm.verdicts.keys():
-        raise UnreadableRun(f"{storm.storm} is not a control: its plan claims nothing of unique, or of pressure")
+        raise UnreadableRun(f"{storm.storm} is not a control: its plan makes no claim about unique or about pressure")
     unique = storm.verdicts.get("unique")
     seen = unique is not None and unique.status is Status.BROKEN
     kept = {field.name: getattr(storm, field.name) for field in fields(StormReport)}
@@ -27,7 +27,7 @@ def control(storm: StormReport) -> Control:
 
 
 def _reason(storm: StormReport) -> str:
-    """Return why nothing was seen: the storm did not take place, could not have found anything, or found nothing."""
+    """Return why nothing was seen: the storm did not run, could not have found anything, or found nothing."""
     if storm.ending is not None:
         return storm.ending
     unique, pressure = storm.verdicts["unique"], storm.verdicts["pressure"]

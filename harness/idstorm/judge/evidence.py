@@ -148,7 +148,7 @@ class Evidence:
 
     @cached_property
     def differing(self) -> Ints:
-        """The entries of the census that are a row, and do not have an id that its client was told."""
+        """The entries of the census that are rows of the storm but have another id than their client was told."""
         census, keys = self.census, self.history.keys
         assert census is not None
         found, all_owned = [], bool(self.owned.all())
@@ -166,7 +166,7 @@ class Evidence:
 
     @cached_property
     def committed(self) -> Bools:
-        """The rows with an id that certainly committed: ok, or unknown and found."""
+        """The rows with an id that certainly committed: ok, or unknown but found."""
         committed: Bools = self.row_outcome == Outcome.OK
         committed |= (self.row_outcome == Outcome.UNKNOWN) & self.found
         committed &= self.owned
@@ -174,12 +174,12 @@ class Evidence:
 
     @cached_property
     def contested(self) -> Ints:
-        """The rows whose client was told an id that was told of another row too, equal ids side by side."""
+        """The rows whose id was also told for another row, equal ids side by side."""
         return repeated(self.history.keys, None if self.owned.all() else self.owned)
 
     @cached_property
     def delete_began(self) -> Ints | None:
-        """When a delete of each row that may have taken effect began; the far future where none did."""
+        """When the first delete of each row that may have taken effect began; the far future if there was none."""
         effective = self.history.outcome[self.history.deleted_by] != Outcome.FAILED
         if not effective.any():
             return None
@@ -203,7 +203,7 @@ class Evidence:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What is known of the target, as it was in the end."""
+        """The target's facts, as they were after the storm."""
         return {**self.plan.target.facts, **self.ending.server.facts}
 
     @cached_property
@@ -213,13 +213,13 @@ class Evidence:
 
     @property
     def restarted(self) -> bool:
-        """Whether the server was started again during the storm, as far as it says when it was."""
+        """Whether the server was restarted during the storm, judging by its own start time."""
         after = self.ending.server.facts.get("started")
         return after is not None and after != self.plan.target.facts.get("started")
 
     @cached_property
     def lost(self) -> Bools:
-        """The acknowledged rows that are not there, although no delete of theirs may have taken effect."""
+        """The acknowledged rows that are missing although no delete can have removed them."""
         lost: Bools = self.row_outcome == Outcome.OK
         lost &= self.owned
         lost &= ~self.found
@@ -229,7 +229,7 @@ class Evidence:
 
     @property
     def sessions(self) -> int:
-        """How many sessions of the database can have drawn ids, at most."""
+        """The most database sessions that can have drawn ids."""
         if self.ending.clients.connections is not None:
             return self.ending.clients.connections
         pool, unknown = self.plan.pool, int(np.count_nonzero(self.history.outcome == Outcome.UNKNOWN))
@@ -238,7 +238,7 @@ class Evidence:
 
     @property
     def of_a_counter(self) -> bool:
-        """Whether the ids are those of the table's own counter, as far as it is known what makes them."""
+        """Whether the ids come from the table's own counter. True if their generator is unknown."""
         return self.ending.server.capacity is None or self.ending.server.capacity.generator == "AUTO_INCREMENT"
 
     @property
@@ -248,7 +248,7 @@ class Evidence:
 
     @property
     def no_span(self) -> Finding | None:
-        """Why the ids of the table span nothing, where that is so."""
+        """Why the ids of the table have no span; None if they have one."""
         if not self.plan.ids.numeric:
             return Finding(Status.NA, reason="the ids are not numbers")
         if self.census is None or not self.ending.census.quiet:
@@ -289,7 +289,7 @@ class Evidence:
         return [self.history.keys.show(int(row)) for row in rows]
 
     def describe(self, row: int) -> dict[str, Any]:
-        """Return what names one row for a reader: enough to find it in the table and on its tape."""
+        """Return a description of one row for a reader: enough to find it in the table and on its tape."""
         history = self.history
         operation = row if history.op_of_row is None else int(history.op_of_row[row])
         client = history.client_of_row(row)

@@ -37,7 +37,7 @@ def strangers(evidence: Evidence) -> list[tuple[int, Shown | None]]:
 
 
 def _first_stored(evidence: Evidence, rows: Ints) -> Bools:
-    """Return which rows were told the id that an entry of the census has for their owner: almost all of them."""
+    """Return which rows were told the id that the census holds for their owner: almost all of them are."""
     history, census = evidence.history, evidence.census
     assert history.owners is not None
     if census is None or not len(census):
@@ -51,7 +51,7 @@ def _first_stored(evidence: Evidence, rows: Ints) -> Bools:
 
 
 def _ever(evidence: Evidence) -> Keys:
-    """Return every id that a row has, or may once have had."""
+    """Return every id that a row has or may have had."""
     history, codec = evidence.history, evidence.plan.ids.codec
     told = evidence.owned & (evidence.row_outcome != Outcome.FAILED)
     there = [one.known_ids for one in (evidence.before, evidence.census) if one is not None]

@@ -14,7 +14,7 @@ from idstorm.findings.verdict import Verdict
 def judge_gates(
     gates: Sequence[Gate], operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]
 ) -> tuple[GateVerdict, ...]:
-    """Return what becomes of each gate: failed where it is tripped, inconclusive where its figure was not measured.
+    """Return the result of each gate: failed if it is tripped, inconclusive if its figure was not measured.
 
     On a user's own check, of which this storm's scenario claims nothing, it is n/a.
     """

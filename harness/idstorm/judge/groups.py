@@ -44,7 +44,7 @@ def presence(values: Ints, low: int, length: int) -> Bools:
 
 
 def repeated(keys: Keys, among: Ints | Bools | None = None) -> Ints:
-    """Return the places whose key occurs more than once among these places, equal keys side by side.
+    """Return those of these places whose key occurs more than once among them, equal keys side by side.
 
     Places with the same key keep their order.
     """
@@ -75,7 +75,7 @@ def starts_of_groups(keys: Keys) -> Ints:
 
 
 def lookup(keys: Keys, wanted: Keys) -> Ints:
-    """Return for each wanted key the last place where it stands in `keys`, or -1."""
+    """Return for each wanted key the last place where it occurs in `keys`, or -1."""
     if not len(keys):
         return np.full(len(wanted), -1, np.int64)
     if keys.words.ndim > 1:
@@ -107,7 +107,7 @@ def pair_up(keys: Keys, wanted: Keys) -> Ints:
 
 
 def _ranks(group: Ints) -> Ints:
-    """Return for each place how many places of the same group stand before it."""
+    """Return for each place how many places of the same group come before it."""
     order = np.argsort(group, kind="stable")
     ordered = group[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -130,7 +130,7 @@ def _candidates(values: Ints) -> Ints:
 
 
 def _dense_candidates(values: Ints, low: int, length: int) -> Ints:
-    """Let each place write its number where its value lies: whose number is not there any more, has a double."""
+    """Let each place write its number where its value lies. A place whose number was overwritten has a duplicate."""
     if np.count_nonzero(presence(values, low, length)) == len(values):
         return np.zeros(0, np.int64)
     last = np.empty(length, np.int32 if len(values) < 1 << 31 else np.int64)

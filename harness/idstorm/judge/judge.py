@@ -57,7 +57,7 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
 
 
 def _gates_on_nothing(storms: Sequence[StormReport]) -> bool:
-    """Whether a gate is on a figure that no storm has: it has let nothing pass that was measured."""
+    """Whether a gate limits a figure that no storm reported, so that it never compared anything."""
     gates = zip(*(storm.gates for storm in storms if storm.gates), strict=True)
     return any(all(gate.result is Result.NA for gate in one) for one in gates)
 
@@ -68,7 +68,7 @@ def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
 
 
 def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate] = ()) -> StormReport:
-    """Judge a storm. What was read is forgotten: a history may fill half of the memory."""
+    """Judge a storm, and keep nothing of what was read: a history may fill half of the memory."""
     try:
         return judge_storm(stored.read_storm(run, entry), gates)
     except UnreadableRun as error:
@@ -87,7 +87,7 @@ def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate]
 
 
 def _refuse_nothing(storms: Sequence[StormReport]) -> None:
-    """Raise UnreadableRun, with what is wrong with the first, where not one of these could be read."""
+    """Raise UnreadableRun if none of these storms could be read; it says what is wrong with the first."""
     if storms and all(storm.state == StormState.UNREADABLE and not storm.verdicts for storm in storms):
         raise UnreadableRun(str(storms[0].ending).removeprefix(f"{StormState.UNREADABLE}: "))
 
@@ -125,7 +125,7 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
 
 
 def _find(check: Check, evidence: Evidence) -> Finding:
-    """Run a check. One that raises an error has found nothing, and says so: it must not take the others with it."""
+    """Run a check. One that raises an error becomes an unknown finding that says so; the other checks still run."""
     if check.name in evidence.plan.not_judged:
         return Finding(Status.NA, reason=evidence.plan.not_judged[check.name])
     try:
@@ -165,7 +165,7 @@ def _fleet(storm: stored.StoredStorm) -> dict[str, Any]:
 
 
 def _notes(storm: stored.StoredStorm) -> tuple[str, ...]:
-    """Return what a reader must know to take the verdicts for what they are."""
+    """Return what a reader needs to know to interpret the verdicts."""
     notes = [*(storm.plan.notes if storm.plan is not None else ()), *storm.ending.notes]
     if storm.plan is not None and storm.plan.ids.autonomous:
         which = "an error once it has sent COMMIT" if storm.plan.ids.heard else "an error"

@@ -54,7 +54,7 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Ledger:
-    """The causes that were found, each with its number, and the widest gap that has something unexplained in it."""
+    """The causes that were found, with the number of ids of each, and the widest gap that is not fully explained."""
 
     causes: dict[str, int]
     widest: tuple[int, int] | None = None  #: the ids on both sides
@@ -67,7 +67,7 @@ class Ledger:
 
 @dataclass
 class _Gaps:
-    """What is still to be charged: between which ids, and how many."""
+    """The gaps that are still to be charged: the ids on both sides of each, and how many ids it has."""
 
     low: Ints
     high: Ints
@@ -78,18 +78,18 @@ class _Gaps:
         return int(self.open.sum())
 
     def widest(self, offset: int) -> tuple[int, int]:
-        """Return between which ids most is still to be charged."""
+        """Return the ids on both sides of the gap with the most left to charge."""
         place = int(self.open.argmax())
         return int(self.low[place]) + offset, int(self.high[place]) + offset
 
     def charge(self, number: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> int:
-        """Take at most this many from each gap. Returns how many that were."""
+        """Take at most this many from each gap, and return how many were taken in total."""
         taken = np.minimum(self.open, number)
         self.open = self.open - taken
         return int(taken.sum())
 
     def charge_all(self, which: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
-        """Take all of these gaps. Returns how many that were."""
+        """Take all of these gaps, and return how many ids they had."""
         return self.charge(np.where(which, self.open, np.uint64(0)))
 
 
@@ -147,7 +147,7 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
 
 
 def _by_place(evidence: Evidence, gaps: _Gaps) -> Iterator[tuple[str, int]]:
-    """Charge what the place of a gap, and its width, give away."""
+    """Charge what the position and the width of a gap reveal."""
     plan = evidence.plan
     stride = evidence.habits.stride if evidence.of_a_counter else 1
     if stride > 1:  # an insert goes on to the next value of its own server's, from where another's had ended
@@ -208,7 +208,7 @@ def _cached(evidence: Evidence, gaps: _Gaps) -> int:
 
 
 def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """Return how much of each gap can be the tails of blocks that begin at the generator's start."""
+    """Return how much of each gap can be tails of blocks, counted from the generator's start."""
     low, high = ((ids - generator.start) // generator.increment for ids in (gaps.low, gaps.high))
     if generator.increment < 0:
         low, high = high, low
@@ -218,7 +218,7 @@ def _tails(gaps: _Gaps, generator: Generator, size: int) -> np.ndarray[tuple[int
 
 
 def _by_number(evidence: Evidence) -> dict[str, int]:
-    """Return, for each cause whose ids no client was told, the most that it can have taken."""
+    """Return, for each cause whose ids no client was told, how many ids it can have used at most."""
     history = evidence.history
     reached = history.of_rows(history.flags) & Flag.UNCONNECTED == 0
     never_told = (history.told == Told.NOTHING) & (evidence.row_outcome != Outcome.OK) & reached

@@ -1,4 +1,4 @@
-"""How rows are deleted if the scenario does not say how."""
+"""How rows are deleted if the scenario has no delete of its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Values for the columns that an insert into a user's own table must have.
 
 One value for each type is enough; values that have to differ between rows are counted. A library of realistic data
-would only add weight: nobody reads these rows, and no library knows what a table's own constraints require either.
+would only add weight: no one reads these rows, and no library knows a table's own constraints.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def form_of_moments(decorators: Decorators, plain: sa.DateTime, dialect: sa.Dial
 
 
 def form_as_stored(form: str, stored: Any) -> str:
-    """Return the form of a column, given a moment that was read from it."""
+    """Return the form of a column, given a moment read from it."""
     kind, _, zone = form.partition(" ")
     if kind not in ("moment", "local") or not isinstance(stored, datetime):
         return form

@@ -75,7 +75,7 @@ def token_as_stored(token: sa.Column[Any]) -> type[str] | type[int]:
 
 
 def _fillings(mapper: Mapper[Any], token: sa.Column[Any] | None, *, prepared: bool) -> list[Filling]:
-    """Return what to fill in each table of the model, apart from what the mapper itself sets."""
+    """Return what to fill in for each table of the model, apart from what the mapper sets itself."""
     given: dict[Any, bool] = {mapper.polymorphic_on: False, mapper.version_id_col: False, token: True}
     for attribute in mapper.column_attrs:  # with joined tables, the key of one is the key of all
         given |= dict.fromkeys(attribute.columns[:-1], True)

@@ -1,4 +1,4 @@
-"""The layers of a column's type, and whether any of them changes the values read."""
+"""The layers of a column's type, and whether any of them changes the values that are read."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Work:
 
     @property
     def hint(self) -> str:
-        """What to do if the database or the model rejects the values that the rows were filled with."""
+        """A hint for when the database or the model rejects the values that rows were filled with."""
         if self.rows is None or not self.rows.columns:
             return ""
         checks = "".join(f"\n  {one}" for one in checks_of(self.rows.columns))

@@ -91,7 +91,7 @@ class Packed:
             self._texts: list[str] = list(about["texts"])
             for name, length in self._lengths.items():
                 if type(length) is not int or self._zip.getinfo(name).file_size != 8 * length:
-                    raise ValueError(f"{name} is not as long as it should be")
+                    raise ValueError(f"{name} has the wrong length")
         except _DAMAGE as error:
             raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
         refuse_newer(path, written, FORMAT)

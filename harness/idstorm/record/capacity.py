@@ -1,4 +1,4 @@
-"""How far the ids of a table can go: their column's type, its generator, and the columns that refer to it."""
+"""The limits of a table's ids: their column's type, its generator, and the columns that refer to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reference:
-    """A column that refers to the ids, and has to hold them as well."""
+    """A column that refers to the ids, and so has to hold them too."""
 
     column: str  #: `table.column`
     type: str  #: in the database's words

@@ -44,7 +44,7 @@ class Code:
 
     @property
     def kind(self) -> KindOfError:
-        """What distinguishes it from other codes: all but the words of its first error."""
+        """What distinguishes it from other codes: everything except the text of its first error."""
         return self.name, self.refused, self.raced, self.recognised
 
     @property
@@ -54,7 +54,7 @@ class Code:
 
     @property
     def clipped(self) -> Code:
-        """The code as a tape keeps it: long texts have lost their middle."""
+        """The code as a tape keeps it: the middle of long texts is cut out."""
         return replace(
             self,
             name=clip(self.name),
@@ -66,7 +66,7 @@ class Code:
     def from_line(cls, line: str) -> Code:
         """Return the code of a line. Raises ValueError, KeyError or TypeError for anything else.
 
-        An older idstorm wrote down less: what that left out is told by the name.
+        An older idstorm recorded less; the rest is inferred from the name.
         """
         entry: dict[str, Any] = loads(line)
         name = str(entry["code"])
@@ -82,6 +82,6 @@ class Code:
 
 
 def clip(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a text without its middle where it is longer than this."""
+    """Return a text, with its middle cut out if it is longer than this."""
     half = longest // 2
     return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"

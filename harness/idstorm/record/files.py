@@ -1,6 +1,6 @@
-"""Reading files from untrusted sources: only plain files, no larger than idstorm would write.
+"""Reading files from untrusted sources: only plain files, and none larger than idstorm writes.
 
-What idstorm writes as JSON is what can be read here.
+`dumps` writes only JSON that `loads` accepts.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def loads(text: str) -> Any:
 def dumps(data: Any) -> str:
     """Return data as JSON that `loads` reads.
 
-    What JSON does not have becomes text, as do the numbers that it has no word for and those that are too large: a
-    server may have such a setting.
+    Values that JSON cannot hold become text, as do infinities, NaN and numbers that are too large: a server may have
+    such a setting.
     """
     try:
         text = json.dumps(data, indent=1, default=str, allow_nan=False)
@@ -71,7 +71,7 @@ def _integer(text: str) -> int:
 
 
 def read_text(path: Path, largest: int = LARGEST_JSON) -> str:
-    """Return the text of a file. Raises OSError or ValueError, also where it is larger than it can be."""
+    """Return the text of a file. Raises OSError, and ValueError if it is larger than it can be."""
     with path.open("rb") as file:
         content = file.read(largest + 1)
     if len(content) > largest:
@@ -100,7 +100,7 @@ def refuse_newer(path: Path, written: object, newest: int) -> None:
 def refuse_strange(folder: Path) -> None:
     """Raise UnreadableRun where a folder of a run, or what is directly in it, is a link, a pipe or a device.
 
-    To open one may wait for ever, or lead out of the run.
+    Opening one could block forever, or lead out of the run.
     """
     _refuse_other(folder, stat.S_ISDIR(folder.lstat().st_mode))
     with os.scandir(folder) as entries:

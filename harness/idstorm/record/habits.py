@@ -29,7 +29,10 @@ class Habits:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], capabilities: Collection[str]) -> Habits:
-        """Return what facts tell. Runs from before they told it have the variables of MySQL, and PostgreSQL's cache."""
+        """Return the habits that the facts describe.
+
+        Older runs did not record them: there they follow from MySQL's variables, or PostgreSQL's session caches.
+        """
         if _KEY in facts:
             return read_as(cls, facts[_KEY])
         return cls(

@@ -132,7 +132,7 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
     if damaged or (kind > max(Kind)).any() or (outcome > max(Outcome)).any():
         raise UnreadableRun(f"the tape of client {client} in {where} is damaged")
     if len(code) and (code.max() > len(codes) or code.min() < 0):
-        raise UnreadableRun(f"the tape of client {client} in {where} names an error code that was never written down")
+        raise UnreadableRun(f"the tape of client {client} in {where} names an error code that was never recorded")
     within = np.arange(layout.rows) < rows[:, None]  # the rows of each record that are in use
     inserted = within & (kind == Kind.INSERT)[:, None]
     states = np.ascontiguousarray(records[:, tape.TOLD : layout.keys]).view(np.uint8)[:, : layout.rows]
@@ -140,7 +140,7 @@ def _part(records: Ints, lines: list[str], named: Ints, client: int, plan: Plan,
     told = np.where(handed[:, None], states, Told.NOTHING)[inserted].astype(np.uint8)
     owned = told == Told.OWNED
     if np.count_nonzero(owned) > len(named):
-        raise UnreadableRun(f"the tape of client {client} in {where} names an owner that was never written down")
+        raise UnreadableRun(f"the tape of client {client} in {where} names an owner that was never recorded")
     owners = None
     if owned.any():
         owners = np.full(len(told), -1)

@@ -155,7 +155,7 @@ def _was_stormed(folder: Path, ending: Ending) -> bool:
 def _ending(path: Path, stamp: Stamp) -> Ending:
     if not path.exists():
         words = "idstorm was ended, or could not write, before the storm had ended: what is not on its tapes is unknown"
-        no_census = CensusQuality(unread="there is no census: idstorm did not come to it")
+        no_census = CensusQuality(unread="there is no census: idstorm ended before it was taken")
         return Ending(StormState.UNFINISHED, words, census=no_census)
     written, data = _read_versioned(path, stamp, newest=ENDING_FORMAT)
     with intact(path):

@@ -39,15 +39,15 @@ def read_segment(path: Path, layout: tape.Layout, stamp: Stamp | None = None) ->
     if size * 8 > layout.largest_segment:  # of which the most may be a hole, that is nothing on disk and much in memory
         raise UnreadableRun(f"{path} is larger than idstorm makes them")
     records = words[tape.HEADER_WORDS : tape.HEADER_WORDS + capacity * layout.words].reshape(capacity, layout.words)
-    # Records are begun one after the other, so the first that was not is found by halving.
+    # Records are begun in order, so a binary search finds the first that was not.
     begun = int(np.searchsorted(-(records[:, tape.BEGIN] != 0).astype(np.int8), 0))
     return np.asarray(records[:begun])
 
 
 def refuse_holes(folder: Path) -> None:
-    """Raise UnreadableRun where tapes are much larger than what is on disk of them: they would fill the memory.
+    """Raise UnreadableRun if tapes are much larger than the space they take on disk: they would fill the memory.
 
-    A storm's own are allocated on disk, and what a copy leaves out of them is not nearly as much.
+    A storm's own tapes are fully allocated on disk, and even a sparse copy of them saves far less.
     """
     found = [path.stat() for path in folder.glob("client-*.tape")]
     size, on_disk = sum(one.st_size for one in found), sum(one.st_blocks for one in found) * 512
@@ -84,7 +84,7 @@ def codes_of(folder: Path, client: int, stamp: Stamp) -> list[str]:
     with intact(path):
         lines = read_text(path).splitlines() if path.exists() else []
     for line in lines:
-        with suppress(ValueError, AttributeError):  # the reader refuses what is not a line of codes
+        with suppress(ValueError, AttributeError):  # a line that is not one of codes is refused when it is parsed
             stamp.check_base(loads(line).get("base"), path)
     return lines
 

@@ -56,7 +56,7 @@ def holds(*checks: str | Check, why: str = "", when: When | None = None) -> Clai
 
 
 def may_break(*checks: str | Check, why: str, when: When | None = None) -> Claims:
-    """Claim that these checks may break, and rightly so: shown, and passed either way."""
+    """Claim that these checks may break legitimately: the result is shown, and passes either way."""
     return _claims(Stance.MAY_BREAK, checks, why, when)
 
 
@@ -75,7 +75,7 @@ def overlap(one: Claims, other: Claims) -> bool:
 def resolve_claims(
     claimed: Iterable[Claims], target: Target, default: Collection[str] | None = None
 ) -> dict[str, Claim]:
-    """Return the claim about each check that counts on this target. Raises ScenarioError where two would.
+    """Return the claim about each check that applies to this target. Raises ScenarioError if two apply equally.
 
     `default` names the checks that hold where nothing is claimed of them; None: as the checks themselves have it.
     """

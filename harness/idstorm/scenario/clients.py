@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection
 
 @dataclass(frozen=True)
 class Place:
-    """Where a storm takes place, for code that does not go through the harness's own sessions."""
+    """The place where a storm runs, for code that does not use the harness's own sessions."""
 
     url: URL = field(repr=False)  #: leads into the storm's own namespace, password included
     dialect: str
@@ -44,10 +44,10 @@ class Refused(Exception):
 
 
 class NotYet(Exception):
-    """Rows that the table holds cannot be read yet, for this reason. Raised by a scenario's own poll.
+    """Raised by a scenario's own poll: the table holds rows that cannot be read yet, for this reason.
 
-    Such a poll has found nothing. The last poll of a storm is tried again for a bounded time; if it raises this to the
-    end, `visible` is unknown, with the reason.
+    Such a poll counts as empty. The last poll of a storm is retried for a bounded time. If it still raises this then,
+    `visible` is unknown, with the reason.
     """
 
 

@@ -16,7 +16,7 @@ Condition = frozenset[str] | Callable[[Facts], bool] | None
 
 
 def condition(when: When | None) -> Condition:
-    """Return what an author wrote after `when=`. Raises ScenarioError for a word that means nothing."""
+    """Return the condition that an author gave as `when=`. Raises ScenarioError for an unknown word."""
     if isinstance(when, str):
         raise ScenarioError(f"when={when!r} is a string: write when={{{when!r}}}")
     if when is None or callable(when):
@@ -26,7 +26,7 @@ def condition(when: When | None) -> Condition:
 
 
 def specificity(when: Condition) -> int:
-    """Return a number: of two conditions that apply, the one with the higher number wins."""
+    """Return how specific a condition is: of two that apply, the one with the higher number wins."""
     match when:
         case None:
             return 0
@@ -72,6 +72,9 @@ class Failing:
 
 
 def resolve_failing(allowances: Iterable[Failing], target: Target) -> float:
-    """Return the share that may fail on a target: that of the most specific allowance, the larger one of two."""
+    """Return the share that may fail on a target.
+
+    That is the share of the most specific allowance, or the larger of two equally specific ones.
+    """
     shares = [(specificity(when), one.share) for one in allowances if applies(when := condition(one.when), target)]
     return max(shares, default=(0, 0.0))[1]

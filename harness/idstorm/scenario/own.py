@@ -55,7 +55,7 @@ def check(
 
 
 def described(check: Check | None) -> OwnCheck | None:
-    """Return the part of a user's own check that a plan stores."""
+    """Return what a plan stores about a user's own check."""
     if check is None:
         return None
     return OwnCheck(check.meaning, check.origin, check.file, {name: one.unit for name, one in check.figures.items()})

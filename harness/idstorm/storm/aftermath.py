@@ -34,7 +34,7 @@ from idstorm.storm.engine import ConnectionOptions, open_engine
 from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import facts_of
 
-NO_CENSUS = CensusQuality(unread="there is no census: the storm did not come to its end")
+NO_CENSUS = CensusQuality(unread="there is no census: the storm ended early")
 
 
 def has_recorded(folder: Path) -> bool:

@@ -37,7 +37,7 @@ class _Range:
         return max(0.0, (self.position - self.first) / width) if width else float(not self.left(step))
 
     def left(self, step: int) -> int:
-        """How many more ids there are."""
+        """How many ids are left."""
         return max(0, (self.limit - self.position) // step)
 
 
@@ -122,7 +122,7 @@ def _no_first(capacity: Capacity, step: int) -> bool:
 
 
 def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
-    """Yield what is not in the share that is used."""
+    """Yield notes on what the share in use does not show."""
     if capacity.cycles:
         yield f"{capacity.generator} begins again at its other end, where its ids are still in use"
     if evidence.before is None or capacity.position is None:
@@ -146,7 +146,7 @@ def _burned(evidence: Evidence, position: int, step: int) -> float:
 
 
 def _until(at: str | None, seconds: float) -> str:
-    """Return the date on which inserts start to fail, or that it is too far in the future."""
+    """Return the date on which inserts will start to fail, or a sentence if it is too far in the future."""
     try:
         return (datetime.fromisoformat(str(at)) + timedelta(seconds=seconds)).date().isoformat()
     except (OverflowError, ValueError):

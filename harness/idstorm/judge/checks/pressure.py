@@ -1,6 +1,6 @@
 """`pressure`: could this storm have found a fault at all?
 
-It is never broken: a storm without pressure proves nothing, neither good nor bad.
+It is never broken: a storm without pressure proves nothing either way.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
         yield f"one client alone cannot collide{more[0]}"
     if acknowledged < MIN_ACKNOWLEDGED:
         advice = more[1] if share < NOTABLE_FAILURES else _most(failures)
-        yield f"{acknowledged} inserts were acknowledged, at least {MIN_ACKNOWLEDGED} are asked for{advice}"
+        yield f"{acknowledged} inserts were acknowledged, but at least {MIN_ACKNOWLEDGED} are needed{advice}"
     elif evidence.plan.fleet.clients > 1:
         if (clients := _acknowledged_clients(evidence)) < 2:
             yield f"all of them were those of {'one client' if clients else 'no client'}, which cannot collide alone"
@@ -94,7 +94,7 @@ def _most(failures: Failures) -> str:
 
 
 def _never_connected(evidence: Evidence) -> Iterator[str]:
-    """Yield which workers and clients, of those that had something to do, never had a connection at all."""
+    """Yield the workers and clients that had work to do but never had a connection."""
     history, fleet = evidence.history, evidence.plan.fleet
     had_none = {
         client
@@ -114,14 +114,14 @@ def _never_connected(evidence: Evidence) -> Iterator[str]:
 
 
 def _acknowledged_clients(evidence: Evidence) -> int:
-    """Return of how many clients an insert was acknowledged."""
+    """Return how many clients had an insert acknowledged."""
     history = evidence.history
     good = (evidence.row_outcome == Outcome.OK) & ((history.told == Told.ID) | (history.told == Told.EXISTING))
     return sum(bool(good[first:end].any()) for first, end in pairwise(history.row_offsets.tolist()))
 
 
 def _begin(evidence: Evidence) -> Ints:
-    """Return from when on each operation certainly held a connection."""
+    """Return when each operation started to hold a connection for certain."""
     history = evidence.history
     if evidence.plan.joined:
         return _one_after_the_other(history)

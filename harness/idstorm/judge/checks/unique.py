@@ -157,7 +157,7 @@ def _witness_stored(evidence: Evidence, group: Ints) -> dict[str, Any]:
 
 
 def _entry(evidence: Evidence, entry: int) -> dict[str, Any]:
-    """Return what names an entry of the census: its row where it is one, else what it holds."""
+    """Return a description of an entry of the census: that of its row if it has one, else what the entry holds."""
     assert evidence.census is not None
     row, stored = int(evidence.row_of_entry[entry]), evidence.census.show_id(entry)
     if row < 0:

@@ -30,7 +30,7 @@ _NEVER_SEEN = 0
 
 
 def visible(evidence: Evidence) -> Finding:
-    """Hold where the reader got each row that the table holds in the end.
+    """Hold if the reader got every row that the table holds at the end.
 
     `safe_lag_ids` is how far behind the highest id it would have had to stay to miss nothing, `safe_lag_ms` how long
     it would have had to wait with each id; both, like the times until visibility, are upper bounds.
@@ -67,7 +67,7 @@ def visible(evidence: Evidence) -> Finding:
         )
     if advanced < MIN_ADVANCED:
         reason = (
-            f"{advanced} polls found something new, at least {MIN_ADVANCED} are asked for: raise --inserts or --time"
+            f"{advanced} polls found something new, but at least {MIN_ADVANCED} are needed: raise --inserts or --time"
         )
         return Finding(Status.UNKNOWN, figures, reason=reason)
     nothing = {"overtake": 0, "safe_lag_ids": 0, "safe_lag_ms": 0.0} if numeric else {}
