@@ -24,8 +24,7 @@ _LARGEST = 10**80  # no id is larger, and Python writes no number of thousands o
 def checks_of(claims: Mapping[str, Claim]) -> list[Check]:
     """Return the checks that these claims are about, in the order of every report; none is left out.
 
-    One whose code is not here finds that it is unknown. An older plan does not know of newer checks, and is judged
-    without them.
+    A check whose code is missing is unknown. A plan from before a check existed is judged without it.
     """
     ours = [check for name, check in CHECKS.items() if name in claims and claims[name].own is None]
     known = {check.name for check in ours}
@@ -47,7 +46,7 @@ def _other(name: str, claim: Claim) -> Check:
 
 
 def _place(origin: str, file: str) -> tuple[str, str]:
-    """Return what tells a check from another of its name, wherever its file lies: the names of file and function."""
+    """Return what identifies a check wherever its file is: the names of the file and of the function."""
     return Path(file).name, origin.rpartition(":")[2]
 
 

@@ -96,12 +96,12 @@ def repeats(storms: Sequence[StormReport]) -> Repeats:
 
 
 def _shape(storm: StormReport) -> tuple[set[str], set[str]]:
-    """Return what is judged of a storm, and counted: the same for all that have one plan but for its seed."""
+    """Return what is judged and counted of a storm: the same for all whose plans differ only in their seed."""
     return set(storm.verdicts), set(storm.operations)
 
 
 def until_broken(series: Sequence[Sequence[StormReport]], seconds: float | None) -> UntilBroken:
-    """Return the first repetition in which a check broke that something is claimed of.
+    """Return the first repetition in which a check with a claim broke.
 
     `series` has the repetitions of each storm; they were stormed in turn.
     """
@@ -122,7 +122,7 @@ def _worst_of(results: Iterable[Result]) -> Result:
 
 
 def _gates(repetitions: Sequence[Sequence[GateVerdict]]) -> tuple[GateVerdict, ...]:
-    """Return for each gate its verdict in the repetition with the worst."""
+    """Return the worst verdict of each gate over all repetitions."""
     gates = zip(*repetitions, strict=True)
     worsts = ((one_gate, _worst_of(verdict.result for verdict in one_gate)) for one_gate in gates)
     return tuple(next(verdict for verdict in one if verdict.result is result) for one, result in worsts)

@@ -12,7 +12,7 @@ from idstorm.record.columns import Bools, Ints
 
 @dataclass(frozen=True)
 class Span:
-    """Ids that are numbers. A gap is told by the ids on both sides of it."""
+    """Ids that are numbers. A gap is described by the ids on both sides of it."""
 
     low: int
     high: int
@@ -42,7 +42,7 @@ class Span:
         return (self.after - self.before).view(np.uint64) - np.uint64(1)  # which no range of int64 overflows
 
     def without(self, ids: Ints) -> Ints:
-        """Return which of these ids are missing: between the lowest and the highest in use, and not in use."""
+        """Return which of these ids are missing: not in use, but between the lowest and the highest that are."""
         ids = np.unique(ids)
         ids = ids[(ids > self.low) & (ids < self.high)]
         if self._present is not None:

@@ -26,7 +26,7 @@ def matrix(storms: Sequence[StormReport]) -> Matrix:
 
 
 def _checks(storms: Any) -> list[str | None]:
-    """Return the checks that the scenario itself claims something of anywhere, or that did not pass."""
+    """Return the checks that the scenario claims something about on any target, or that did not pass."""
     verdicts = [(check, verdict) for storm in storms for check, verdict in storm.verdicts.items()]
     shown = {check for check, verdict in verdicts if verdict.named or verdict.result not in (Result.PASSED, Result.NA)}
     return [*in_order(shown)] or [None]

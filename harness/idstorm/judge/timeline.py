@@ -15,7 +15,7 @@ import numpy as np
 from idstorm.record.columns import Ints
 
 STRETCH = 1 << 18
-"""Moments of one stretch, about."""
+"""The approximate number of moments in a stretch."""
 
 NEVER = np.iinfo(np.int64).max
 

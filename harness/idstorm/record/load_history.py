@@ -23,7 +23,7 @@ from idstorm.record.stamp import Stamp
 from idstorm.record.tape import Kind, Told
 from idstorm.record.tape_reader import codes_of, owners_of, records_of, refuse_holes
 
-_LATEST = 1 << 62  # nanoseconds that no machine has been up: twice as many do not fit a column
+_LATEST = 1 << 62  # nanoseconds, longer than any uptime: twice as much does not fit a column
 
 Records = tuple[Ints, list[str], Ints]
 """The records of a client's tape, the lines of its error codes, and the owners that it names."""

@@ -1,4 +1,4 @@
-"""A moment as a column keeps it, so that one told with or without a zone can be compared with the stored one."""
+"""A moment as a column stores it, so that one with or without a zone can be compared with the stored one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The origins of a storm's operations if they did not come from idstorm's own clients, but from tests, say."""
+"""The origins of a storm's operations if they did not come from idstorm's own clients but, say, from tests."""
 
 from __future__ import annotations
 

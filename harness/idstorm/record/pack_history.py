@@ -1,7 +1,7 @@
 """A finished storm's tapes, as one small file: `history.zip`, the same records in columns.
 
 The moments of an operation are stored as the time since the one before, its keys and tokens as they follow one another
-on the tape. What is read back is, word for word, what the tapes held.
+on the tape. Reading gives back exactly what the tapes held.
 """
 
 from __future__ import annotations

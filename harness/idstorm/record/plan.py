@@ -1,6 +1,6 @@
 """The plan: everything that one storm needs to know, frozen, serialisable, without secrets.
 
-A worker is given its plan on stdin and nothing else but the URL, whose password never enters a plan.
+A worker gets its plan on stdin, and beside it only the URL, whose password is never part of a plan.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Target:
     dialect: str
     driver: str
     server: str
-    url: str  #: masked: of no use for connecting where it has a password
+    url: str  #: masked: if it has a password, it cannot be used to connect
     capabilities: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class Ids:
     generator: Generator | None = None  #: None: the ids, or some of them, come from elsewhere
     sortable: bool = False  #: no numbers, but they are meant to sort in the order in which they are made
     filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By how errors name it, each key that holds the id, with those of its members that idstorm itself filled."""
+    """Each key that holds the id, by its name in errors, with those of its members that idstorm itself filled."""
 
     @property
     def numeric(self) -> bool:
@@ -135,7 +135,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """What is known of a user's own check, even without its code."""
+    """What is known about a user's own check without its code."""
 
     meaning: str
     origin: str  #: module and name of its function
@@ -168,15 +168,15 @@ class Plan:
     ids: Ids
     tokens: Tokens
     claims: dict[str, Claim]
-    patience: float = 30.0  #: seconds without the end of any operation after which the storm is ended
+    patience: float = 30.0  #: seconds after which the storm is ended if no operation has ended in the meantime
     isolation: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     interlude: bool = False  #: all clients pause in the middle
     reader: bool = False  #: a reader polls the table for newer rows during the storm
     looks_back: bool = False  #: by a poll of the scenario's own, which may come back to what it has passed
-    failing: float = 0.0  #: the share of the operations that may fail, by what the scenario says
+    failing: float = 0.0  #: the share of the operations that may fail, according to the scenario
     headroom: float = 0.5  #: the fraction of the ids that may be used up
-    forecast: float | None = None  #: rows a second that are expected, to say how long the ids will last
+    forecast: float | None = None  #: expected rows a second, to estimate how long the ids will last
     joined: bool = False  #: the clients are sessions that a test suite opened
     not_judged: dict[str, str] = field(default_factory=dict)  #: checks that do not apply here, each with the reason
     notes: tuple[str, ...] = ()  #: what was chosen for the scenario, and what cannot be judged as a result
@@ -187,7 +187,7 @@ class Plan:
         return Stamp(self.run, self.storm, self.tokens.base)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON's own types: what older versions cannot read is there only where it is needed."""
+        """Return the plan as JSON's own types. Fields unknown to older versions are left out unless they are needed."""
         plan = asdict(self)
         for claim in plan["claims"].values():
             if claim["own"] is None:
@@ -196,15 +196,15 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Return the plan that `to_json` wrote. Raises ValueError for anything else, and for what no storm can have."""
+        """Return the plan that `to_json` wrote. Raises ValueError for anything else, or for impossible values."""
         path = data.get("path")
         plan = read_as(cls, {**data, "path": [path] if isinstance(path, str) else path})
         if absurd := next(plan._absurd(), None):
-            raise ValueError(f"{absurd} is what no storm has")
+            raise ValueError(f"no storm has {absurd}")
         return plan
 
     def _absurd(self) -> Iterator[str]:
-        """Yield what would keep a reader busy for ever, or does not fit its columns."""
+        """Yield values that would keep a reader busy forever, or do not fit its columns."""
         fleet, ids, tokens = self.fleet, self.ids, self.tokens
         for name, number, most in (
             ("fleet.processes", fleet.processes, _MOST_CLIENTS),

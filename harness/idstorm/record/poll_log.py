@@ -1,4 +1,4 @@
-"""What a reader that polled the table for newer rows throughout a storm saw.
+"""What a reader saw that polled the table for newer rows throughout a storm.
 
 Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, five words a poll, and
 `reader.rows`, the token of each row that a poll returned. Before them comes a word that marks such a file, and the base
@@ -25,7 +25,7 @@ _MAGIC = int.from_bytes(b"idstormR", "little")
 _PACKED = "reader.zip"
 _COLUMNS = ("begin", "ended", "counts", "high", "tokens")
 _HEADER_WORDS = 2
-_LATEST = 1 << 62  #: nanoseconds that no machine has been up
+_LATEST = 1 << 62  #: nanoseconds, longer than any uptime
 _POLL_WORDS = 5  #: begin, ended, rows, the highest id seen so far, whether it is the last of a quiet table
 
 

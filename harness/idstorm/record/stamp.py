@@ -20,7 +20,7 @@ class Stamp:
 
     run: str
     storm: str
-    base: int | None = None  #: the base of its tokens; None: it never came to a plan
+    base: int | None = None  #: the base of its tokens; None: it never had a plan
     older: bool = False  #: for reading: the run is from before there were stamps, so a file may be without one
 
     def to_json(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Stamp:
     def check_base(self, found: object, path: object) -> None:
         """Raise UnreadableRun, which names the file, where its tokens are not those of this storm's plan.
 
-        Tapes have room for the base alone. What is from before they carried it has none, or zero.
+        Tapes have room for the base alone. Those of older versions have none, or zero.
         """
         if found != self.base and not (self.older and not found):
             raise UnreadableRun(f"{path} belongs to another storm: its tokens do not begin where those of the plan do")

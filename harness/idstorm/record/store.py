@@ -72,7 +72,7 @@ class Run:
         return self.made_as or self.folder.name
 
     def stamp(self, storm: str) -> Stamp:
-        """What the files of a storm carry that never came to a plan."""
+        """What the files of a storm that never had a plan carry."""
         return Stamp(self.name, storm)
 
 
@@ -110,7 +110,7 @@ def create(
 
 
 def write_run(run: Run) -> None:
-    """Write what a run's folder says of itself. Raises EnvironmentFault."""
+    """Write the description of a run into its folder. Raises EnvironmentFault."""
     with writing(run.folder):
         about: dict[str, Any] = {"what": MARK, "format": FORMAT, "run": run.name, "kind": run.kind}
         about |= {"command": run.command, "storms": run.storms}
@@ -121,7 +121,7 @@ def write_run(run: Run) -> None:
 
 
 def added(run: Run, storm: Mapping[str, str]) -> Run:
-    """Return the run with one more storm, if it is not among its storms, and write that down."""
+    """Return the run with this storm added, unless it has it already, and store that."""
     if storm in run.storms:
         return run
     longer = replace(run, storms=(*run.storms, storm))
@@ -131,7 +131,7 @@ def added(run: Run, storm: Mapping[str, str]) -> Run:
 
 @contextmanager
 def writing(path: Path, option: str = "--results") -> Iterator[None]:
-    """Turn what the system says against writing here into an EnvironmentFault that names the option to change."""
+    """Turn an OSError from writing here into an EnvironmentFault that names the option to change."""
     try:
         yield
     except OSError as error:
@@ -172,7 +172,7 @@ def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
 
 @contextmanager
 def enduring(troubles: list[str]) -> Iterator[None]:
-    """Add what an EnvironmentFault says to these troubles instead of raising it: a verdict survives its writer."""
+    """Add an EnvironmentFault's message to these troubles instead of raising it: a verdict outlives a failed write."""
     try:
         yield
     except EnvironmentFault as error:
@@ -197,5 +197,5 @@ def close(run: Run, report: Report, troubles: Sequence[str] = ()) -> Report:
 
 
 def has_ended(run: Run, storm: Mapping[str, str]) -> bool:
-    """Whether it is written down how a storm ended."""
+    """Whether the ending of a storm is stored."""
     return (run.folder / storm["name"] / "ending.json").exists()

@@ -35,7 +35,7 @@ _RECORDED = (StormState.FINISHED, StormState.FAILED_FAST)
 
 @dataclass(frozen=True)
 class StoredStorm:
-    """One storm as it was recorded. Without a plan it never came to one."""
+    """One storm as it was recorded. `plan` is None if it ended before it had one."""
 
     name: str
     scenario: str
@@ -95,7 +95,7 @@ def _entry(storm: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
-    """Return what was recorded of one storm. Raises UnreadableRun for what is truncated, foreign or newer."""
+    """Return what was recorded of one storm. Raises UnreadableRun if a file is truncated, foreign or newer."""
     folder = run.folder / storm["name"]
     try:
         for part in (folder, folder / "tapes"):
@@ -134,7 +134,7 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
 
 
 def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:
-    """Raise UnreadableRun where the facts do not tell what the generators of the database do."""
+    """Raise UnreadableRun if the facts about the database's generators are malformed."""
     try:
         Habits.of({**plan.target.facts, **ending.server.facts}, plan.target.capabilities)
     except (TypeError, ValueError) as error:
@@ -142,7 +142,7 @@ def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:
 
 
 def _was_stormed(folder: Path, ending: Ending) -> bool:
-    """Whether there is something to judge. Raises UnreadableRun where that was there once."""
+    """Whether there is something to judge. Raises UnreadableRun if there once was, and it is gone."""
     if (folder / HISTORY).exists() or any((folder / "tapes").glob("client-*.tape")):
         return True
     if ending.clients.operations is None and ending.state in (StormState.NOT_STARTED, StormState.NOT_APPLICABLE):
@@ -163,7 +163,7 @@ def _ending(path: Path, stamp: Stamp) -> Ending:
 
 
 def _plan(path: Path, run: Run, storm: str) -> Plan | None:
-    """Return a storm's plan, which says to which run it belongs even where that is from before there were stamps."""
+    """Return a storm's plan, which names its run even if it is older than stamps."""
     if not path.exists():
         return None
     data = _read_json(path)
@@ -174,7 +174,7 @@ def _plan(path: Path, run: Run, storm: str) -> Plan | None:
 
 
 def _origins(path: Path, stamp: Stamp, counted: Sequence[int]) -> Origins | None:
-    """Return where the operations came from, of which each client has as many as were counted."""
+    """Return the origins of the operations, one for each that was counted."""
     if not path.exists():
         return None
     data = _read_json(path, stamp, LARGEST_ORIGINS)
@@ -187,10 +187,10 @@ def _origins(path: Path, stamp: Stamp, counted: Sequence[int]) -> Origins | None
 
 
 def _check_report(path: Path, run: str | None) -> None:
-    """Raise UnreadableRun where the report that lies in a run is that of another one."""
+    """Raise UnreadableRun if the report in a run's folder is another run's."""
     if run is None or not os.path.lexists(path):
         return
-    if _plain(path).stat().st_size > LARGEST_JSON:  # that of a run of very many storms: it is judged again in any case
+    if _plain(path).stat().st_size > LARGEST_JSON:  # a run of very many storms has one: it is judged again in any case
         return
     theirs = _read_json(path).get("run")
     if theirs != run:
@@ -198,14 +198,14 @@ def _check_report(path: Path, run: str | None) -> None:
 
 
 def _read_json(path: Path, stamp: Stamp | None = None, largest: int = LARGEST_JSON) -> dict[str, Any]:
-    """Return a file's JSON object without its format and stamp, which are looked at first."""
+    """Return a file's JSON object without its format and stamp, which are checked first."""
     return _read_versioned(path, stamp, largest)[1]
 
 
 def _read_versioned(
     path: Path, stamp: Stamp | None, largest: int = LARGEST_JSON, newest: int = FORMAT
 ) -> tuple[int, dict[str, Any]]:
-    """Return the format of a file, and its JSON object without that and without its stamp."""
+    """Return the format of a file, and its JSON object without format and stamp."""
     try:
         data = loads(read_text(path, largest))
         written, found = data.pop("format"), data.pop("stamp", None)

@@ -55,7 +55,7 @@ def accepted(evidence: Evidence) -> Finding:
 
 
 def _filled(code: Code, filled: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the members that idstorm filled of the key that an error names."""
+    """Return those members of the key named in an error that idstorm filled."""
     return next((members for name, members in filled.items() if name in code.message), ())
 
 
