@@ -93,3 +93,11 @@ def test_the_scenario_that_is_shown_is_the_one_in_the_examples() -> None:
     shown = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Scenario(model=" in block)
     lines = [re.sub(r" +#.*", "", line) for line in shown.splitlines() if line]
     assert lines == [line for line in (ROOT / "examples/invoices.py").read_text().splitlines() if line]
+
+
+def test_the_architecture_has_the_layers_that_are_checked() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    (section,) = re.findall(r"^## The layers\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    shown = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in section.splitlines() if row.startswith("| `")]
+    (contract,) = re.findall(r'type = "layers".*?layers = \[(.*?)\]', (ROOT / "pyproject.toml").read_text(), re.DOTALL)
+    assert shown == [re.findall(r"\w+", layer) for layer in re.findall(r'"(.*?)"', contract)]
