@@ -99,14 +99,18 @@ class _Execution:
 
     def lane(self, controls: Sequence[ScheduledStorm], storms: Sequence[ScheduledStorm], pool: WorkerPool) -> None:
         """Storm one after another, until the user wants an end."""
-        controlled = all(self.storm(one, pool, total=len(storms)) for one in controls)
-        if controlled and all(self.storm(one, pool, number, len(storms)) for number, one in enumerate(storms)):
-            self.watch(Progress("", storms[-1].address.name, number=len(storms), total=len(storms)))
+        if all(self.storm(one, pool, total=len(storms)) for one in controls):
+            all(self.storm(one, pool, number, len(storms)) for number, one in enumerate(storms))
 
     def side_by_side(self, lanes: Sequence[tuple[Lane, Lane]], pools: Sequence[WorkerPool]) -> None:
         """Storm all lanes at once, and wait where signals can be heard. Raises what one of them raised."""
+
+        def storm(controls: Lane, storms: Lane, pool: WorkerPool) -> None:
+            self.lane(controls, storms, pool)
+            self.watch(Progress("", storms[-1].address.name, number=len(storms), total=len(storms)))
+
         with ThreadPoolExecutor(len(lanes)) as threads, self.stop.gently():
-            running = [threads.submit(self.lane, *lane, pool) for lane, pool in zip(lanes, pools, strict=True)]
+            running = [threads.submit(storm, *lane, pool) for lane, pool in zip(lanes, pools, strict=True)]
             try:
                 while wait(running, _LOOK_EVERY).not_done:
                     pass

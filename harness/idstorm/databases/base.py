@@ -15,6 +15,7 @@ from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.censuses import Censuses
 from idstorm.databases.chain import Found, errors_of_drivers, remember
 from idstorm.databases.committing import Statements
+from idstorm.databases.drivers import best_driver
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.namespaces.names import Quiet
@@ -179,9 +180,15 @@ class Database(Namespaces, Censuses):
         """Return the time zone that a session assumes for moments without one; "" where none is needed."""
         return ""
 
+    def threaded(self, url: sa.URL) -> sa.URL:
+        """Take the best other driver that is installed, where the URL names one for asyncio."""
+        if not url.get_dialect().is_async:
+            return url
+        return url.set(drivername=f"{self.backends[0]}+{best_driver(self.drivers, self.modules)}")
+
     def administering(self, url: sa.URL) -> sa.URL:
         """Return the URL for idstorm's own work, which leads to the same database."""
-        return url
+        return self.threaded(url)
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:

@@ -26,6 +26,10 @@ class Censuses(ABC):
     """How a database's tables are read back."""
 
     @abstractmethod
+    def threaded(self, url: sa.URL) -> sa.URL:
+        """Return a URL to the same place whose driver works with threads, as idstorm's own work does."""
+
+    @abstractmethod
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """Return which table a name resolves to on a driver's connection; None where that is not known.
 
@@ -35,7 +39,7 @@ class Censuses(ABC):
     @contextmanager
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection in a fresh transaction that sees a single snapshot from its first read on."""
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+        engine = sa.create_engine(self.threaded(url), poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
         try:
             with engine.connect() as connection:
                 yield connection

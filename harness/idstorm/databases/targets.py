@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
+from importlib import import_module
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
+from idstorm.databases.drivers import best_driver
 from idstorm.databases.private.finding import look
 from idstorm.databases.private.programs import Programs
 from idstorm.databases.private.server import PrivateServer
@@ -160,7 +161,7 @@ def _understood(text: str, where: str) -> tuple[Database, sa.URL]:
     database = next((one for one in DATABASES.values() if begins in one.schemes), None)
     try:
         if database is not None:
-            driver = driver or _best_driver(database)
+            driver = driver or best_driver(database.drivers, database.modules)
             url = sa.make_url(text.replace(scheme, f"{database.backends[0]}+{driver}", 1))
         else:
             url = sa.make_url(text)
@@ -173,11 +174,7 @@ def _understood(text: str, where: str) -> tuple[Database, sa.URL]:
 
 
 def _bare(database: Database) -> sa.URL:
-    return sa.make_url(f"{database.backends[0]}+{_best_driver(database)}://")
-
-
-def _best_driver(database: Database) -> str:
-    return next((driver for driver in database.drivers if _installed(database, driver)), database.drivers[0])
+    return sa.make_url(f"{database.backends[0]}+{best_driver(database.drivers, database.modules)}://")
 
 
 def database_of(connection: sa.Connection) -> Database:
@@ -194,30 +191,17 @@ def target_behind(database: Database, connection: sa.Connection, url: sa.URL, na
     `name` is how messages call it, by default its dialect. Raises UsageError where that is another database's word.
     """
     actual = DATABASES[database.actual(connection)]
+    capabilities = actual.capabilities(connection) | (frozenset() if url.get_dialect().is_async else {"threads"})
     if name is not None and name in DATABASES and actual.name != name:
         raise UsageError(f"${variable_of(name)} leads to a server of {actual.name}, not of {name}")
     return Target(
         name=name or actual.name,
         dialect=actual.name,
-        driver=connection.dialect.driver,
+        driver=url.get_driver_name(),
         server=actual.server(connection),
         url=mask(url),
-        capabilities=tuple(sorted(actual.capabilities(connection))),
+        capabilities=tuple(sorted(capabilities)),
     )
-
-
-def with_threads(url: sa.URL) -> sa.URL:
-    """Return a URL that works with threads: an asyncio driver is replaced with the best other one installed."""
-    if not url.get_dialect().is_async:
-        return url
-    return url.set(drivername=_bare(database_at(url)).drivername)
-
-
-def _installed(database: Database, driver: str) -> bool:
-    try:
-        return find_spec(database.modules.get(driver, driver)) is not None
-    except ModuleNotFoundError:  # the package that would hold it is missing
-        return False
 
 
 def database_at(url: sa.URL) -> Database:
@@ -239,15 +223,22 @@ def _check(database: Database, url: sa.URL) -> None:
         driver = url.get_dialect()
     except sa.exc.NoSuchModuleError:
         raise UsageError(f"{scheme} is not a dialect that SQLAlchemy knows") from None
-    if driver.is_async:
-        raise UsageError(f"{scheme} is an asyncio driver; name one that works with threads: {best}")
     if driver.driver in database.unfit:
         raise UsageError(f"{scheme} cannot be stormed, since {database.unfit[driver.driver]}: use {best}")
+    _load(database, driver, scheme)
+    if driver.is_async:
+        _load(database, database.threaded(url).get_dialect(), f"{best}, by which idstorm itself reads {scheme},")
+    database.check_url(url)
+
+
+def _load(database: Database, dialect: type[sa.Dialect], scheme: str) -> None:
+    """Import a driver. Raises UsageError where that is not possible."""
     try:
-        driver.import_dbapi()
+        dialect.import_dbapi()
+        if dialect.is_async:
+            import_module("greenlet")  # which SQLAlchemy needs for it, and does not require
     except ModuleNotFoundError as error:
-        package = database.packages.get(driver.driver, error.name)
+        package = database.packages.get(dialect.driver, error.name) if error.name != "greenlet" else "greenlet"
         raise UsageError(f"the driver of {scheme} is not installed: pip install {package}") from None
     except ImportError as error:
         raise UsageError(f"the driver of {scheme} is installed and cannot be loaded: {error}") from None
-    database.check_url(url)

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
-from idstorm.databases.targets import database_at, database_of, target_behind, with_threads
+from idstorm.databases.targets import database_at, database_of, target_behind
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault, ScenarioError
 from idstorm.findings.checks import held_by_default
@@ -126,7 +126,7 @@ class Watched:
 
         If the database is a file, its URL has an absolute path.
         """
-        url = with_threads(connection.engine.url)
+        url = database_of(connection).threaded(connection.engine.url)
         if place.file is not None:
             url = url.set(database=place.file).difference_update_query(["uri", "mode", "cache", "vfs"])
         target = _look(url)

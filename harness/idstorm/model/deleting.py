@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, Session
 
+from idstorm.model.awaiting import awaiting
 from idstorm.model.rows import token_as_stored
 from idstorm.scenario.scenario import Delete
 
@@ -21,7 +22,8 @@ class DeleteRows(Protocol):
 
 def own_delete(delete: Delete) -> DeleteRows:
     """Return the scenario's own way, which takes only ids."""
-    return lambda session, ids, tokens=None: delete(session, ids)
+    call = awaiting(delete)
+    return lambda session, ids, tokens=None: call(session, ids)
 
 
 def default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.Column[Any] | None) -> DeleteRows:

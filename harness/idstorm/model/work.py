@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session
 
 from idstorm.databases.uniques import modelled, written
 from idstorm.errors import ScenarioError
+from idstorm.model.awaiting import awaiting
 from idstorm.model.deleting import DeleteRows, default_delete, own_delete
 from idstorm.model.filling import keys_of, plain_type
 from idstorm.model.naming import checks_of, names_of
@@ -97,7 +98,7 @@ def work_of(scenario: Scenario) -> Work:
     own = scenario.insert is not None or scenario.client is not None
     rows = None if own else Rows(scenario.model, mapper, token, prepared=scenario.setup is not None)
     return Work(
-        insert=scenario.insert or _default_insert(mapper, ids, rows),
+        insert=_default_insert(mapper, ids, rows) if scenario.insert is None else awaiting(scenario.insert),
         delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
         ids=ids,
         token=token,

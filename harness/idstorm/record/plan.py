@@ -24,6 +24,7 @@ CAPABILITIES = {
     "rowid_reuse": "without a keyword that forbids it, the id of a deleted row can be handed out again",
     "schemas": "tables of the same name can be kept apart",
     "sequences": "CREATE SEQUENCE",
+    "threads": "each client has a thread of its own, which it may block; with a driver for asyncio it is a task",
     "session_sequence_cache": "each session keeps a cache of its own for a cached sequence",
     "two_phase": "a transaction can be prepared first and committed later",
 }

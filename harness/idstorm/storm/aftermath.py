@@ -31,6 +31,7 @@ from idstorm.record.tape_reader import trim
 from idstorm.redaction import redact
 from idstorm.scenario import Scenario
 from idstorm.storm.engine import ConnectionOptions, open_engine
+from idstorm.storm.loops import where_it_may_wait
 from idstorm.storm.reader import Reader
 from idstorm.storm.rehearsal import facts_of
 
@@ -141,9 +142,13 @@ def _facts(scenario: Scenario, connection_options: ConnectionOptions, plan: Plan
         engine = open_engine(scenario, database, url, connection_options)
     except IdstormError:
         return {}
-    try:
-        return facts_of(database, engine, url, connection_options)
-    except (IdstormError, sa.exc.SQLAlchemyError):
-        return {}
-    finally:
-        engine.dispose()
+
+    def ask() -> dict[str, Any]:
+        try:
+            return facts_of(database, engine, url, connection_options)
+        except (IdstormError, sa.exc.SQLAlchemyError):
+            return {}
+        finally:
+            engine.dispose()
+
+    return where_it_may_wait(engine, ask)

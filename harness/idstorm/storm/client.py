@@ -1,16 +1,17 @@
-"""One client: a thread that inserts, one transaction after another, and records what happens.
+"""One client: a thread, or a task, that inserts, one transaction after another, and records what happens.
 
 Everything here is on the measured path: four readings of the clock, a few stores, nothing else.
 """
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from random import Random
-from time import monotonic_ns, sleep
+from time import monotonic_ns
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,15 +30,17 @@ from idstorm.storm.coding import Codes
 from idstorm.storm.control import Control
 from idstorm.storm.ear import Ear
 from idstorm.storm.hearing import hear
+from idstorm.storm.loops import awaited
 from idstorm.storm.rehearsal import validate_ids
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration is slow
+_ENDED = (Exception, CancelledError)  # what may end an operation, but not its client
 _REMEMBERED = 4_096  # rows that a client may still delete
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds to wait when there was no connection
 
 
 class Client:
-    """One client of a storm. `run` is the body of its thread."""
+    """One client of a storm. `run` is the body of its thread, or of its task."""
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Client:
         secrets: Sequence[str],
     ) -> None:
         self._work, self._open, self._tape, self._control = work, open_session, tape, control
+        self._sleep = control.concurrency.sleep
         self._codes = Codes(database, plan.ids, tape, secrets)
         self._ear = Ear(database, self._codes.of, self._connected)
         self._ids, self._fleet = plan.ids, plan.fleet
@@ -82,8 +86,8 @@ class Client:
         control, seconds, deletes, deadline = self._control, self._fleet.seconds, self._fleet.deletes, None
         insert = self._insert if inserter is None else partial(self._insert_by, inserter)
         hear(self._ear if inserter is None else None)
-        control.started.wait()
-        sleep(max(0, control.start - monotonic_ns()) / 1e9)
+        control.concurrency.wait(control.started)
+        self._sleep(max(0, control.start - monotonic_ns()) / 1e9)
         if seconds is not None:
             deadline = control.start + int(seconds * 1e9)
         now = monotonic_ns()
@@ -108,7 +112,7 @@ class Client:
         """Wait for the end of the interlude, which does not count as the storm's time. Returns the new deadline."""
         self._pauses = False
         self._control.stand()
-        self._control.resumed.wait()
+        self._control.concurrency.wait(self._control.resumed)
         return None if deadline is None else deadline + monotonic_ns() - since
 
     def _connected(self) -> None:
@@ -147,8 +151,9 @@ class Client:
         tokens = self._draw()
         self._tape.begin(_INSERT, len(tokens), monotonic_ns())
         try:
-            ids = validate_ids(inserter.insert(tokens), tokens)
-        except Exception as error:
+            ids = validate_ids(awaited(inserter.insert(tokens)), tokens)
+        except _ENDED as error:
+            self._control.concurrency.go_on()
             outcome = Outcome.FAILED if isinstance(error, Refused) else Outcome.UNKNOWN
             return self._end(outcome | self._number(self._codes.of_client(error), error) << 16)
         self._hand(ids)
@@ -169,11 +174,11 @@ class Client:
                 self._tape.begin(_INSERT, count, self._before)
             self._hand(ids)
             if fleet.think[1]:
-                sleep(self._random.uniform(*fleet.think))
+                self._sleep(self._random.uniform(*fleet.think))
             if give_up:
                 return self._give_up(session)
             now = self._commit(session)
-        except Exception as error:
+        except _ENDED as error:
             return self._failed(session, error)
         finally:
             self._close(session)
@@ -194,7 +199,7 @@ class Client:
                 self._late = True
                 self._tape.begin(Kind.DELETE, len(rows), self._before)
             return self._commit(session)
-        except Exception as error:
+        except _ENDED as error:
             return self._failed(session, error)
         finally:
             self._close(session)
@@ -244,13 +249,14 @@ class Client:
         self._unseen = not self._ear.connections
         return (Flag.UNSEEN if self._unseen or self._late else 0) | (Flag.RETRIED if self._ear.refusals else 0)
 
-    def _failed(self, session: Session, error: Exception) -> int:
+    def _failed(self, session: Session, error: BaseException) -> int:
         """Record the outcome of an operation that failed, which depends on its phase and on the error's code.
 
         COMMITs are heard wherever they are sent from, so what counts is whether there was one whose answer does not
         prove a rollback. An event of the engine may do something unheard in place of COMMIT, so once the harness itself
         has reached its COMMIT, the error has to prove the rollback as well.
         """
+        self._control.concurrency.go_on()
         ear = self._ear
         code = self._codes.of(error, held=bool(ear.connections) and session.in_transaction())
         if self._autonomous:
@@ -274,11 +280,11 @@ class Client:
 
     def _wait(self) -> int:
         """Wait because there was no connection, longer each time."""
-        sleep(self._pause)
+        self._sleep(self._pause)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return monotonic_ns()
 
-    def _number(self, code: ErrorCode, error: Exception) -> int:
+    def _number(self, code: ErrorCode, error: BaseException) -> int:
         """Return the number of an error's code on the tape."""
         try:
             return self._codes.number(code, error)

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from idstorm.storm.concurrency import Concurrency, Threads
+
 
 class Control:
-    """The signals that all clients of a worker share."""
+    """The signals that all clients of a worker share, whichever way these work at the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self, concurrency: Concurrency | None = None) -> None:
+        self.concurrency: Concurrency = concurrency or Threads()
         self.started, self.resumed = threading.Event(), threading.Event()
         self.start = 0  # nanoseconds of the monotonic clock
         self.stopping = False  # read before each operation, so a plain attribute, which costs almost nothing

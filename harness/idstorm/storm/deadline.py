@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn, TypeVar
 
 from idstorm.errors import ScenarioError
+from idstorm.storm.loops import is_in_loop
 
 T = TypeVar("T")
 
@@ -67,10 +69,14 @@ def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _interrupted_after(seconds: float) -> Iterator[None]:
-    """Raise _Hangs in the block if it takes longer. Only in the main thread is this possible.
+    """Raise _Hangs in the block if it takes longer. Only in the main thread, or in an event loop, is this possible.
 
     If the application itself sets alarms, they are left alone.
     """
+    if is_in_loop():
+        with _cancelled_after(seconds):
+            yield
+        return
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
         yield
@@ -86,3 +92,25 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+@contextmanager
+def _cancelled_after(seconds: float) -> Iterator[None]:
+    """Raise _Hangs in the block if it awaits for longer."""
+    over, task = threading.Event(), asyncio.current_task()
+    assert task is not None
+
+    def cancel() -> None:
+        over.set()
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not over.is_set():
+            raise
+        task.uncancel()
+        raise _Hangs from None
+    finally:
+        timer.cancel()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
 from idstorm.internals import sequences_of
+from idstorm.model.awaiting import ASYNC_SESSION
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
@@ -33,7 +34,7 @@ class ConnectionOptions:
 def open_engine(
     scenario: Scenario, database: Database, url: sa.URL, connection_options: ConnectionOptions
 ) -> sa.Engine:
-    """Return the scenario's engine, which is not connected yet.
+    """Return the scenario's engine, which is not connected yet; of an AsyncEngine, the Engine beneath it.
 
     Schemas that the model names are mapped to the namespace, where unqualified names lead.
     """
@@ -46,16 +47,16 @@ def open_engine(
     if connection_options.isolation is not None:
         options["isolation_level"] = connection_options.isolation
     try:
-        engine = (scenario.engine or sa.create_engine)(url, **options)
+        made = (scenario.engine or sa.create_engine)(url, **options)
     except sa.exc.ArgumentError as error:
         raise UsageError(redact(str(error), secrets_of(url))) from error
     except Exception as error:
         words = redact(show_users_error(error), secrets_of(url))
         raise ScenarioError(f"making the engine failed\n{words}") from error
+    engine: object = getattr(made, "sync_engine", made)  # of an AsyncEngine
     if not isinstance(engine, sa.Engine):
         raise ScenarioError(
-            f"engine= of a scenario has to return an Engine of SQLAlchemy, as create_engine does; it returned "
-            f"{_named(engine)}{_threads(engine)}"
+            f"engine= of a scenario has to return an Engine or AsyncEngine of SQLAlchemy; it returned {_named(engine)}"
         )
     database.configure(
         engine, None if scenario.local else url, connection_options.settings, users=scenario.engine is not None
@@ -65,25 +66,40 @@ def open_engine(
 
 def open_session(scenario: Scenario, engine: sa.Engine) -> Session:
     """Return a session made by the scenario. Raises ScenarioError where it is not a Session, unlike the storm."""
-    if scenario.session is None:
-        return Session(engine)
-    session = scenario.session(engine)
+    session = opening(scenario, engine)()
     if not isinstance(session, Session):
         raise ScenarioError(
-            f"session= of a scenario has to return a Session of SQLAlchemy; it returned "
-            f"{_named(session)}{_threads(session)}"
+            f"session= of a scenario has to return a Session or AsyncSession of SQLAlchemy; it returned "
+            f"{_named(session)}"
         )
     return session
 
 
+def opening(scenario: Scenario, engine: sa.Engine) -> Callable[[], Session]:
+    """Return how a client opens its sessions. Of an AsyncSession, that is the Session beneath it."""
+    if not engine.dialect.is_async:
+        of_threads: Callable[[Any], Any] = scenario.session or Session
+        return lambda: of_threads(engine)
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession  # which take a while, and are seldom needed
+
+    asynchronous: Any = AsyncEngine(engine)
+    of_tasks: Callable[[Any], Any] = scenario.session or AsyncSession
+
+    def open_() -> Session:
+        made: Any = of_tasks(asynchronous)
+        if not isinstance(made, AsyncSession):
+            if isinstance(made, Session) and made.bind is asynchronous:
+                made.bind = engine
+            return cast(Session, made)
+        session = made.sync_session
+        session.info[ASYNC_SESSION] = made
+        return session
+
+    return open_
+
+
 def _named(value: object) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
-
-
-def _threads(value: object) -> str:
-    """Return what to do about an object that is meant for asyncio."""
-    asyncio = type(value).__module__.startswith("sqlalchemy.ext.asyncio")
-    return ": the clients of a storm are threads, so use the class without Async" if asyncio else ""
 
 
 def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:

@@ -3,7 +3,7 @@
 A checkout begins an operation, and its COMMITs decide its outcome after an error. Engine events would cost twenty
 microseconds per insert, since one of them switches all of them on. So the events of the class of all pools are listened
 to, and at the first connection of each pool, the methods of its dialect that see all traffic are wrapped. That costs a
-few calls and look-ups, and only in the thread of a client.
+few calls and look-ups, and only in the context of a client: its thread, or its task and those that this starts.
 
 Not heard are a driver used without SQLAlchemy, and threads that the work starts. The rehearsal finds work that does so
 each time. What a raw cursor did on one of SQLAlchemy's connections is asked of the driver after an error.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
@@ -25,13 +26,7 @@ from idstorm.storm.ear import Ear
 _KNOWN = 4_096  # statements that are remembered as committing nothing
 
 
-class _Here(threading.local):
-    """The ear that listens in this thread."""
-
-    ear: Ear | None = None
-
-
-_here = _Here()
+_ear: ContextVar[Ear | None] = ContextVar("idstorm_ear", default=None)  # the client's, in its thread or its tasks
 _wrapped: WeakSet[Any] = WeakSet()
 _listeners: list[None] = []  # one for each thread that listens to the pools of the process
 _opened: list[None] = []  # one for each connection: appending to a list takes no lock
@@ -40,8 +35,8 @@ _autocommitting: set[int] = set()  # ids of driver connections that commit each 
 
 
 def hear(ear: Ear | None) -> None:
-    """Let this ear hear what happens in this thread."""
-    _here.ear = ear
+    """Let this ear hear what happens in this thread, or in this task and those that it starts."""
+    _ear.set(ear)
 
 
 def listen() -> None:
@@ -91,7 +86,7 @@ def _on_connect(connection: Any, record: Any) -> None:
 
 
 def _on_checkout(_: Any, __: Any, proxy: object) -> None:
-    ear = _here.ear
+    ear = _ear.get()
     if ear is not None:
         ear.checked_out(proxy)
 
@@ -121,7 +116,7 @@ def _wrap(dialect: Any) -> None:
 
 def _begins(method: Callable[[Any], None]) -> Callable[[Any], None]:
     def do_begin(connection: Any) -> None:
-        ear = _here.ear
+        ear = _ear.get()
         if ear is not None:
             ear.begins(connection, id(connection.dbapi_connection) in _autocommitting)
         method(connection)
@@ -138,18 +133,18 @@ def _begins_twophase(method: Callable[[Any, Any], None]) -> Callable[[Any, Any],
 
 def _answers(method: Callable[..., None]) -> Callable[..., None]:
     def do_commit(*given: Any, **named: Any) -> None:
-        ear = _here.ear
+        ear = _ear.get()
         if ear is None:
             return method(*given, **named)
         ear.commits()
-        _here.ear = None  # PREPARE TRANSACTION is also a statement: its answer must count only once
+        _ear.set(None)  # PREPARE TRANSACTION is also a statement: its answer must count only once
         try:
             method(*given, **named)
         except BaseException as error:
             ear.answered(error)
             raise
         finally:
-            _here.ear = ear
+            _ear.set(ear)
         ear.answered(None)
         return None
 
@@ -158,7 +153,7 @@ def _answers(method: Callable[..., None]) -> Callable[..., None]:
 
 def _executes(method: Callable[..., None], harmless: set[str], *, many: bool = False) -> Callable[..., None]:
     def do_execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        ear = _here.ear
+        ear = _ear.get()
         if ear is None:
             return method(cursor, statement, parameters, context)
         if ear.fresh:

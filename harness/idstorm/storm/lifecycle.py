@@ -28,6 +28,7 @@ from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.aftermath import NO_CENSUS, has_recorded, take_census
 from idstorm.storm.beforehand import look_around
 from idstorm.storm.engine import as_user_error, open_engine
+from idstorm.storm.loops import where_it_may_wait
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader, why_none
 from idstorm.storm.rehearsal import NotApplicable, Rehearsed, rehearse
@@ -224,11 +225,15 @@ def _prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, fol
     """Make the tables, and take a census of the rows that `setup` made. Returns their number."""
     database = DATABASES[plan.target.dialect]
     engine = open_engine(scheduled.found.scenario, database, url, scheduled.connection_options)
-    try:
-        own = partial(as_user_error, database, url)
-        make_tables(scheduled.found.scenario, work, engine, own, _SECOND_CALL)
-    finally:
-        engine.dispose()
+
+    def make() -> None:
+        try:
+            own = partial(as_user_error, database, url)
+            make_tables(scheduled.found.scenario, work, engine, own, _SECOND_CALL)
+        finally:
+            engine.dispose()
+
+    where_it_may_wait(engine, make)
     before = database.read_census(url, work.ids, work.token, plan.ids.codec)
     if len(before):
         store.write_census(folder, "before", before, plan.stamp)

@@ -88,7 +88,7 @@ class Reader:
         ids = self._ids = plan.ids
         self._secrets = secrets_of(url)
         self._log = Log(folder, plan.tokens.base)
-        engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+        engine = sa.create_engine(database.threaded(url), pool_size=1, max_overflow=0)
         database.configure(engine, url, {})
         self._engine = translated(engine, scenario)
         self._last: Any = None  # what the poll wants to be given the next time

@@ -35,6 +35,7 @@ from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.elsewhere import sequences_elsewhere
 from idstorm.storm.engine import AUTOCOMMIT, ConnectionOptions, as_user_error, open_engine, open_session, place_of
 from idstorm.storm.hearing import listening
+from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, where_it_may_wait
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 
@@ -114,6 +115,22 @@ def _rehearse_on(
     patience: Callable[[Target], float],
 ) -> Rehearsed:
     engine = open_engine(scenario, address.database, url, connection_options)
+    here = partial(_rehearse_with, engine, scenario, work, address, url, connection_options, batch, target, patience)
+    return in_loop(here) if is_async(scenario.client) else where_it_may_wait(engine, here)
+
+
+def _rehearse_with(
+    engine: sa.Engine,
+    scenario: Scenario,
+    work: Work,
+    address: Address,
+    url: sa.URL,
+    connection_options: ConnectionOptions,
+    batch: int,
+    target: Target,
+    patience: Callable[[Target], float],
+) -> Rehearsed:
+    """Rehearse where the engine's driver can wait, if it is one that does."""
     try:
         stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
         with stage.as_user_error("connecting failed"), reaching(url), engine.connect():
@@ -155,7 +172,7 @@ def validate_ids(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
     """Return what `insert` returned. Raises ScenarioError unless it is a sequence with an id for each token."""
     if isinstance(ids, Coroutine):
         ids.close()
-        raise ScenarioError("insert is an async function, and the clients of a storm are threads: write it with def")
+        raise ScenarioError("insert returned a coroutine without being an async function: write it with async def")
     if not isinstance(ids, Sequence) or isinstance(ids, str | bytes):
         raise ScenarioError(f"insert has to return a list with an id for each token; it returned {type(ids).__name__}")
     if len(ids) != len(tokens):
@@ -195,7 +212,7 @@ def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
     if scenario.environment is None:
         yield None
         return
-    with scenario.environment(place) as given:
+    with kept_up(scenario.environment(place)) as given:
         try:
             told = json.loads(json.dumps(given))
         except (TypeError, ValueError) as error:
@@ -221,8 +238,8 @@ def _telling(
     if scenario.client is None:
         yield by_session
         return
-    with environment_of(scenario, stage.place) as given, scenario.client(stage.place, given) as client:
-        yield lambda tokens: (validate_ids(client.insert(tokens), tokens), [])
+    with environment_of(scenario, stage.place) as given, entered(scenario.client(stage.place, given)) as client:
+        yield lambda tokens: (validate_ids(awaited(client.insert(tokens)), tokens), [])
 
 
 def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, batch: int) -> tuple[Ids, list[str]]:

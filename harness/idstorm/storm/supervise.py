@@ -15,9 +15,10 @@ from idstorm.databases.urls import secrets_of
 from idstorm.findings.results import StormState
 from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.plan import Plan
-from idstorm.scenario import Scenario
+from idstorm.scenario import Place, Scenario
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import as_user_error, place_of
+from idstorm.storm.loops import awaited, in_loop, is_async
 from idstorm.storm.progress import Follow, Watch
 from idstorm.storm.rehearsal import environment_of
 from idstorm.storm.stop import StopSignal
@@ -38,7 +39,7 @@ def supervise(
     place = place_of(url, plan.target)
     with environment_of(scenario, place) as given:
         assignment = Assignment(plan, url.render_as_string(hide_password=False), str(folder.absolute()), given)
-        interlude = None if scenario.interlude is None else partial(scenario.interlude, place)
+        interlude = None if scenario.interlude is None else _calling(scenario.interlude, place)
         ending = _let_loose(pool, assignment, url, folder, watch, stop, interlude)
         notes = given.get("notes", ()) if isinstance(given, dict) else ()
         return replace(ending, notes=tuple(str(note) for note in notes))
@@ -106,6 +107,13 @@ def _let_loose(
     lost = () if state == StormState.INTERRUPTED else lost
     clients = ClientsEnd(lost, full, because, connections=connections)
     return Ending(state, message, clients, CensusQuality(unread=census))
+
+
+def _calling(interlude: Callable[[Place], object], place: Place) -> Callable[[], object]:
+    """Return a function that calls the interlude, and waits for it if it is an async one."""
+    if is_async(interlude):
+        return lambda: in_loop(lambda: awaited(interlude(place)))
+    return partial(interlude, place)
 
 
 def _hopeless(error: str) -> str:

@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from idstorm import catalogue
 from idstorm.databases.registry import DATABASES
@@ -44,12 +43,15 @@ from idstorm.record.census import Census
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.redaction import redact
+from idstorm.scenario import Scenario
 from idstorm.scenario.clients import Inserter
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.client import Client
+from idstorm.storm.concurrency import Tasks, Threads
 from idstorm.storm.control import Control
-from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, place_of
+from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, opening, place_of
 from idstorm.storm.hearing import listen, opened
+from idstorm.storm.loops import entered, in_loop, is_async, where_it_may_wait
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -107,8 +109,27 @@ def _storm(
     catalogue.put_first(*plan.path)
     (found,) = catalogue.find(plan.reference)
     database, scenario, url = DATABASES[plan.target.dialect], found.scenario, sa.make_url(assignment.url)
-    work, folder = work_of(scenario), Path(assignment.folder)
+    work = work_of(scenario)
     engine = open_engine(scenario, database, url, connection_options_of(plan))
+    by_tasks = is_async(scenario.client) or (scenario.client is None and engine.dialect.is_async)
+    control.concurrency = Tasks() if by_tasks else Threads()
+    here = partial(_storm_on, engine, scenario, work, assignment, control, secrets, fatal, say)
+    return in_loop(here) if by_tasks else where_it_may_wait(engine, here)
+
+
+def _storm_on(
+    engine: sa.Engine,
+    scenario: Scenario,
+    work: Work,
+    assignment: Assignment,
+    control: Control,
+    secrets: tuple[str, ...],
+    fatal: list[BaseException],
+    say: Say,
+) -> dict[str, Any]:
+    """Storm with an engine, where its driver can wait, if it is one that does."""
+    plan, url, folder = assignment.plan, sa.make_url(assignment.url), Path(assignment.folder)
+    database = DATABASES[plan.target.dialect]
     try:
         if scenario.local:
             make_tables(scenario, work, engine, partial(as_user_error, database, url), "in the worker")
@@ -118,14 +139,14 @@ def _storm(
         ):  # skipped if not needed, since one more connection may be one too many
             with engine.connect() as connection:
                 work.rows.find_parents(connection)
-        session, tapes = scenario.session or Session, folder / "tapes"
+        open_, tapes = opening(scenario, engine), folder / "tapes"
         clients = [
             Client(
                 plan,
                 number,
                 work,
                 database,
-                lambda: session(engine),
+                open_,
                 Tape(tapes, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
                 control,
                 secrets,
@@ -140,18 +161,12 @@ def _storm(
         place = place_of(url, plan.target)
 
         def inserter() -> AbstractContextManager[Inserter | None]:
-            return nullcontext() if scenario.client is None else scenario.client(place, assignment.environment)
+            return nullcontext() if scenario.client is None else entered(scenario.client(place, assignment.environment))
 
-        threads = [
-            threading.Thread(target=_body, args=(client, inserter, control, fatal), daemon=True) for client in clients
-        ]
-        if scenario.client is None:
-            _warm_up(clients)
-        for thread in threads:
-            thread.start()
-        say({"ready": True})
-        for thread in threads:
-            thread.join()
+        if scenario.client is None:  # let all clients connect, so that the pool is full before the storm begins
+            control.concurrency.run([client.warm_up for client in clients])
+        bodies = [partial(_body, client, inserter, control, fatal) for client in clients]
+        control.concurrency.run(bodies, lambda: say({"ready": True}))
         unreadable = _take_census(folder, plan, work, engine) if scenario.local and not fatal else None
     finally:
         engine.dispose()  # a remaining session would keep the census waiting
@@ -177,15 +192,6 @@ def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.En
     pairs = own_pairs(work, engine)
     if pairs or name == "census":
         store.write_census(folder, name, Census.of(plan.ids.codec, pairs), plan.stamp)
-
-
-def _warm_up(clients: list[Client]) -> None:
-    """Let all clients connect at once, so that the pool is full before the storm begins."""
-    threads = [threading.Thread(target=client.warm_up, daemon=True) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def _body(

@@ -57,7 +57,8 @@ class PostgreSQL(Database):
     converts_zones = True
     statements = STATEMENTS
     unfit: ClassVar[Mapping[str, str]] = {
-        "pg8000": "pg8000 takes no options in its URL, which are to lead into the storm's own schema"
+        driver: f"{driver} takes no options in its URL, which are to lead into the storm's own schema"
+        for driver in ("pg8000", "asyncpg")
     }
     astray = (
         "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), does not heed the "
@@ -110,7 +111,7 @@ class PostgreSQL(Database):
 
     def administering(self, url: sa.URL) -> sa.URL:
         """Look for names only in the catalogue, and limit the wait for locks."""
-        return schemas.looking_at_the_catalogue(url)
+        return schemas.looking_at_the_catalogue(self.threaded(url))
 
     @contextmanager
     def administer(self, url: sa.URL) -> Iterator[sa.Connection]:

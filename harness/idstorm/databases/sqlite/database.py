@@ -239,7 +239,7 @@ class SQLite(Database):
         A cache shared with other connections of this process would show their uncommitted work, or be locked by it.
         https://www.sqlite.org/sharedcache.html
         """
-        engine = sa.create_engine(url.difference_update_query(["cache"]), poolclass=sa.NullPool)
+        engine = sa.create_engine(self.threaded(url.difference_update_query(["cache"])), poolclass=sa.NullPool)
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
