@@ -226,8 +226,8 @@ def _check(database: Database, url: sa.URL) -> None:
     if driver.driver in database.unfit:
         raise UsageError(f"{scheme} cannot be stormed, since {database.unfit[driver.driver]}: use {best}")
     _load(database, driver, scheme)
-    if driver.is_async:
-        _load(database, database.threaded(url).get_dialect(), f"{best}, by which idstorm itself reads {scheme},")
+    if (own := database.threaded(url)) != url:
+        _load(database, own.get_dialect(), f"{own.drivername}://, by which idstorm itself reads {scheme},")
     database.check_url(url)
 
 

@@ -116,6 +116,19 @@ def _no_other(value: object) -> NoReturn:
     raise TypeError(value)
 
 
+def _place(text: str) -> str:
+    if text not in _PLACES:
+        raise UsageError(f"{text} is not what a storm can make for its tables; that is {' or '.join(_PLACES)}")
+    return text
+
+
+def _a_place(value: Any) -> str:
+    if value not in _PLACES:
+        raise ValueError(value)
+    return str(value)
+
+
+_PLACES = ("schema", "database")
 WHOLE = Kind(_whole, _index, metavar="N")
 NUMBER = Kind(_number, _real, _plain, "SECONDS")
 FRACTION = Kind(_number, _real, _plain, "FRACTION")
@@ -123,6 +136,7 @@ DURATION = Kind(parse_duration, _length, lambda seconds: f"{_plain(seconds)}s", 
 SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", "0..5ms")
 RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
 LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
+PLACE = Kind(_place, _a_place, metavar="schema|database")
 SETTING = Kind(_setting, _pair, "=".join, "NAME=VALUE")
 GATE = Kind(_gate, _a_gate, metavar="'FIGURE > N'")
 FLAG = Kind(_flag, _bool, lambda value: "yes" if value else "no")

@@ -15,6 +15,7 @@ from idstorm.options.kinds import (
     GATE,
     LEVEL,
     NUMBER,
+    PLACE,
     RATE,
     SETTING,
     SPAN,
@@ -200,6 +201,13 @@ class StormOptions:
         False,
     )
     keep: bool = _option(FLAG, _RUN, "--keep", "Keep the storm's own schema, database or file afterwards.", False)
+    namespace: str | None = _option(
+        PLACE,
+        _RUN,
+        "--namespace",
+        "What a storm makes for its tables: a schema, or a database of its own, into which any driver can be led.",
+        says="the first that the driver can be led into",
+    )
     allow_replicated: bool = _option(
         FLAG,
         _RUN,

@@ -149,7 +149,8 @@ def _storm(
         )
     store.write_plan(folder, plan)
     database = DATABASES[plan.target.dialect]
-    with database.namespace(url, label, keep=scheduled.options.keep) as inside, reaching(inside):
+    kind = scheduled.options.namespace
+    with database.namespace(url, label, keep=scheduled.options.keep, kind=kind) as inside, reaching(inside):
         before = 0 if scenario.local else _prepare(scheduled, plan, work, inside, folder)
         with stop.gently():
             failed = as_user_error(database, inside, "the environment of the scenario failed")
@@ -186,7 +187,8 @@ def _rehearse(scheduled: ScheduledStorm, work: Work, label: str) -> tuple[Rehear
     def with_tables_of(work: Work) -> Rehearsed:
         found = list[Rehearsed]()
         try:
-            with scheduled.address.database.namespace(scheduled.address.url, label) as inside:
+            kind = scheduled.options.namespace
+            with scheduled.address.database.namespace(scheduled.address.url, label, kind=kind) as inside:
                 found.append(
                     rehearse(
                         scenario,

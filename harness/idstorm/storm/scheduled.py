@@ -84,7 +84,10 @@ def check_scheduled(scheduled: ScheduledStorm) -> None:
     """Raise UsageError for a storm that makes no sense, before anything is done."""
     fleet, how, found = scheduled.fleet, scheduled.connection_options, scheduled.found
     check_bounds(batch=fleet.batch, think=fleet.think)
-    scheduled.address.database.check_settings(how.settings)
+    database, place = scheduled.address.database, scheduled.options.namespace
+    database.check_settings(how.settings)
+    if place is not None and place not in database.kinds:
+        raise UsageError(f"--namespace {place}: {database.name} makes a {database.kinds[0]} for each storm")
     if fleet.rollback and how.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
     if found.scenario.client is not None and (fleet.rollback or fleet.deletes or fleet.think[1]):

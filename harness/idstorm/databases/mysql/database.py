@@ -85,7 +85,7 @@ class MySQL(Database):
         return self.name if bool(getattr(dialect, "is_mariadb", False)) == self.is_mariadb else self.sibling
 
     @contextmanager
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
         """Make a database that carries idstorm's mark."""
         name = name_of(label)
         inside = self.inside(url, name)
@@ -286,7 +286,7 @@ class MySQL(Database):
 
     def in_transaction(self, connection: Any) -> bool | None:
         """Read the status in the server's last answer, as PyMySQL keeps it."""
-        status = getattr(connection, "server_status", None)
+        status = getattr(getattr(connection, "driver_connection", connection), "server_status", None)
         return None if status is None else bool(status & _IN_TRANSACTION)
 
     def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import ClassVar
 
 import sqlalchemy as sa
 
@@ -20,11 +21,17 @@ class LeftBehind(EnvironmentFault):
 class Namespaces(ABC):
     """The namespaces of a database."""
 
+    kinds: ClassVar[tuple[str, ...]] = ("database",)
+    """What a namespace may be, the least costly first."""
+
     @abstractmethod
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> AbstractContextManager[sa.URL]:
+    def namespace(
+        self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None
+    ) -> AbstractContextManager[sa.URL]:
         """Make an empty namespace, yield the URL that leads into it, and remove it afterwards unless it is kept.
 
-        A lock is held all the while, so that no other process removes it.
+        `kind` is one of the `kinds`, by default the first that the URL's driver can be led into. A lock is held all the
+        while, so that no other process removes it.
         Raises EnvironmentFault where the database is out of reach, or naming the privilege that is missing, and
         LeftBehind where only the removal of the namespace failed.
         """

@@ -1,4 +1,4 @@
-"""PostgreSQL: a schema for each storm, alone on the search path.
+"""PostgreSQL: a schema for each storm, alone on the search path; or a database.
 
 The search path is in the URL, as an option of the connection: if SQL set it, the first rollback would undo it. It names
 no other schema: with `ns, public`, `create_all` could find a user's table of the same name.
@@ -17,11 +17,12 @@ from idstorm.databases.asking import ask, literal, look
 from idstorm.databases.base import Database
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
+from idstorm.databases.drivers import best_driver
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.holding import holding
-from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
+from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, is_stamped, name_of
 from idstorm.databases.physical import Physical
-from idstorm.databases.postgresql import codes
+from idstorm.databases.postgresql import codes, own_database
 from idstorm.databases.postgresql import namespaces as schemas
 from idstorm.databases.postgresql.bystanders import bystanders_of
 from idstorm.databases.postgresql.capacity import capacity_of, last_of
@@ -37,7 +38,10 @@ from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 
+_TAKE_OPTIONS = ("psycopg", "psycopg2")  # drivers of libpq, whose URLs may set what a session starts with
+_OF_ASYNCPG = ("prepared_statement_", "statement_cache_", "max_cache", "command_timeout", "timeout")
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
+_KIND = f"SELECT CASE WHEN starts_with(current_schema(), '{PREFIX}') THEN 'schema' ELSE 'database' END"
 _LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 
 
@@ -56,10 +60,7 @@ class PostgreSQL(Database):
     recipe = PostgreSQLServer()
     converts_zones = True
     statements = STATEMENTS
-    unfit: ClassVar[Mapping[str, str]] = {
-        driver: f"{driver} takes no options in its URL, which are to lead into the storm's own schema"
-        for driver in ("pg8000", "asyncpg")
-    }
+    kinds = ("schema", "database")
     astray = (
         "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), does not heed the "
         "search path in the URL; connect to the server directly"
@@ -72,42 +73,68 @@ class PostgreSQL(Database):
     }
 
     @contextmanager
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
-        """Make a schema that carries idstorm's mark, and lead every connection only into it."""
-        name = name_of(label)
-        inside = self.inside(url, name)
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
+        """Make a schema that carries idstorm's mark, and lead every connection only into it; or a database."""
+        name, kind = name_of(label), kind or self.kind_for(url)
+        inside = self._inside(url, name, kind)
         with self.administer(url) as connection:
             try:
-                schemas.make(connection, name, keep=keep)
+                self._make(connection, inside, name, kind, keep=keep)
             except sa.exc.ProgrammingError as error:
                 if codes.state_of(error.orig) != codes.PRIVILEGE:
                     raise
-                (missing,) = self.privileges(url, two_phase=False)
-                raise EnvironmentFault(f"{url.username} may not make a schema in {url.database}: {missing}") from error
+                (missing,) = self.privileges(url, two_phase=False, kind=kind)
+                raise EnvironmentFault(f"{url.username} may not make a {kind} in {url.database}: {missing}") from error
             with (
                 nullcontext() if keep else self.cleared(url, inside, name),
                 holding(connection, partial(self.administer, url), partial(schemas.take, name=name)),
             ):
                 yield inside
 
+    def _make(self, connection: sa.Connection, inside: sa.URL, name: str, kind: str, *, keep: bool) -> None:
+        if kind == "schema":
+            schemas.make(connection, name, keep=keep)
+            return
+        if not schemas.take(connection, name):
+            raise EnvironmentFault(f"another session has the lock of {name}")
+        own_database.make(connection, self.administer, inside, name, keep=keep)
+
+    def kind_for(self, url: sa.URL) -> str:
+        """A driver that takes no options cannot be led into a schema."""
+        return "schema" if url.get_driver_name().partition("_")[0] in _TAKE_OPTIONS else "database"
+
     def inside(self, url: sa.URL, name: str) -> sa.URL:
-        """The search path is an option of the connection."""
-        return schemas.leading_into(url, name)
+        """The search path is an option of the connection; a database is part of the URL."""
+        with self.administer(url) as connection:
+            kind = "database" if own_database.is_there(connection, name) else "schema"
+        return self._inside(url, name, kind)
+
+    def _inside(self, url: sa.URL, name: str, kind: str) -> sa.URL:
+        return schemas.leading_into(url, name) if kind == "schema" else own_database.leading_into(url, name)
 
     def name_in(self, url: sa.URL) -> str | None:
-        """Read it from the search path."""
-        return schemas.schema_of(url)
+        """Read it from the search path, or from the URL's database."""
+        return schemas.schema_of(url) or own_database.database_of(url)
 
     def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the schemas with idstorm's mark, or a name in its pattern."""
+        """Return the schemas and databases with idstorm's mark, or a name in its pattern."""
         with self.administer(url) as connection:
-            return schemas.listed(connection)
+            return [*schemas.listed(connection), *own_database.listed(connection)]
 
     @contextmanager
     def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
         """Take the advisory lock."""
         with self.administer(url) as connection:
             yield schemas.take(connection, name)
+
+    def threaded(self, url: sa.URL) -> sa.URL:
+        """Take a driver of libpq, without the parameters that only asyncpg knows."""
+        if url.get_driver_name() in _TAKE_OPTIONS:
+            return url
+        ssl = {"sslmode": url.query["ssl"]} if "ssl" in url.query else {}
+        plain = url.difference_update_query(["ssl", *(name for name in url.query if name.startswith(_OF_ASYNCPG))])
+        driver = best_driver(self.drivers, self.modules)
+        return plain.set(drivername=f"{url.get_backend_name()}+{driver}").update_query_dict(ssl)
 
     def administering(self, url: sa.URL) -> sa.URL:
         """Look for names only in the catalogue, and limit the wait for locks."""
@@ -131,13 +158,17 @@ class PostgreSQL(Database):
             yield connection
 
     def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a schema and everything in it, with a limit on the wait for locks."""
+        """Drop a schema and everything in it, with a limit on the wait for locks, or a database."""
         with self.administer(url) as connection:
-            schemas.drop(connection, name)
+            if own_database.is_there(connection, name):
+                own_database.drop(connection, name)
+            else:
+                schemas.drop(connection, name)
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
-        """Ask for the current schema, which is NULL where the search path leads nowhere."""
-        return str(ask(connection, "SELECT current_schema()")) == self.name_in(url)
+        """Ask for the current schema, which is NULL where the search path leads nowhere, or for the database."""
+        where = "current_schema()" if schemas.schema_of(url) else "current_database()"
+        return str(ask(connection, f"SELECT {where}")) == self.name_in(url)
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
         """Set each setting, and commit: a rollback would undo it."""
@@ -162,17 +193,20 @@ class PostgreSQL(Database):
         return frozenset(capabilities | ({"two_phase"} if prepared else set()))
 
     def leads_outside(self, connection: sa.Connection) -> list[str]:
-        """Ask the catalogue."""
-        return leading_out(connection)
+        """Ask the catalogue. What a storm finds in a database of its own, it has made."""
+        name = str(connection.exec_driver_sql("SELECT current_database()").scalar_one())
+        return [] if is_stamped(name) else leading_out(connection)
 
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for publications of all tables, logical slots, replicas, and event triggers."""
         return bystanders_of(connection)
 
-    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+    def privileges(self, url: sa.URL, *, two_phase: bool, kind: str | None = None) -> list[str]:
         """Making a schema takes one: its owner, the user or the role set in the URL's options, may do all in it."""
         quote = url.get_dialect()().identifier_preparer.quote
         who = schemas.role_of(url) or url.username or "you"
+        if (kind or self.kind_for(url)) == "database":
+            return [f"ALTER ROLE {quote(who)} CREATEDB"]
         return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(who)}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
@@ -231,6 +265,7 @@ class PostgreSQL(Database):
             "started": str(connection.exec_driver_sql("SELECT pg_postmaster_start_time()").scalar_one()),
             **{name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in shown},
             **Habits(ahead=_LOGGED_AHEAD).told(),
+            "namespace": connection.exec_driver_sql(_KIND).scalar_one(),
             "lock_timeout_ms": int(connection.exec_driver_sql(lock_timeout).scalar_one()),
             "sequences": {
                 row["sequencename"]: {
@@ -283,9 +318,15 @@ class PostgreSQL(Database):
         return tuple(sorted(map(str, keys)))
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Ask libpq, through psycopg 3 or psycopg2."""
-        status = getattr(getattr(connection, "info", None), "transaction_status", None)
-        return None if status is None else int(status) != 0
+        """Ask libpq, through psycopg or psycopg2, or what asyncpg and pg8000 know of the server's last answer."""
+        inner = getattr(connection, "driver_connection", connection)  # SQLAlchemy wraps those for asyncio
+        status = getattr(getattr(inner, "info", None), "transaction_status", None)
+        if status is not None:
+            return int(status) != 0
+        if hasattr(inner, "is_in_transaction"):
+            return bool(inner.is_in_transaction())
+        status = getattr(inner, "_transaction_status", None)
+        return None if status is None else status != b"I"
 
     def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
         return schemas.quiesce(connection, name)

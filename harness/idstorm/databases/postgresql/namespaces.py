@@ -31,13 +31,14 @@ _OURS = re.compile(rf"-csearch_path=({PREFIX}\w+)")
 _LOCK = "hashtextextended(%s, 0)"
 
 _SESSIONS = (
-    "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database() "
+    "FROM pg_stat_activity WHERE %s::text IN (application_name, datname::text) AND datname = current_database() "
     "AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()"
 )
 _WRITERS = """
 SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE %s::text IN (n.nspname::text, current_database()::text)
+AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND coalesce(a.backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()
 AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
@@ -52,7 +53,8 @@ SELECT DISTINCT quote_literal(p.gid) FROM pg_prepared_xacts p
 JOIN pg_locks own ON own.transactionid = p.transaction AND own.mode = 'ExclusiveLock' AND own.pid IS NULL
 JOIN pg_locks held ON held.virtualtransaction = own.virtualtransaction AND held.pid IS NULL
 JOIN pg_class c ON c.oid = held.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE p.database = current_database() AND held.locktype = 'relation' AND n.nspname = %s
+WHERE p.database = current_database() AND held.locktype = 'relation'
+AND %s::text IN (n.nspname::text, current_database()::text)
 AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 """Prepared transactions that hold locks in a schema.
@@ -157,8 +159,9 @@ def drop(connection: sa.Connection, name: str) -> None:
 def quiesce(connection: sa.Connection, name: str) -> Quiet:
     """Wait for the sessions of a storm, then end them, then roll back what they had prepared.
 
-    A storm's sessions carry the name of its schema, which no URL changes; its transactions have locks in that schema.
-    A session that writes there under another name, which the work may have chosen, is waited for but not ended.
+    A storm's sessions carry the name of its schema, which no URL changes, or are in a database of that name; its
+    transactions have locks there. A session that writes there under another name, which the work may have chosen, is
+    waited for but not ended.
     """
     for attempt in range(100):
         ours = connection.exec_driver_sql(f"SELECT count(*) {_SESSIONS}", (name,)).scalar_one()

@@ -50,6 +50,7 @@ class SQLite(Database):
     raising = codes.DRIVERS
     pads_blanks = False
     serverless = True
+    kinds = ("file",)
     statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "begin": ("sqlalchemy", "deferred", "immediate"),
@@ -70,7 +71,7 @@ class SQLite(Database):
             )
 
     @contextmanager
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False) -> Iterator[sa.URL]:
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
         """Yield a fresh file: beside the one that the URL names, or else in a temporary folder."""
         with files.made(url, label, keep=keep) as path:
             yield files.leading_to(url, path)
