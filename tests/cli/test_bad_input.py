@@ -43,7 +43,7 @@ def said(ran: Ran, code: int, *sentences: str) -> None:
         (["autoincrement", "--on", "sqlite://user:pw@:port/x"], "malformed"),
         (["autoincrement", "--on", "nosuch://host/x"], "not a dialect that SQLAlchemy knows"),
         (["autoincrement", "--on", "sqlite:///:memory:"], "in-memory"),
-        (["autoincrement", "--on", "sqlite+aiosqlite:///x.db"], "aiosqlite"),
+        (["autoincrement", "--namespace", "table"], "that is schema or database"),
         (["autoincrement", "--processes", "0"], "has to be from 1 to"),
         (["autoincrement", "--clients", "-1"], "has to be from 1 to"),
         (["autoincrement", "--inserts", "0"], "has to be from 1 to"),

@@ -7,14 +7,13 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from databases.own import own_database, rows, target
+from databases.own import own_database, rows
 from idstorm.databases import doctor
 from idstorm.databases.base import Database
 from idstorm.databases.private.finding import look
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address, opened, resolve
 from idstorm.errors import EnvironmentFault, UsageError
-from running import Idstorm
 from servers import On
 
 MODULES = {
@@ -69,39 +68,33 @@ def test_a_database_that_cannot_be_stormed_is_said_at_once(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "instead"),
+    ("given", "own"),
     [
-        ("postgresql+asyncpg", "postgresql+psycopg"),
-        ("postgresql+psycopg_async", "postgresql+psycopg"),
-        ("mysql+aiomysql", "mysql+pymysql"),
-        ("mysql+asyncmy", "mysql+pymysql"),
-        ("mariadb+asyncmy", "mariadb+pymysql"),
-        ("sqlite+aiosqlite", "sqlite+pysqlite"),
+        ("postgresql+asyncpg://me@host/db?ssl=require&statement_cache_size=0", "+psycopg://me@host/db?sslmode=require"),
+        ("postgresql+pg8000://me@host/db", "+psycopg://me@host/db"),
+        (
+            "postgresql+psycopg_async://me@host/db?options=-cwork_mem=1MB",
+            "+psycopg://me@host/db?options=-cwork_mem=1MB",
+        ),
+        ("postgresql+psycopg2://me@host/db", "+psycopg2://me@host/db"),
+        ("mysql+aiomysql://host/db", "+pymysql://host/db"),
+        ("mariadb+asyncmy://host/db", "+pymysql://host/db"),
+        ("sqlite+aiosqlite:///x.db", "+pysqlite:///x.db"),
     ],
 )
-def test_an_asyncio_driver_is_told_the_one_to_use(scheme: str, instead: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        resolve(f"{scheme}://host/db", {})
-    said = f"{scheme}:// is an asyncio driver; name one that works with threads: {instead}://"
-    assert str(raised.value) == said
-
-
-def test_pg8000_is_refused_before_anything_is_made(idstorm: Idstorm, postgresql: On) -> None:
-    with own_database(postgresql) as on:
-        assert on.url is not None
-        pg8000 = On("postgresql", on.url.set(drivername="postgresql+pg8000"))
-        ran = idstorm("run", "autoincrement", *target(pg8000))
-        assert ran.code == 2, ran.err
-        assert "use postgresql+psycopg://" in ran.err
-        assert "Traceback" not in ran.out + ran.err
-        assert "✗  postgresql" in idstorm("doctor", **pg8000.environ).out
+def test_beside_a_driver_that_cannot_do_its_work_idstorm_uses_another(given: str, own: str) -> None:
+    address = resolve(given, {})
+    url = address.database.threaded(address.url).render_as_string(hide_password=False)
+    assert url.partition("+")[2] == own[1:]
 
 
 def test_a_driver_that_does_not_take_what_it_is_given_leaves_nothing(
     postgresql: On, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pg8000 takes a keyword less than its URL has. That is known of it; of others it is found out."""
-    monkeypatch.setattr(DATABASES["postgresql"], "unfit", {})
+    """pg8000 takes a keyword less than the URL of a schema has. That is known of it; of others it is found out."""
+    there = DATABASES["postgresql"]
+    monkeypatch.setattr(there, "threaded", lambda url: url)
+    monkeypatch.setattr(there, "kind_for", lambda url: "schema")
     with own_database(postgresql) as on:
         assert on.url is not None
         address = resolve(on.url.set(drivername="postgresql+pg8000").render_as_string(hide_password=False), {})

@@ -18,12 +18,17 @@ ASYNC_SESSION = "idstorm_async_session"
 _here = local()
 
 
+def is_awaited(function: Callable[..., Any] | None) -> bool:
+    """Return whether a user's function is a coroutine function."""
+    return function is not None and inspect.iscoroutinefunction(_inner(function))
+
+
 def awaiting(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that gives a coroutine function its AsyncSession, and waits for it.
 
     Over a driver for threads there is no AsyncSession: it is given the Session, and runs in a loop of its thread's own.
     """
-    if not inspect.iscoroutinefunction(_inner(function)):
+    if not is_awaited(function):
         return function
 
     @wraps(function)

@@ -23,6 +23,7 @@ from idstorm.databases.rows import read_pairs
 from idstorm.databases.targets import Address, target_behind
 from idstorm.databases.urls import reaching
 from idstorm.errors import ScenarioError
+from idstorm.model.awaiting import is_awaited
 from idstorm.model.codec import codec_of
 from idstorm.model.moments import zone_of
 from idstorm.model.rows import qualified
@@ -142,7 +143,7 @@ def _rehearse_with(
             stage = replace(stage, zone=zone_of(engine))
         ids, sentences = _operate(work, stage, connection_options, batch)
         facts = facts_of(stage.database, engine, url, connection_options)
-        notes = (*work.notes, *_ignored(work, target), *sentences[:_MOST_SENTENCES])
+        notes = (*work.notes, *_ignored(work, target), *_looped(scenario, engine), *sentences[:_MOST_SENTENCES])
         return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:
         engine.dispose()
@@ -201,6 +202,13 @@ def _ignored(work: Work, target: Target) -> list[str]:
     if "sequences" in target.capabilities:
         return []
     return [f"{target.dialect} has no sequences: SQLAlchemy silently leaves out {name}" for name in asked]
+
+
+def _looped(scenario: Scenario, engine: sa.Engine) -> list[str]:
+    """Return a sentence if the work awaits, and nothing of the engine's has to be awaited."""
+    if engine.dialect.is_async or not (is_awaited(scenario.insert) or is_awaited(scenario.delete)):
+        return []
+    return [f"the work awaits, and {engine.dialect.driver} does not: each client ran it in an event loop of its own"]
 
 
 @contextmanager

@@ -1,0 +1,245 @@
+"""Drivers for asyncio, and work that awaits: clients are tasks of one event loop in each worker."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from running import Idstorm
+from servers import SERVERS, On, database
+
+DRIVERS = {
+    "aiosqlite": "sqlite",
+    "psycopg_async": "postgresql",
+    "asyncpg": "postgresql",
+    "aiomysql": "mysql",
+    "asyncmy": "mariadb",
+}
+HEAD = """
+import asyncio, os, sys, threading
+from contextlib import asynccontextmanager
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import *
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int | None] = mapped_column(index=True)
+
+async def insert(session, tokens):
+    things = [Thing(token=token) for token in tokens]
+    session.add_all(things)
+    await session.flush()
+    return [thing.id for thing in things]
+
+async def next_number(session, tokens):
+    (token,) = tokens
+    number = (await session.scalar(select(func.max(Thing.number))) or 0) + 1
+    session.add(Thing(number=number, token=token))
+    await session.flush()
+    return [number]
+"""
+
+
+def target(driver: str) -> list[str]:
+    """What leads to this driver's database on a command line."""
+    if find_spec("psycopg" if driver == "psycopg_async" else driver) is None:
+        pytest.skip(f"{driver} is not installed")
+    on = database(DRIVERS[driver])
+    if on.url is None:
+        return ["--on", f"{on.dialect}+{driver}:///here.db"]
+    url = on.url.set(drivername=f"{on.dialect}+{driver}")
+    return ["--on", url.render_as_string(hide_password=False)]
+
+
+def stormed(idstorm: Idstorm, body: str, *words: str) -> dict[str, Any]:
+    """Storm `mine` of a file with this body, and return what is reported of it."""
+    (idstorm.folder / "mine.py").write_text(f"{HEAD}\n{body}\n")
+    (storm,) = idstorm.storm("mine.py:mine", *words).report["storms"]
+    assert isinstance(storm, dict)
+    return storm
+
+
+def held(storm: dict[str, Any]) -> set[str]:
+    return {name for name, verdict in storm["verdicts"].items() if verdict["status"] == "held"}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("work", ["Scenario(Thing)", "Scenario(Thing, insert=insert)"])
+def test_tasks_insert_by_sync_work_and_by_async_work(idstorm: Idstorm, driver: str, work: str) -> None:
+    storm = stormed(idstorm, f"mine = {work}", *target(driver))
+    assert storm["result"] == "passed", storm
+    assert {"pressure", "unique", "durable", "faithful", "accepted"} <= held(storm)
+    assert storm["target"]["driver"] == driver
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_race_of_tasks_is_seen(idstorm: Idstorm, driver: str) -> None:
+    storm = stormed(idstorm, "mine = Scenario(Thing, id=Thing.number, insert=next_number)", *target(driver))
+    assert storm["verdicts"]["unique"]["status"] == "broken"
+    assert {"durable", "faithful"} <= held(storm)
+
+
+def test_the_clients_of_a_worker_are_tasks_of_one_thread(idstorm: Idstorm) -> None:
+    body = """
+async def noted(session, tokens):
+    if "IDSTORM_WORKER" in os.environ:
+        print(threading.get_ident(), id(asyncio.current_task()), file=open("seen", "a"))
+    return await insert(session, tokens)
+
+mine = Scenario(Thing, insert=noted)
+"""
+    assert stormed(idstorm, body, *target("aiosqlite"), "-c", "4")["result"] == "passed"
+    seen = [line.split() for line in (idstorm.folder / "seen").read_text().splitlines()]
+    assert len({thread for thread, _ in seen}) == 1
+    assert len({task for _, task in seen}) == 4
+
+
+def test_an_engine_and_a_session_of_asyncio_are_the_scenarios_own(idstorm: Idstorm) -> None:
+    body = """
+def engine(url, **options):
+    return create_async_engine(url.set(drivername="sqlite+aiosqlite"), **options)
+
+async def told(session, tokens):
+    assert type(session) is Own
+    return await insert(session, tokens)
+
+class Own(AsyncSession):
+    pass
+
+mine = Scenario(Thing, insert=told, engine=engine, session=lambda engine: async_sessionmaker(engine, class_=Own)())
+"""
+    assert stormed(idstorm, body, "--on", "sqlite")["result"] == "passed"
+
+
+def test_async_work_on_a_driver_for_threads_runs_in_a_loop_of_its_own(idstorm: Idstorm) -> None:
+    body = """
+async def plain(session, tokens):
+    await asyncio.sleep(0)
+    things = [Thing(token=token) for token in tokens]
+    session.add_all(things)
+    session.flush()
+    return [thing.id for thing in things]
+
+mine = Scenario(Thing, insert=plain)
+"""
+    storm = stormed(idstorm, body, "--on", "sqlite")
+    assert storm["result"] == "passed"
+    assert any("event loop of its own" in note for note in storm["notes"])
+
+
+def test_an_async_client_with_its_environment_and_its_interlude(idstorm: Idstorm) -> None:
+    body = """
+@asynccontextmanager
+async def environment(place):
+    event = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, event.set)
+    await event.wait()
+    yield {"notes": ["the environment was awaited"]}
+
+class Client:
+    def __init__(self, sessions):
+        self._sessions = sessions
+
+    async def insert(self, tokens):
+        async with self._sessions() as session:
+            ids = await insert(session, tokens)
+            await session.commit()
+            return ids
+
+@asynccontextmanager
+async def client(place, given):
+    engine = create_async_engine(place.url.set(drivername="sqlite+aiosqlite"), connect_args={"timeout": 30})
+    yield Client(async_sessionmaker(engine))
+    await engine.dispose()
+
+async def interlude(place):
+    await asyncio.sleep(0)
+    open("interlude", "a").write("x")
+
+mine = Scenario(Thing, client=client, environment=environment, interlude=interlude)
+"""
+    storm = stormed(idstorm, body, "--on", "sqlite")
+    assert storm["result"] == "passed", storm
+    assert "the environment was awaited" in storm["notes"]
+    assert (idstorm.folder / "interlude").read_text() == "x"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_task_that_is_cancelled_in_its_commit_leaves_the_outcome_unknown_and_no_id_wrong(
+    idstorm: Idstorm, driver: str
+) -> None:
+    body = """
+async def cancelled(session, tokens):
+    ids = await insert(session, tokens)
+    if tokens[0] % 4 == 0:
+        committing = asyncio.create_task(session.commit())
+        for _ in range(tokens[0] % 3 + 1):
+            await asyncio.sleep(0)
+        committing.cancel()
+        await committing
+    return ids
+
+mine = Scenario(Thing, insert=cancelled, failing=0.5)
+"""
+    storm = stormed(idstorm, body, *target(driver))
+    assert storm["operations"]["unknown"] > 0
+    assert {"unique", "durable", "faithful"} <= held(storm), storm["verdicts"]
+
+
+def test_work_that_cancels_its_own_task_ends_an_operation_and_not_the_client(idstorm: Idstorm) -> None:
+    body = """
+async def gives_up(session, tokens):
+    ids = await insert(session, tokens)
+    if tokens[0] % 4 == 0:
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await asyncio.sleep(0)
+    return ids
+
+mine = Scenario(Thing, insert=gives_up, failing=0.5)
+"""
+    storm = stormed(idstorm, body, *target("aiosqlite"))
+    operations = storm["operations"]
+    assert (operations["attempted"], operations["acknowledged"], operations["unknown"]) == (400, 300, 0)
+    assert {"unique", "durable", "faithful"} <= held(storm)
+
+
+@pytest.mark.parametrize("driver", ["psycopg_async", "aiomysql"])
+def test_a_pool_smaller_than_its_tasks_makes_them_wait(idstorm: Idstorm, driver: str) -> None:
+    storm = stormed(idstorm, "mine = Scenario(Thing, insert=insert)", *target(driver), "--pool-size", "2")
+    assert storm["result"] == "passed", storm["verdicts"]["pressure"]
+
+
+def test_a_sync_scenario_that_blocks_its_thread_is_not_for_tasks(idstorm: Idstorm) -> None:
+    storm = stormed(idstorm, 'mine = Scenario(Thing, needs={"threads"})', *target("aiosqlite"))
+    assert storm["result"] == "n/a"
+    assert "has no threads" in storm["ending"]
+
+
+def test_a_driver_that_cannot_carry_a_search_path_gets_a_database_which_is_removed(
+    idstorm: Idstorm, postgresql: On
+) -> None:
+    storm = stormed(idstorm, "mine = Scenario(Thing)", *target("asyncpg"), "--seed", "4321")
+    assert storm["target"]["facts"]["namespace"] == "database"
+    run = idstorm.run_folder.name.replace("-", "_")
+    with postgresql.engine().connect() as connection:
+        names = connection.exec_driver_sql("SELECT datname FROM pg_database").scalars().all()
+    assert not [name for name in names if run in name]
+
+
+def test_a_namespace_of_the_other_kind_can_be_asked_for(idstorm: Idstorm, postgresql: On) -> None:
+    ran = idstorm.storm("autoincrement", "--on", "postgresql", "--namespace", "database", **postgresql.environ)
+    (storm,) = ran.report["storms"]
+    assert (storm["result"], storm["target"]["facts"]["namespace"]) == ("passed", "database")
+    assert "--namespace database" in ran.report["command"]
+    refused = idstorm("run", "autoincrement", "--namespace", "schema")
+    assert (refused.code, "sqlite makes a file for each storm" in refused.err) == (2, True), refused.err
+
+
+def test_every_dialect_has_a_driver_for_asyncio_here() -> None:
+    assert set(DRIVERS.values()) == {"sqlite", *SERVERS}
