@@ -1,12 +1,13 @@
-"""The command `idstorm` in a process of its own that need not import everything first: a fork of one that has.
+"""`idstorm` or `pytest` in a process of its own that need not import everything first: a fork of one that has.
 
 ``python preloaded.py SOCKET`` imports the command line and all that a storm needs, listens on a Unix socket, and forks
 for each connection. It ends with its parent. Importing takes more than half of what a short storm costs; nothing of a
-scenario is ever loaded before the fork.
+scenario is ever loaded before the fork. The workers that the command starts are forks, too.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -16,14 +17,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
+import pytest
+
+import idstorm.cli
+
 _processes: list[subprocess.Popen[bytes]] = []  # nobody waits for them: they end after us
+
+_MAIN: dict[str, Callable[[], Any]] = {"idstorm": lambda: idstorm.cli.main(), "pytest": pytest.console_main}
 
 PATIENCE = 60.0  # seconds in which the preloaded process must be there
 
@@ -37,7 +46,7 @@ class Done:
     err: str
 
 
-def call(words: list[str], folder: Path, environ: dict[str, str], patience: float) -> Done:
+def call(program: str, words: list[str], folder: Path, environ: dict[str, str], patience: float) -> Done:
     """Run the command in a folder to its end. Raises subprocess.TimeoutExpired, having killed it, where it has none."""
     with (
         tempfile.TemporaryFile() as out,
@@ -46,7 +55,7 @@ def call(words: list[str], folder: Path, environ: dict[str, str], patience: floa
         socket.socket(socket.AF_UNIX) as connection,
     ):
         connection.connect(str(_started()))
-        order = json.dumps({"words": words, "folder": str(folder), "environ": environ}).encode()
+        order = json.dumps({"program": program, "words": words, "folder": str(folder), "environ": environ}).encode()
         descriptors = [nothing.fileno(), out.fileno(), err.fileno()]
         socket.send_fds(connection, [len(order).to_bytes(8)], descriptors)
         connection.sendall(order)
@@ -56,7 +65,7 @@ def call(words: list[str], folder: Path, environ: dict[str, str], patience: floa
             code = int(_line(connection))
         except TimeoutError:
             os.killpg(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(["idstorm", *words], patience) from None
+            raise subprocess.TimeoutExpired([program, *words], patience) from None
         return Done(code, *(_text(file) for file in (out, err)))
 
 
@@ -112,20 +121,15 @@ def serve(path: Path, parent: int) -> None:
 
 
 def _import_everything() -> None:
-    import idstorm.cli
-    import idstorm.commands.catalogue
-    import idstorm.commands.check
-    import idstorm.commands.doctor
-    import idstorm.commands.matrix
-    import idstorm.commands.run
-    import idstorm.report.junit
-    import idstorm.report.live
-    import idstorm.report.markdown
-    import idstorm.report.terminal  # noqa: F401
-
-    for module in ("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql", "psycopg", "pymysql"):
+    for module in walk_packages(idstorm.__path__, "idstorm."):
+        if not module.name.startswith(("idstorm.__main__", "idstorm.pytest_plugin")):
+            import_module(module.name)
+    import_module("forked")
+    for name in ("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql", "psycopg", "pymysql"):
         with suppress(ModuleNotFoundError):
-            import_module(module)
+            import_module(name)
+    gc.collect()
+    gc.freeze()  # what a fork does not touch, it need not copy
 
 
 def _serve(connection: socket.socket) -> None:
@@ -146,18 +150,19 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _run(order: dict[str, Any]) -> None:
-    """Be the command, as ``python -m idstorm`` would be in this folder."""
+    """Be the command, as ``python -m PROGRAM`` would be in this folder."""
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environ"])
-    sys.argv = ["idstorm", *order["words"]]
+    sys.argv = [order["program"], *order["words"]]
     sys.path[0] = order["folder"]
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in enumerate("rww"))  # noqa: SIM115
-    from idstorm.cli import main
+    from forked import start_forking
 
+    start_forking()
     code: Any = 0
     try:
-        main()
+        code = _MAIN[order["program"]]()
     except SystemExit as ended:
         code = ended.code
     for stream in (sys.stdout, sys.stderr):

@@ -68,7 +68,7 @@ class Idstorm:
 
     def __call__(self, *words: str, **environ: str) -> Ran:
         """Run the command to its end."""
-        done = preloaded.call(list(words), self.folder, {**os.environ, **environ}, self.patience)
+        done = preloaded.call("idstorm", list(words), self.folder, {**os.environ, **environ}, self.patience)
         return Ran(done.code, done.out, done.err)
 
     def alone(self, *words: str, **environ: str) -> Ran:
