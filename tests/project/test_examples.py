@@ -32,7 +32,7 @@ import pytest
 def test_ids(storm_report): ...
 """
 
-pytestmark = pytest.mark.packaging
+pytestmark = pytest.mark.thorough
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from servers import database
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
-pytestmark = pytest.mark.packaging
+pytestmark = pytest.mark.thorough
 
 Claims = dict[tuple[str, str], dict[str, str]]
 """By scenario and check, what is claimed on each database; – where the scenario means nothing."""

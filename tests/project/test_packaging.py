@@ -15,7 +15,7 @@ from running import GITHUB
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.packaging
+pytestmark = pytest.mark.thorough
 
 
 def checkout(folder: Path) -> Path:

@@ -28,7 +28,7 @@ INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 """Added to the command that makes the matrix: the whole of it is stormed by the tests of the catalogue's claims."""
 
-pytestmark = pytest.mark.packaging
+pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.parametrize(

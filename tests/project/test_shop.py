@@ -20,7 +20,7 @@ from servers import database
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
-pytestmark = pytest.mark.packaging
+pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
