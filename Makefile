@@ -4,10 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 OLD := .venv-sqlalchemy-2.0
 BIN := $(VENV)/bin
+PYTEST := pytest -n auto --dist worksteal
+MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_own_engines.py tests/storm/test_rehearsal.py
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test check check-old format lint types layers bench fuzz mutants clean
+.PHONY: help storm test test-all check check-old format lint types layers bench fuzz mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -15,15 +17,17 @@ help:  ## show what can be made
 storm: $(VENV)/installed  ## storm SQLite with the first scenario of the catalogue
 	$(BIN)/idstorm run autoincrement
 
-test: $(VENV)/installed-dev  ## run the tests
-	$(BIN)/pytest -n auto --dist worksteal
+test: $(VENV)/installed-dev  ## run the tests, except those that only `check` runs
+	$(BIN)/$(PYTEST) -m "not thorough"
 
-check: format lint types layers check-old test  ## everything that has to be green before a commit
+test-all: $(VENV)/installed-dev  ## run all tests
+	$(BIN)/$(PYTEST)
 
-check-old: $(OLD)/installed-dev  ## SQLite, PostgreSQL and the catalogue on the oldest SQLAlchemy and pytest supported
-	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not mysql and not mariadb" tests/storm tests/join
-	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "not postgresql and not mysql and not mariadb" tests/catalogue
-	$(OLD)/bin/pytest -n auto --dist worksteal -q -k "$(PLUGIN)" tests/pytest_plugin
+check: format lint types layers check-old test-all  ## everything that has to be green before a commit
+
+check-old: $(OLD)/installed-dev  ## what depends on SQLAlchemy and pytest, on the oldest of them that are supported
+	$(OLD)/bin/$(PYTEST) -q -k "not mysql and not mariadb" $(MAPPING)
+	$(OLD)/bin/$(PYTEST) -q -k "claim and sqlite and not flask or $(PLUGIN)" tests/catalogue/test_claims.py tests/pytest_plugin
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

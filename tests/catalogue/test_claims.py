@@ -33,7 +33,7 @@ def untrue(ran: Ran) -> list[tuple[str, dict[str, Any] | str]]:
 def test_every_claim_is_seen_to_be_true(idstorm: Idstorm, found: Found | Missing, dialect: str) -> None:
     if isinstance(found, Missing):
         pytest.skip(found.reason)
-    asked = ("--quick", "--no-control", "--scenario", found.reference, "--on", dialect)
+    asked = ("-n", "600", "--no-control", "--scenario", found.reference, "--on", dialect)
     ran = idstorm("matrix", *asked, "--json", "-", **database(dialect).environ)
     assert untrue(ran) == []
     means_something = {storm["result"] for storm in ran.report["storms"]} != {"n/a"}
