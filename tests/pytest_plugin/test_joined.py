@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from servers import On
+from suites import run_suite
 
 APP = """
 import os, time
@@ -95,7 +96,7 @@ def on_postgresql(postgresql: On, monkeypatch: pytest.MonkeyPatch, request: pyte
 
 def run(pytester: pytest.Pytester, tests: str, *words: str) -> pytest.RunResult:
     pytester.makepyfile(test_shop="from app import *\n" + tests)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
+    return run_suite(pytester, "-p", "no:cacheprovider", *words)
 
 
 def report_of(result: pytest.RunResult) -> dict[str, Any]:
@@ -537,6 +538,7 @@ def test_a_table_whose_password_only_a_killed_worker_knew_is_judged_without_bein
 def test_where_nobody_joins_nothing_is_judged_or_imported(shop: pytest.Pytester) -> None:
     tests = "import sys\ndef test_it():\n    assert 'idstorm.judge' not in sys.modules\n"
     shutil.rmtree(shop.path / "app.py", ignore_errors=True)
-    result = run(shop, tests)
+    shop.makepyfile(test_shop="from app import *\n" + tests)
+    result = shop.runpytest_subprocess("-p", "no:cacheprovider")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*idstorm PASSED*")

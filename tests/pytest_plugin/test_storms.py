@@ -10,6 +10,7 @@ import pytest
 
 from idstorm.options import OPTIONS
 from servers import On
+from suites import run_suite
 
 MODELS = """
     from itertools import count
@@ -55,7 +56,7 @@ def models(pytester: pytest.Pytester) -> None:
 
 def run(pytester: pytest.Pytester, test: str, *words: str) -> pytest.RunResult:
     pytester.makepyfile(test_it="import pytest\nfrom models import Invoice, racy\n" + test)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
+    return run_suite(pytester, "-p", "no:cacheprovider", *words)
 
 
 PASSES = """
@@ -260,7 +261,7 @@ def test_parcels(idstorm):
     folder = tmp_path / "elsewhere"  # in no folder that is on the path
     folder.mkdir()
     (folder / "test_parcels.py").write_text(body)
-    result = pytester.runpytest_subprocess(f"--import-mode={mode}", folder)
+    result = run_suite(pytester, f"--import-mode={mode}", str(folder))
     result.assert_outcomes(passed=1)
 
 
