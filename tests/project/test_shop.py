@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from servers import database
+from suites import QUICKLY
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -43,7 +44,7 @@ def visit(folder: Path, environ: Mapping[str, str], *words: str) -> subprocess.C
     shutil.copytree(ROOT / "examples" / "shop", folder / "shop", ignore=shutil.ignore_patterns("*.db", "__pycache__"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SHOP_"))}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "4", f"--basetemp={folder / 'base'}", *words],
+        [sys.executable, "-m", "pytest", "-n", "4", *QUICKLY, f"--basetemp={folder / 'base'}", *words],
         cwd=folder / "shop",
         env={**kept, **environ},
         capture_output=True,

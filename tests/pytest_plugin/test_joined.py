@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from running import Idstorm
 from servers import On
 from suites import run_suite
 
@@ -96,7 +95,7 @@ def on_postgresql(postgresql: On, monkeypatch: pytest.MonkeyPatch, request: pyte
 
 def run(pytester: pytest.Pytester, tests: str, *words: str) -> pytest.RunResult:
     pytester.makepyfile(test_shop="from app import *\n" + tests)
-    return run_suite(pytester, "-p", "no:cacheprovider", *words)
+    return run_suite(pytester, *words)
 
 
 def report_of(result: pytest.RunResult) -> dict[str, Any]:
@@ -142,9 +141,9 @@ def test_a_race_between_test_workers_fails_the_run_and_names_the_tests(
     tests_of = {row["from"] for witness in verdict["witnesses"] for row in witness["rows"]}
     assert len({name.rpartition(" ")[2] for name in tests_of}) == 2
     (folder,) = set(re.findall(r"(/\S+/runs/[\w-]+)", result.stdout.str()))
-    again = subprocess.run([sys.executable, "-m", "idstorm", "check", folder], capture_output=True, text=True)
-    assert again.returncode == 1
-    assert "test_shop.py::test_" in again.stdout
+    again = Idstorm(shop.path)("check", folder)
+    assert again.code == 1
+    assert "test_shop.py::test_" in again.out
 
 
 def test_without_workers_nothing_can_collide_which_is_a_warning_unless_that_is_asked_for(shop: pytest.Pytester) -> None:

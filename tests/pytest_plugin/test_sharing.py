@@ -12,6 +12,7 @@ import pytest
 
 from idstorm.databases.private.finding import find
 from running import PATIENCE, eventually
+from suites import QUICKLY, run_suite
 
 pytestmark = pytest.mark.skipif(
     find("postgresql") is None and "postgresql" not in os.environ.get("IDSTORM_REQUIRE", ""),
@@ -32,7 +33,7 @@ class Invoice(Base):
 
 @pytest.mark.parametrize("number", range(4))
 def test_invoices(idstorm, number, request):
-    report = idstorm.run(Invoice, inserts=400)
+    report = idstorm.run(Invoice, inserts=400, processes=1)
     (storm,) = report.report.storms
     with open("ports", "a") as file:
         file.write(f"{idstorm._address.url.port} {os.getpid()}\\n")
@@ -71,7 +72,7 @@ def nobody_listens(port: str) -> bool:
 @pytest.mark.usefixtures("alone")
 def test_two_workers_share_a_server_that_is_gone_afterwards(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("-n", "2", "--idstorm-on", "postgresql", "-p", "no:cacheprovider")
+    result = run_suite(pytester, "-n", "2", "--idstorm-on", "postgresql")
     result.assert_outcomes(passed=4)
     assert len({port for port, _ in seen(pytester)}) == 1
     assert len({pid for _, pid in seen(pytester)}) == 2
@@ -82,7 +83,7 @@ def test_two_workers_share_a_server_that_is_gone_afterwards(pytester: pytest.Pyt
 def test_the_server_outlives_the_worker_that_had_it_started(pytester: pytest.Pytester) -> None:
     crash = "\ndef test_0_crash(idstorm):\n    idstorm.run(Invoice, inserts=400)\n    os.kill(os.getpid(), 9)\n"
     pytester.makepyfile(SUITE + crash)
-    result = pytester.runpytest_subprocess("-n", "2", "--idstorm-on", "postgresql", "-p", "no:cacheprovider")
+    result = run_suite(pytester, "-n", "2", "--idstorm-on", "postgresql")
     result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["*crashed while running*test_0_crash*"])
     assert len({port for port, _ in seen(pytester)}) == 1
@@ -96,7 +97,7 @@ def test_the_server_is_gone_after_a_session_that_was_ended(pytester: pytest.Pyte
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", HEARS_CTRL_C),
-            *("-n", "2", "--idstorm-on", "postgresql", f"--basetemp={pytester.path / 'base'}"),
+            *("-n", "2", *QUICKLY, "--idstorm-on", "postgresql", f"--basetemp={pytester.path / 'base'}"),
         ],
         cwd=pytester.path,
         stdout=subprocess.DEVNULL,
@@ -118,7 +119,7 @@ def test_two_sessions_at_once_have_a_server_each(pytester: pytest.Pytester) -> N
     pytester.makepyfile(SUITE)
     both = [
         subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-n", "2", "--idstorm-on", "postgresql", f"--basetemp={base}"],
+            [sys.executable, "-m", "pytest", "-n", "2", *QUICKLY, "--idstorm-on", "postgresql", f"--basetemp={base}"],
             cwd=pytester.path,
             stdout=subprocess.DEVNULL,
         )

@@ -56,7 +56,7 @@ def models(pytester: pytest.Pytester) -> None:
 
 def run(pytester: pytest.Pytester, test: str, *words: str) -> pytest.RunResult:
     pytester.makepyfile(test_it="import pytest\nfrom models import Invoice, racy\n" + test)
-    return run_suite(pytester, "-p", "no:cacheprovider", *words)
+    return run_suite(pytester, *words)
 
 
 PASSES = """
