@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from idstorm.cli.run import run
 from idstorm.cli.sources import variable_of
@@ -15,6 +16,9 @@ from running import GITHUB, Idstorm
 from servers import SERVERS, On, database, whole_session
 
 pytest_plugins = ["pytester"]
+
+settings.register_profile("no time is asserted", deadline=None)
+settings.load_profile("no time is asserted")
 
 
 def pytest_configure(config: pytest.Config) -> None:

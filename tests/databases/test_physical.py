@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from idstorm.databases.physical import Physical
@@ -71,9 +70,8 @@ def test_a_database_in_memory_is_private() -> None:
         assert DATABASES["sqlite"].physical(connection.connection, "thing", None) == Physical(None, "", private=True)
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"])
-def test_a_table_that_is_not_there_is_none_and_ends_no_transaction(postgresql: On, dialect: str) -> None:
+def test_a_table_that_is_not_there_is_none_and_ends_no_transaction(postgresql: On) -> None:
     with postgresql.engine().execution_options(isolation_level="READ COMMITTED").connect() as connection:
         connection.execute(sa.text("SELECT 1"))
-        assert DATABASES[dialect].physical(connection.connection, "o'clock\"", "no'where") is None
+        assert DATABASES["postgresql"].physical(connection.connection, "o'clock\"", "no'where") is None
         assert connection.execute(sa.text("SELECT 2")).scalar() == 2

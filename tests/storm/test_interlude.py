@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -113,12 +112,11 @@ def test_an_interrupt_during_the_interlude_lets_it_end_and_judges_what_there_is(
 
 def test_an_interlude_that_raises_is_shown_as_the_users_own_and_leaves_no_process(idstorm: Idstorm) -> None:
     body = "\ndef stumble(place):\n    return 1 / 0\n\nmine = Scenario(model=Thing, interlude=stumble)\n"
-    began = time.monotonic()
-    ran = idstorm.storm(idstorm.write("mine.py", HEAD + body), "-j", "2")
+    asked = ("-j", "2", "--patience", "300s")  # in vain, if clients that stand still were waited for
+    ran = idstorm.storm(idstorm.write("mine.py", HEAD + body), *asked)
     assert ran.code == 2
     assert "the interlude failed" in ran.err
     assert "return 1 / 0" in ran.err
     assert "idstorm/storm" not in ran.err
-    assert time.monotonic() - began < 20  # nobody waits for clients that stand still
     assert len((idstorm.folder / "workers").read_text().split()) == 2
     assert gone(workers(idstorm))
