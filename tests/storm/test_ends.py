@@ -238,7 +238,7 @@ def test_a_rehearsal_that_hangs_ends_at_the_first_interrupt(idstorm: Idstorm) ->
 
 def test_a_rehearsal_that_waits_for_something_else_than_the_database_ends_by_itself(idstorm: Idstorm) -> None:
     name = idstorm.write("mine.py", STUCK.format(act="pass").replace("if ", "threading.Event().wait()\n    if ", 1))
-    ran = idstorm.storm(name, "--patience", "1s", "--set", "busy_timeout=1")
+    ran = idstorm.storm(name, "--patience", "1s", "--pool-timeout", "1", "--set", "busy_timeout=1")
     assert ran.code == 2
     assert ran.report["storms"][0]["state"] == "at fault"
     assert "nor when its sessions were ended: what it waits for is not the database" in ran.err
