@@ -71,12 +71,16 @@ def test_no_encoding_of_a_password_is_left(form: str, password: str) -> None:
 @settings(max_examples=50, deadline=None)
 @given(password=passwords, driver=st.sampled_from(DRIVERS))
 def test_a_url_is_rendered_without_its_password_by_whatever_renders_it(password: str, driver: str) -> None:
-    url = sa.URL.create(driver, "app", password, "db", 5432, "shop", {"sslpassword": password, "application_name": "x"})
+    def url_with(password: str) -> sa.URL:
+        query = {"sslpassword": password, "application_name": "x"}
+        return sa.URL.create(driver, "app", password, "db", 5432, "shop", query)
+
+    url = url_with(password)
     whole = url.render_as_string(hide_password=False)
     for shown in (whole, repr(whole), json.dumps(whole), repr(url.translate_connect_args()), unquote(whole)):
         assert f":{password}@" not in unquote_plus(redact(shown, secrets_of(url)))
         assert f":{password}@" not in unquote(redact(shown, secrets_of(url)))
-    assert password not in unquote(mask(url)) or password in "app db shop sslpassword application_name ***"
+    assert mask(url) == mask(url_with("another"))
 
 
 @pytest.mark.parametrize("text", ["passed", "%2B", "\\u00e9", "a+b", "&amp;", ast.unparse(ast.parse("x = 'p'"))])
