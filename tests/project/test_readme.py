@@ -23,6 +23,13 @@ BLOCKS = [
     for page in PAGES.values()
     for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
 ]
+TOGETHER = [
+    commands
+    for block in BLOCKS
+    if block[0].startswith("idstorm")
+    for commands in ([block] if any("results/" in command for command in block) else [[command] for command in block])
+]
+"""Commands that are to be run one after another: those of a block, where one of them needs the results of another."""
 (PROFILES,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
@@ -31,9 +38,7 @@ FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 pytestmark = pytest.mark.thorough
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in BLOCKS if block[0].startswith("idstorm")], ids=lambda b: b[0][8:28]
-)
+@pytest.mark.parametrize("block", TOGETHER, ids=lambda b: b[0][8:48])
 def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[str]) -> None:
     (idstorm.folder / "examples").symlink_to(ROOT / "examples")
     idstorm.write("pyproject.toml", PROFILES)
