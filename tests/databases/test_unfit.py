@@ -73,8 +73,8 @@ def test_a_database_that_cannot_be_stormed_is_said_at_once(scheme: str) -> None:
         ("postgresql+asyncpg://me@host/db?ssl=require&statement_cache_size=0", "+psycopg://me@host/db?sslmode=require"),
         ("postgresql+pg8000://me@host/db", "+psycopg://me@host/db"),
         (
-            "postgresql+psycopg_async://me@host/db?options=-cwork_mem=1MB",
-            "+psycopg://me@host/db?options=-cwork_mem=1MB",
+            "postgresql+psycopg_async://me@host/db?sslmode=require",
+            "+psycopg://me@host/db?sslmode=require",
         ),
         ("postgresql+psycopg2://me@host/db", "+psycopg2://me@host/db"),
         ("mysql+aiomysql://host/db", "+pymysql://host/db"),

@@ -5,7 +5,6 @@ Everything here is on the measured path: four readings of the clock, a few store
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,12 +28,12 @@ from idstorm.scenario.clients import Inserter, Refused
 from idstorm.storm.coding import Codes
 from idstorm.storm.control import Control
 from idstorm.storm.ear import Ear
+from idstorm.storm.engine import ENDED
 from idstorm.storm.hearing import hear
 from idstorm.storm.loops import awaited
 from idstorm.storm.rehearsal import validate_ids
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration is slow
-_ENDED = (Exception, CancelledError)  # what may end an operation, but not its client
 _REMEMBERED = 4_096  # rows that a client may still delete
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0  # seconds to wait when there was no connection
 
@@ -152,7 +151,7 @@ class Client:
         self._tape.begin(_INSERT, len(tokens), monotonic_ns())
         try:
             ids = validate_ids(awaited(inserter.insert(tokens)), tokens)
-        except _ENDED as error:
+        except ENDED as error:
             self._control.concurrency.go_on()
             outcome = Outcome.FAILED if isinstance(error, Refused) else Outcome.UNKNOWN
             return self._end(outcome | self._number(self._codes.of_client(error), error) << 16)
@@ -178,7 +177,7 @@ class Client:
             if give_up:
                 return self._give_up(session)
             now = self._commit(session)
-        except _ENDED as error:
+        except ENDED as error:
             return self._failed(session, error)
         finally:
             self._close(session)
@@ -199,7 +198,7 @@ class Client:
                 self._late = True
                 self._tape.begin(Kind.DELETE, len(rows), self._before)
             return self._commit(session)
-        except _ENDED as error:
+        except ENDED as error:
             return self._failed(session, error)
         finally:
             self._close(session)

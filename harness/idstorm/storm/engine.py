@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
 
 AUTOCOMMIT = "AUTOCOMMIT"
+
+ENDED = (Exception, CancelledError)  #: what may end an operation; in asyncio, a cancellation is no Exception
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def as_user_error(database: Database, url: sa.URL, what: str) -> Iterator[None]:
         yield
     except IdstormError:
         raise
-    except Exception as error:
+    except ENDED as error:
         words = redact(f"{what}\n{show_users_error(error)}", secrets_of(url))
         code = database.classify(error)
         blame = EnvironmentFault if code.environment or code.lost else ScenarioError

@@ -34,7 +34,15 @@ from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.elsewhere import sequences_elsewhere
-from idstorm.storm.engine import AUTOCOMMIT, ConnectionOptions, as_user_error, open_engine, open_session, place_of
+from idstorm.storm.engine import (
+    AUTOCOMMIT,
+    ENDED,
+    ConnectionOptions,
+    as_user_error,
+    open_engine,
+    open_session,
+    place_of,
+)
 from idstorm.storm.hearing import listening
 from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, where_it_may_wait
 from idstorm.storm.overhearing import Overhearing
@@ -306,18 +314,23 @@ def _rehearse(
 ) -> list[Rehearsal]:
     """Do one operation of this many rows. Returns none where the id's own constraint refuses each attempt.
 
+    If the scenario says that some of its operations fail, one that does is attempted again.
+
     If the work also has connections elsewhere, and so may write there, attempts are not repeated.
     """
     before, deadline = stage.pairs(work), monotonic() + stage.patience
-    for _ in range(attempts):
+    may_fail = any(allowance.share for allowance in stage.scenario.allowances)
+    for attempt in range(1, attempts + 1):
         base = secrets.randbits(61)
         tokens = range(base, base + count)
         try:
             with ended_after(stage.patience, lambda: stage.database.quiesce(stage.url)):
                 told, early = tell(tokens)
-        except Exception as error:
+        except ENDED as error:
             refused = stage.database.classify(error, work.id_names, work.constraints).refused
-            if not refused or (attempts > 1 and ear.elsewhere):
+            if not (refused or may_fail) or (attempts > 1 and ear.elsewhere):
+                raise
+            if not refused and attempt == attempts:
                 raise
             if monotonic() > deadline:
                 break
