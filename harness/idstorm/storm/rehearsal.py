@@ -48,6 +48,7 @@ from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, wh
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 
+_MOST_FAILURES = 20  # of an operation of which the scenario says that it may fail
 _MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
 _ALL_REFUSED = "with no other client at work, the id's own constraint refused each insert of the rehearsal"
 _MOST_SENTENCES = 2  # about rows for which the rehearsal was told something wrong
@@ -319,8 +320,8 @@ def _rehearse(
     If the work also has connections elsewhere, and so may write there, attempts are not repeated.
     """
     before, deadline = stage.pairs(work), monotonic() + stage.patience
-    may_fail = any(allowance.share for allowance in stage.scenario.allowances)
-    for attempt in range(1, attempts + 1):
+    tries = _MOST_FAILURES if any(allowance.share for allowance in stage.scenario.allowances) else 1
+    for attempt in range(1, max(attempts, tries) + 1):
         base = secrets.randbits(61)
         tokens = range(base, base + count)
         try:
@@ -328,11 +329,9 @@ def _rehearse(
                 told, early = tell(tokens)
         except ENDED as error:
             refused = stage.database.classify(error, work.id_names, work.constraints).refused
-            if not (refused or may_fail) or (attempts > 1 and ear.elsewhere):
+            if (not refused and attempt >= tries) or (attempts > 1 and ear.elsewhere):
                 raise
-            if not refused and attempt == attempts:
-                raise
-            if monotonic() > deadline:
+            if refused and (attempt >= attempts or monotonic() > deadline):
                 break
             continue
         after = stage.pairs(work)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from idstorm.processes import has_ended, signal_group
@@ -21,6 +21,7 @@ from idstorm.redaction import redact
 from idstorm.storm.assignment import Assignment
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 16
+_END_WITHIN = 1.0  # seconds within which a process that has closed its pipes ends by itself
 _FREE_WITHIN = 5.0  # seconds within which a worker that is done must be ready for another storm
 
 
@@ -31,7 +32,7 @@ class Worker:
         self._rest = b""
         self._secrets: tuple[str, ...] = ()
         self._said = ""  # its last words, once it has ended
-        self._ended_by_us = False
+        self._ended_by_us = self._silent = False
         self._number = threading.Lock()  # held while its pid is used or released
         # The file has no name: a worker's output, which may hold secrets, is never left on disk.
         self._errors: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
@@ -109,6 +110,7 @@ class Worker:
             self.census = answer.get("census", self.census)
             self.fatal = answer.get("fatal", self.fatal)
             self.environment |= answer.get("environment", False)
+        self._silent = not piece
         return bool(piece)
 
     def freed(self) -> bool:
@@ -122,6 +124,9 @@ class Worker:
 
     def kill(self) -> None:
         """Kill the process and everything that its work has started, and reap it."""
+        deadline = monotonic() + _END_WITHIN
+        while self._silent and self.running and monotonic() < deadline:  # its pipes are closed before it has ended
+            sleep(0.005)
         with self._number:
             self._strike()
             self._process.wait()
