@@ -35,6 +35,7 @@ from idstorm.errors import LibraryMissing, ScenarioError, UsageError, show_users
 from idstorm.scenario import Row, Scenario
 
 _EXTRAS = {
+    "async": ("aiomysql", "aiosqlite", "psycopg"),
     "flask": ("flask", "flask_sqlalchemy", "gunicorn", "httpx"),
     "ids": ("snowflake", "ulid", "uuid_utils"),
 }

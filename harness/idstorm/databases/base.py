@@ -36,6 +36,8 @@ class Database(Namespaces, Censuses):
     """The drivers that a bare URL may get, the best first, by SQLAlchemy's names."""
     backends: ClassVar[tuple[str, ...]]
     """SQLAlchemy's names of the dialects that reach it, the one for bare URLs first."""
+    asyncio_drivers: ClassVar[tuple[str, ...]] = ()
+    """The drivers for asyncio by which it has been stormed, by SQLAlchemy's names."""
     modules: ClassVar[Mapping[str, str]] = {}
     """The modules of drivers whose module is not named as SQLAlchemy names the driver."""
     packages: ClassVar[Mapping[str, str]] = {}

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from idstorm.databases import targets
+from idstorm.databases.drivers import is_installed
 from idstorm.databases.namespaces.names import Namespace
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import mask, reaching, secrets_of, words_of
@@ -22,6 +23,7 @@ def all_diagnoses(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield a diagnosis of each database, and a line for each added one that cannot be used."""
     for dialect in DATABASES:
         yield diagnose(dialect, environ)
+        yield from _asyncio_drivers(dialect)
     for name, fault in DATABASES.faults:
         yield f"✗  {name:11} {fault}"
 
@@ -44,6 +46,20 @@ def diagnose(dialect: str, environ: Mapping[str, str] = os.environ) -> str:
     except (IdstormError, sa.exc.SQLAlchemyError) as error:
         words = redact(str(getattr(error, "orig", None) or error), () if address is None else secrets_of(address.url))
         return f"✗  {dialect:11} {' '.join(words.split())}"
+
+
+def _asyncio_drivers(dialect: str) -> Iterator[str]:
+    """Yield a line on the drivers for asyncio, if the database has any."""
+    database = DATABASES[dialect]
+    if not database.asyncio_drivers:
+        return
+    words = [
+        driver
+        if is_installed("greenlet") and is_installed(database.modules.get(driver, driver))
+        else f"{driver} (pip install {database.packages.get(driver, driver)})"
+        for driver in database.asyncio_drivers
+    ]
+    yield f"   {'':11} for asyncio, as --on {database.backends[0]}+DRIVER://…: {', '.join(words)}"
 
 
 def clean(

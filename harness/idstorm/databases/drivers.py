@@ -11,10 +11,11 @@ def best_driver(drivers: Sequence[str], modules: Mapping[str, str]) -> str:
 
     `modules` has the names of those whose module is not named as SQLAlchemy names the driver.
     """
-    return next((driver for driver in drivers if _is_installed(modules.get(driver, driver))), drivers[0])
+    return next((driver for driver in drivers if is_installed(modules.get(driver, driver))), drivers[0])
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Return whether a module could be imported."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # the package that would hold it is missing

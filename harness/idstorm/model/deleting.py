@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapper, Session
 
 from idstorm.model.awaiting import awaiting
 from idstorm.model.rows import token_as_stored
-from idstorm.scenario.scenario import Delete
+from idstorm.scenario.scenario import AsyncDelete, Delete
 
 
 class DeleteRows(Protocol):
@@ -20,7 +20,7 @@ class DeleteRows(Protocol):
     def __call__(self, session: Session, ids: Sequence[Any], tokens: Sequence[int] | None = None, /) -> object: ...
 
 
-def own_delete(delete: Delete) -> DeleteRows:
+def own_delete(delete: Delete | AsyncDelete) -> DeleteRows:
     """Return the scenario's own way, which takes only ids."""
     call = awaiting(delete)
     return lambda session, ids, tokens=None: call(session, ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,6 +30,13 @@ class Inserter(Protocol):
         """
 
 
+class AsyncInserter(Protocol):
+    """A client of asyncio that a scenario supplies."""
+
+    async def insert(self, tokens: Sequence[int], /) -> Sequence[Any]:
+        """Do what `Inserter.insert` does."""
+
+
 class Refused(Exception):
     """Certainly nothing was done. Raised by a scenario's own client, with the reason.
 
@@ -52,5 +59,5 @@ class NotYet(Exception):
 
 
 Poll = Callable[[Connection, Any, bool], tuple[Collection[Any], Any]]
-Environment = Callable[[Place], AbstractContextManager[Any]]
-Clients = Callable[[Place, Any], AbstractContextManager[Inserter]]
+Environment = Callable[[Place], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
+Clients = Callable[[Place, Any], AbstractContextManager[Inserter] | AbstractAsyncContextManager["AsyncInserter"]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Connection, Engine, MetaData, Table, inspect
@@ -17,8 +17,13 @@ from idstorm.scenario.claims import Claims, overlap
 from idstorm.scenario.clients import Clients, Environment, Place, Poll
 from idstorm.scenario.conditions import Failing, known_traits
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
 Insert = Callable[[Session, Sequence[int]], Sequence[Any]]
+AsyncInsert: TypeAlias = "Callable[[AsyncSession, Sequence[int]], Awaitable[Sequence[Any]]]"
 Delete = Callable[[Session, Sequence[Any]], object]
+AsyncDelete: TypeAlias = "Callable[[AsyncSession, Sequence[Any]], Awaitable[object]]"
 Column = str | InstrumentedAttribute[Any] | SqlColumn[Any]
 Servers = Mapping[str, Mapping[str, str]]
 
@@ -41,12 +46,13 @@ class Scenario:
     """All ids come from the database's generator. False: the work chooses some of them itself."""
     token: Column | None = None
     """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
-    insert: Insert | None = None
+    insert: Insert | AsyncInsert | None = None
     """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
     or None (certainly no row), `Existing(id)` (another token's row), or `Burned(id)` (a row that was given up inside
     the transaction). The harness commits. Work that commits by itself is allowed, but its errors then leave unknown
-    what was done. Default: `add_all` and `flush`."""
-    delete: Delete | None = None
+    what was done. An `async def` gets an AsyncSession, if the driver is one for asyncio. Default: `add_all` and
+    `flush`."""
+    delete: Delete | AsyncDelete | None = None
     """`delete(session, ids)`: delete rows whose inserts were acknowledged to this client. Default: one DELETE by id."""
     batch: int = 1
     """Tokens for each call of `insert`."""
@@ -56,10 +62,11 @@ class Scenario:
     """The fraction of the operations that delete."""
     rollback: float = 0.0
     """The fraction of the inserting operations that are rolled back after their ids were seen."""
-    engine: Callable[..., Engine] | None = None
+    engine: Callable[..., Engine | AsyncEngine] | None = None
     """`engine(url, **pool)`: how a worker builds its engine. Default: `create_engine`."""
-    session: Callable[[Engine], Session] | None = None
-    """How a client opens the session of each operation. Default: `Session`."""
+    session: Callable[[Any], Session | AsyncSession] | None = None
+    """How a client opens the session of each operation, given the Engine, or the AsyncEngine, if its driver is one for
+    asyncio. Default: `Session`, or `AsyncSession`."""
     isolation: str | None = None
     """The isolation level of the sessions. Default: the database's."""
     connections: int = 1
@@ -73,13 +80,14 @@ class Scenario:
     Raises `NotYet` if the table holds rows that it cannot read before something else has ended."""
     client: Clients | None = None
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
-    not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed."""
+    not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed. An async
+    one is entered by each client in its own task, and its `insert` may be async."""
     environment: Environment | None = None
     """`environment(place)`: a context manager around the rehearsal, and another around the whole storm, in the parent
-    (an application server, say).
+    (an application server, say). An async one has an event loop of its own all the while.
     What it yields goes to `client` as JSON; the strings in its list `notes`, if it has one, go into the report."""
     interlude: Callable[[Place], object] | None = None
-    """`interlude(place)`: called once in the middle of the storm, while all clients pause between two
+    """`interlude(place)`: called once, or awaited, in the middle of the storm, while all clients pause between two
     operations."""
     local: bool = False
     """The database lives in a process: its only worker creates the tables and takes the census, by one engine."""

@@ -24,7 +24,7 @@ from idstorm.record.keys import Burned, Existing
 from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Flag, Kind, Tape
-from idstorm.scenario.clients import Inserter, Refused
+from idstorm.scenario.clients import AsyncInserter, Inserter, Refused
 from idstorm.storm.coding import Codes
 from idstorm.storm.control import Control
 from idstorm.storm.ear import Ear
@@ -77,7 +77,7 @@ class Client:
         with suppress(Exception), self._open() as session:
             session.connection()
 
-    def run(self, inserter: Inserter | None = None) -> None:
+    def run(self, inserter: Inserter | AsyncInserter | None = None) -> None:
         """Storm until the time is up, the work is done, or there is no space for another operation.
 
         With the scenario's own client, the `inserter`, no session is opened.
@@ -145,7 +145,7 @@ class Client:
             self._left -= count
         return tokens
 
-    def _insert_by(self, inserter: Inserter) -> int:
+    def _insert_by(self, inserter: Inserter | AsyncInserter) -> int:
         """Let the scenario's own client insert. Once it returns, the rows are committed."""
         tokens = self._draw()
         self._tape.begin(_INSERT, len(tokens), monotonic_ns())

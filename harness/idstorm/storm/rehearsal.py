@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -255,8 +255,10 @@ def _telling(
     if scenario.client is None:
         yield by_session
         return
-    with environment_of(scenario, stage.place) as given, entered(scenario.client(stage.place, given)) as client:
-        yield lambda tokens: (validate_ids(awaited(client.insert(tokens)), tokens), [])
+    with environment_of(scenario, stage.place) as given:
+        manager: AbstractContextManager[Any] | AbstractAsyncContextManager[Any] = scenario.client(stage.place, given)
+        with entered(manager) as client:
+            yield lambda tokens: (validate_ids(awaited(client.insert(tokens)), tokens), [])
 
 
 def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, batch: int) -> tuple[Ids, list[str]]:

@@ -44,7 +44,6 @@ from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.redaction import redact
 from idstorm.scenario import Scenario
-from idstorm.scenario.clients import Inserter
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.client import Client
 from idstorm.storm.concurrency import Tasks, Threads
@@ -160,7 +159,7 @@ def _storm_on(
             control.on_still = lambda: say({"paused": True})
         place = place_of(url, plan.target)
 
-        def inserter() -> AbstractContextManager[Inserter | None]:
+        def inserter() -> AbstractContextManager[Any]:
             return nullcontext() if scenario.client is None else entered(scenario.client(place, assignment.environment))
 
         if scenario.client is None:  # let all clients connect, so that the pool is full before the storm begins
@@ -196,7 +195,7 @@ def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.En
 
 def _body(
     client: Client,
-    inserter: Callable[[], AbstractContextManager[Inserter | None]],
+    inserter: Callable[[], AbstractContextManager[Any]],
     control: Control,
     fatal: list[BaseException],
 ) -> None:

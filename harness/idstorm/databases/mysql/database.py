@@ -52,7 +52,10 @@ class MySQL(Database):
         "mysqldb": "mysqlclient",
         "mysqlconnector": "mysql-connector-python",
         "mariadbconnector": "mariadb",
+        "aiomysql": "'idstorm[aiomysql]'",
+        "asyncmy": "'idstorm[asyncmy]'",
     }
+    asyncio_drivers = ("aiomysql", "asyncmy")
     raising = codes.DRIVERS
     how_to_get = (
         "run `docker compose up -d --wait` and set it as the README says, or "

@@ -52,7 +52,14 @@ class PostgreSQL(Database):
     schemes = ("postgresql", "postgres")
     drivers = ("psycopg", "psycopg2")
     backends = ("postgresql",)
-    packages: ClassVar[Mapping[str, str]] = {"psycopg": "'idstorm[postgresql]'", "psycopg2": "psycopg2-binary"}
+    asyncio_drivers = ("asyncpg", "psycopg_async")
+    modules: ClassVar[Mapping[str, str]] = {"psycopg_async": "psycopg"}
+    packages: ClassVar[Mapping[str, str]] = {
+        "psycopg": "'idstorm[postgresql]'",
+        "psycopg_async": "'idstorm[asyncpg]'",
+        "psycopg2": "psycopg2-binary",
+        "asyncpg": "'idstorm[asyncpg]'",
+    }
     raising = codes.DRIVERS
     how_to_get = (
         "run `docker compose up -d --wait` and set it as the README says, or pip install 'idstorm[postgresql-server]'"

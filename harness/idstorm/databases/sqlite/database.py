@@ -46,7 +46,9 @@ class SQLite(Database):
     schemes = ("sqlite",)
     drivers = ("pysqlite",)
     backends = ("sqlite",)
+    asyncio_drivers = ("aiosqlite",)
     modules: ClassVar[Mapping[str, str]] = {"pysqlite": "sqlite3"}
+    packages: ClassVar[Mapping[str, str]] = {"aiosqlite": "'idstorm[aiosqlite]'"}
     raising = codes.DRIVERS
     pads_blanks = False
     serverless = True
