@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
+from idstorm.pytest_plugin.joinable import heard_of
 from idstorm.pytest_plugin.options import configured
 from idstorm.pytest_plugin.results import StormResult
 
@@ -38,9 +39,9 @@ class Join:
     def __call__(self, model: type | Scenario, *, session: Any) -> None:
         """From now on in this test, record which ids of a mapped class this session is told.
 
-        `session` is a Session, a sessionmaker or a scoped_session. An AsyncSession is joined through
-        the Session that it drives. A `Scenario` of the class says what else to judge: another column than
-        the primary key, and its own claims.
+        `session` is a Session or an AsyncSession, a sessionmaker or a scoped session of either, a class of them, or
+        Flask-SQLAlchemy's `db`. An AsyncSession is joined through the Session that it drives. A `Scenario` of the class
+        says what else to judge: another column than the primary key, and its own claims.
 
         A session's flushes are recorded. Of statements that it executes, such as `session.execute(insert(...))`, only
         those that fail are: the rows of the others count as foreign.
@@ -50,7 +51,7 @@ class Join:
         from idstorm.join.watched import Watched
 
         try:
-            listener = _listener(self._journal, getattr(session, "sync_session", session))
+            listener = _listener(self._journal, heard_of(session))
             listener.ask(Watched.of(model))
         except UsageError as error:
             raise pytest.fail.Exception(f"idstorm_join: {error}", pytrace=False) from None
@@ -122,20 +123,15 @@ _listeners: WeakKeyDictionary[Any, Listener] = WeakKeyDictionary()
 def _listener(journal: Journal, target: Any) -> Listener:
     """Return a target's listener, once: a session is left to the listener of its factory."""
     from sqlalchemy.exc import InvalidRequestError
-    from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
     from idstorm.errors import UsageError
     from idstorm.join.session_events import Listener
 
-    made_by: Any = target.session_factory if isinstance(target, scoped_session) else target
-    made_by = made_by.class_ if isinstance(made_by, sessionmaker) else made_by
-    if type(made_by) in _listeners:
-        return _listeners[type(made_by)]
-    if made_by not in _listeners:
-        if not isinstance(made_by, Session) and not (isinstance(made_by, type) and issubclass(made_by, Session)):
-            raise UsageError(f"{target!r} is not a Session, sessionmaker or scoped_session of SQLAlchemy")
+    if type(target) in _listeners:
+        return _listeners[type(target)]
+    if target not in _listeners:
         try:
-            _listeners[made_by] = Listener(journal, made_by)
+            _listeners[target] = Listener(journal, target)
         except InvalidRequestError as error:
             raise UsageError(str(error)) from error
-    return _listeners[made_by]
+    return _listeners[target]
