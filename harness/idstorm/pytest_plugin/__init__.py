@@ -18,8 +18,8 @@ import pytest
 from idstorm.pytest_plugin.options import add_options, configured
 
 if TYPE_CHECKING:
+    from idstorm.commands.outcome import StormResult
     from idstorm.pytest_plugin.joined import Join
-    from idstorm.pytest_plugin.results import StormResult
     from idstorm.pytest_plugin.storms import Storms
 
 _FAILED = pytest.StashKey[bool]()

@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
+from idstorm.commands.outcome import StormResult
 from idstorm.pytest_plugin.joinable import heard_of
 from idstorm.pytest_plugin.options import configured
-from idstorm.pytest_plugin.results import StormResult
 
 if TYPE_CHECKING:
     from idstorm.join.journal import Journal

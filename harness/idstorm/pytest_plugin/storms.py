@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.commands.outcome import StormResult
+from idstorm.commands.references import found_of
 from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.findings.results import Result, StormState
 from idstorm.pytest_plugin.options import configured, with_defaults
-from idstorm.pytest_plugin.references import found_of
-from idstorm.pytest_plugin.results import RESULTS, StormResult
+from idstorm.pytest_plugin.results import RESULTS
 from idstorm.pytest_plugin.targets import open_target
 from idstorm.scenario import Scenario
 from idstorm.storm.worker_pool import WorkerPool

@@ -1,4 +1,4 @@
-"""From an object in a test to a scenario that other processes can import."""
+"""From an object in Python code to a scenario that other processes can import."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from idstorm.internals import is_of_pytest
 from idstorm.scenario import Scenario
 
 
-def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
-    """Return the scenarios that a test asks for: by reference, or as a mapped class or a `Scenario` in a module.
+def found_of(asked: str | type | Scenario, here: ModuleType | None) -> list[Found]:
+    """Return the scenarios that code in a module asks for: by reference, or as a mapped class or a `Scenario`.
 
     A worker imports the module by name if a fresh interpreter finds it that way, or else by the path of its file.
     Raises UsageError for an object that no other process can find.
@@ -29,7 +29,7 @@ def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
             f"{asked!r} is neither a mapped class, nor a Scenario, nor a reference such as 'package.module:Name'"
         )
     shown = "the scenario" if isinstance(asked, Scenario) else asked.__name__
-    for module in _modules(asked, test):
+    for module in _modules(asked, here):
         name = next((name for name, value in vars(module).items() if value is asked), None)
         path = getattr(module, "__file__", None)
         if name is not None and path is not None:
@@ -38,14 +38,15 @@ def found_of(asked: str | type | Scenario, test: ModuleType) -> list[Found]:
             return [Found(_title(origin, name), f"{origin}:{name}", scenario, module.__doc__ or "")]
     raise UsageError(
         f"{shown} is not at the top level of a module, where a storm's workers, which are separate processes, "
-        "could find it: define it at the top level of the test's file, or in a separate module, or name it "
+        "could find it: define it at the top level of this file, or in a separate module, or name it "
         "'package.module:Name'"
     )
 
 
-def _modules(asked: type | Scenario, test: ModuleType) -> Iterator[ModuleType]:
+def _modules(asked: type | Scenario, here: ModuleType | None) -> Iterator[ModuleType]:
     model = asked.model if isinstance(asked, Scenario) else asked
-    yield test
+    if here is not None:
+        yield here
     if (own := sys.modules.get(model.__module__)) is not None:
         yield own
     if isinstance(asked, Scenario):
