@@ -23,7 +23,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ import idstorm
 from idstorm import extensions
 from idstorm.errors import LibraryMissing, ScenarioError, UsageError, show_users_error
 from idstorm.scenario import Row, Scenario
+from idstorm.scenario.function import scenario_of
 
 _EXTRAS = {
     "async": ("aiomysql", "aiosqlite", "psycopg"),
@@ -40,6 +41,10 @@ _EXTRAS = {
     "ids": ("snowflake", "ulid", "uuid_utils"),
 }
 """The extras of the distribution that bring what a file of the catalogue imports."""
+
+
+INTO = "->"
+"""In a reference, what stands between a function and the model that it inserts into."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,9 @@ def find(reference: str) -> list[Found]:
     Raises UsageError where there are none, with the nearest names, and ScenarioError with the user's own traceback
     where their file cannot be imported.
     """
+    work, _, model = (part.strip() for part in reference.partition(INTO))
+    if model:
+        return [_of_function(work, model)]
     where, _, name = reference.rpartition(":") if _has_name(reference) else (reference, "", "")
     module, origin = _load(where, reference)
     scenarios = {
@@ -130,6 +138,22 @@ def find(reference: str) -> list[Found]:
             raise UsageError(f"{where} holds no scenario and {len(models) or 'no'} mapped classes{some}")
         return [_named(module, origin, next(iter(models)))]
     return [_found(module, origin, key, scenario) for key, scenario in scenarios.items()]
+
+
+def _of_function(work: str, model: str) -> Found:
+    """Return the scenario of a function that inserts into a model. Raises UsageError."""
+    where, _, name = work.rpartition(":") if _has_name(work) else (work, "", "")
+    module, origin = _load(where, work)
+    function = getattr(module, name, None)
+    if not inspect.isroutine(function):
+        raise UsageError(f"{work} is not a function: {INTO} names the model that a function inserts into")
+    (into,) = find(model)
+    chosen = into.scenario.id
+    if chosen is not None and not isinstance(chosen, str):
+        raise UsageError(f"{model} names a scenario: name a mapped class, or a column of one, such as {model}.id")
+    scenario = scenario_of(function, into.scenario.model, chosen)
+    found = _found(module, origin, name, scenario)
+    return replace(found, reference=f"{found.reference} {INTO} {into.reference}")
 
 
 def all_scenarios() -> Iterator[Found | Missing]:
@@ -257,6 +281,11 @@ def _named(module: ModuleType, origin: str, name: str) -> Found:
         return _found(module, origin, name, value)
     if isinstance(value, type) and hasattr(value, "__mapper__"):
         return _found(module, origin, name, Scenario(value))
+    if inspect.isroutine(value):
+        return _found(module, origin, name, scenario_of(value, None))
+    model, _, column = name.rpartition(".")
+    if isinstance(of := getattr(module, model, None), type) and hasattr(of, "__mapper__"):
+        return _found(module, origin, name, Scenario(of, id=column))
     candidates = [
         key for key, value in vars(module).items() if isinstance(value, Scenario) or _is_own_model(value, module)
     ]

@@ -34,6 +34,12 @@ from idstorm.options import options_of
     metavar="TARGET",
     help="Where to storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Each one gets its own storm.",
 )
+@click.option(
+    "--model",
+    metavar="MODULE:NAME",
+    help="The mapped class that SCENARIO, a function, inserts into.  [default: what it says that it returns]",
+)
+@click.option("--id", "id_", metavar="COLUMN", help="The column that is judged.  [default: the primary key]")
 @storm_options()
 @results_option
 @click.option(
@@ -46,6 +52,8 @@ def run(
     /,
     scenario: tuple[str, ...],
     on: tuple[str, ...],
+    model: str | None,
+    id_: str | None,
     results: Path,
     only_show: bool,
     outputs: Outputs,
@@ -53,8 +61,9 @@ def run(
 ) -> None:
     """Storm each SCENARIO, judge it, and report.
 
-    SCENARIO is a name from the catalogue (see `idstorm list`), a file (file.py or file.py:name), or a model
-    (package.module:Name).
+    SCENARIO is a name from the catalogue (see `idstorm list`), a file (file.py or file.py:name), a model
+    (package.module:Name), a column of one (package.module:Name.column), or a function of yours that is given a session
+    and returns what it has inserted (package.module:function).
 
     Each option may also come from an environment variable, --fail-if from IDSTORM_FAIL_IF, and the scenarios from
     IDSTORM_SCENARIOS. Several values are separated by commas or line breaks. The command line takes
@@ -65,6 +74,7 @@ def run(
     from idstorm.commands.run import run as storm
     from idstorm.report.live import live
 
+    scenario = tuple(_reference(one, model, id_) for one in scenario)
     request = Request(scenario, on, options_of(options).resolved(), results)
     with naming_sources(ctx, "scenario", "on", "settings"):
         if only_show:
@@ -73,3 +83,9 @@ def run(
         with live(console(stderr=True), quiet=outputs.quiet) as watch:
             report = storm(request, watch)
     finish(report, outputs)
+
+
+def _reference(scenario: str, model: str | None, id_: str | None) -> str:
+    """Return the reference that a scenario with --model and --id means."""
+    into = f"{scenario} -> {model}" if model else scenario
+    return f"{into}.{id_}" if id_ else into

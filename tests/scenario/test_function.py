@@ -1,0 +1,111 @@
+"""A function of the application is stormed as it is: it is given a session, and returns what it has inserted."""
+
+from __future__ import annotations
+
+import pytest
+
+from running import Idstorm
+
+SHOP = """
+from __future__ import annotations
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int | None] = mapped_column(index=True)
+    note: Mapped[str | None]
+
+def place_order(session: Session, note: str = "") -> Order:
+    order = Order(note=note)
+    session.add(order)
+    return order
+
+def commits(db):
+    order = Order()
+    db.add(order)
+    db.commit()
+    return order.id, "placed"
+
+def numbered(session) -> Order:
+    number = (session.scalar(select(func.max(Order.number))) or 0) + 1
+    order = Order(number=number)
+    session.add(order)
+    session.flush()
+    return order
+
+async def place_later(db: AsyncSession) -> Order:
+    order = Order()
+    db.add(order)
+    await db.commit()
+    return order
+
+def nothing(session) -> Order:
+    session.add(Order())
+
+def needs_more(session, customer) -> Order: ...
+def takes_none() -> Order: ...
+def no_model(session): ...
+"""
+
+
+def storm(idstorm: Idstorm, *words: str) -> tuple[int, dict[str, str], str]:
+    idstorm.write("shop.py", SHOP)
+    ran = idstorm.storm(*words)
+    if not ran.out:
+        return ran.code, {}, ran.err
+    (report,) = ran.report["storms"]
+    return ran.code, {name: verdict["status"] for name, verdict in report["verdicts"].items()}, ran.report["command"]
+
+
+def test_what_a_function_says_that_it_returns_is_the_model(idstorm: Idstorm) -> None:
+    code, verdicts, command = storm(idstorm, "shop:place_order")
+    assert code == 0
+    assert {verdicts[name] for name in ("unique", "durable")} == {"held"}
+    assert command.startswith("idstorm run shop:place_order ")
+
+
+def test_the_model_may_be_named_and_the_id_may_stand_in_a_tuple(idstorm: Idstorm) -> None:
+    code, verdicts, command = storm(idstorm, "shop:commits", "--model", "shop:Order")
+    assert (code, verdicts["unique"]) == (0, "held")
+    assert "'shop:commits -> shop:Order'" in command
+    (again,) = idstorm("check", str(idstorm.run_folder), "--json", "-").report["storms"]
+    assert again["scenario"] == "shop:commits"
+
+
+@pytest.mark.parametrize("words", [("--id", "number", "--model", "shop:Order"), ("--model", "shop:Order.number")])
+def test_a_column_that_is_not_the_key_is_judged_where_it_is_named(idstorm: Idstorm, words: tuple[str, ...]) -> None:
+    _, verdicts, _ = storm(idstorm, "shop:numbered", *words)
+    assert verdicts["unique"] == "broken"
+
+
+def test_a_column_of_a_model_is_a_reference(idstorm: Idstorm) -> None:
+    code, _, error = storm(idstorm, "shop:Order.numbr")
+    assert (code, "Order has no column numbr" in error) == (2, True)
+
+
+def test_an_async_function_is_stormed_by_tasks(idstorm: Idstorm) -> None:
+    code, verdicts, _ = storm(idstorm, "shop:place_later", "--on", "sqlite+aiosqlite:///shop.db")
+    assert (code, verdicts["unique"], verdicts["durable"]) == (0, "held", "held")
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("nothing", "returned None, which carries no id of Order"),
+        ("needs_more", "needs_more also needs customer, which a storm does not have"),
+        ("takes_none", "takes_none has no parameter that takes a session"),
+        ("no_model", "nothing says which table no_model inserts into: name its class with --model"),
+    ],
+)
+def test_a_function_that_cannot_be_stormed_is_told_what_it_lacks(
+    idstorm: Idstorm, function: str, sentence: str
+) -> None:
+    idstorm.write("shop.py", SHOP)
+    ran = idstorm("run", f"shop:{function}", "-n", "400")
+    assert (ran.code, sentence in ran.err) == (2, True), ran.err
