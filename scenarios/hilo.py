@@ -88,6 +88,7 @@ hilo = Scenario(
     model=Parcel,
     insert=insert_parcels,
     setup=open_counter,
+    needs={"threads"},  # it holds a lock of Python's while it waits for the database
     claims=[
         holds(unique, durable, faithful, accepted, why="the UPDATE locks the row that holds the next block"),
         breaks(ordered, why="each process draws from its own block"),
@@ -99,6 +100,7 @@ read_then_write = Scenario(
     id=Package.number,
     insert=insert_packages,
     setup=open_counter,
+    needs={"threads"},  # each has a block of its own
     claims=[
         breaks(unique, why="two sessions read the same block before either has written the next"),
         holds(unique, when={"lost_updates_refused"}, why="the second to write is refused, since the row has changed"),

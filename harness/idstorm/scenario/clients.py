@@ -14,7 +14,8 @@ from sqlalchemy import URL, Connection
 class Place:
     """The place where a storm runs, for code that does not use the harness's own sessions."""
 
-    url: URL = field(repr=False)  #: leads into the storm's own namespace, password included
+    url: URL = field(repr=False)
+    """Leads into the storm's own namespace, password included. Code that does not await gets a driver for threads."""
     dialect: str
     capabilities: frozenset[str]
 

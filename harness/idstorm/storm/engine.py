@@ -19,6 +19,7 @@ from idstorm.model.awaiting import ASYNC_SESSION
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
+from idstorm.storm.loops import is_async
 
 AUTOCOMMIT = "AUTOCOMMIT"
 
@@ -134,9 +135,12 @@ def as_user_error(database: Database, url: sa.URL, what: str) -> Iterator[None]:
         raise blame(words) from error
 
 
-def place_of(url: sa.URL, target: Target) -> Place:
-    """Return what a scenario's own code is told about the place of a storm."""
-    return Place(url, target.dialect, frozenset(target.capabilities))
+def place_for(function: object, database: Database, url: sa.URL, target: Target) -> Place:
+    """Return what a scenario's own code is told about the place of a storm.
+
+    Code that does not await gets a URL for threads, whatever the storm's own driver is.
+    """
+    return Place(url if is_async(function) else database.threaded(url), target.dialect, frozenset(target.capabilities))
 
 
 def connection_options_of(plan: Plan) -> ConnectionOptions:

@@ -41,7 +41,7 @@ from idstorm.storm.engine import (
     as_user_error,
     open_engine,
     open_session,
-    place_of,
+    place_for,
 )
 from idstorm.storm.hearing import listening
 from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, where_it_may_wait
@@ -75,13 +75,17 @@ class _Stage:
     database: Database
     url: sa.URL
     engine: sa.Engine
-    place: Place
+    target: Target
     patience: float = 30.0  #: seconds that an operation may take
     zone: str = ""  #: the time zone of the engine's sessions, where it matters
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """Open a connection that sees what all sessions see, separate from the engine's if that is possible."""
         return self.engine.connect() if self.scenario.local else self.database.snapshot(self.url)
+
+    def place_for(self, function: object) -> Place:
+        """Return what the scenario's own code is told about the place."""
+        return place_for(function, self.database, self.url, self.target)
 
     def pairs(self, work: Work) -> Pairs:
         """Return (id, token) of each row that all sessions see."""
@@ -142,7 +146,7 @@ def _rehearse_with(
 ) -> Rehearsed:
     """Rehearse where the engine's driver can wait, if it is one that does."""
     try:
-        stage = _Stage(scenario, DATABASES[target.dialect], url, engine, place_of(url, target))
+        stage = _Stage(scenario, DATABASES[target.dialect], url, engine, target)
         with stage.as_user_error("connecting failed"), reaching(url), engine.connect():
             pass
         before = facts_of(stage.database, engine, url, connection_options)
@@ -255,8 +259,10 @@ def _telling(
     if scenario.client is None:
         yield by_session
         return
-    with environment_of(scenario, stage.place) as given:
-        manager: AbstractContextManager[Any] | AbstractAsyncContextManager[Any] = scenario.client(stage.place, given)
+    with environment_of(scenario, stage.place_for(scenario.environment)) as given:
+        manager: AbstractContextManager[Any] | AbstractAsyncContextManager[Any] = scenario.client(
+            stage.place_for(scenario.client), given
+        )
         with entered(manager) as client:
             yield lambda tokens: (validate_ids(awaited(client.insert(tokens)), tokens), [])
 

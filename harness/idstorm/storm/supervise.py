@@ -17,7 +17,7 @@ from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.plan import Plan
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.assignment import Assignment
-from idstorm.storm.engine import as_user_error, place_of
+from idstorm.storm.engine import as_user_error, place_for
 from idstorm.storm.loops import awaited, in_loop, is_async
 from idstorm.storm.progress import Follow, Watch
 from idstorm.storm.rehearsal import environment_of
@@ -36,9 +36,10 @@ def supervise(
     scenario: Scenario, plan: Plan, url: sa.URL, folder: Path, watch: Watch, stop: StopSignal, pool: WorkerPool
 ) -> Ending:
     """Let workers of the pool storm in the scenario's environment. Returns how that ended."""
-    place = place_of(url, plan.target)
-    with environment_of(scenario, place) as given:
+    database = DATABASES[plan.target.dialect]
+    with environment_of(scenario, place_for(scenario.environment, database, url, plan.target)) as given:
         assignment = Assignment(plan, url.render_as_string(hide_password=False), str(folder.absolute()), given)
+        place = place_for(scenario.interlude, database, url, plan.target)
         interlude = None if scenario.interlude is None else _calling(scenario.interlude, place)
         ending = _let_loose(pool, assignment, url, folder, watch, stop, interlude)
         notes = given.get("notes", ()) if isinstance(given, dict) else ()

@@ -48,7 +48,7 @@ from idstorm.storm.assignment import Assignment
 from idstorm.storm.client import Client
 from idstorm.storm.concurrency import Tasks, Threads
 from idstorm.storm.control import Control
-from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, opening, place_of
+from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, opening, place_for
 from idstorm.storm.hearing import listen, opened
 from idstorm.storm.loops import entered, in_loop, is_async, where_it_may_wait
 
@@ -157,7 +157,7 @@ def _storm_on(
         control.on_left = lambda: say({"left": True})
         if plan.interlude:
             control.on_still = lambda: say({"paused": True})
-        place = place_of(url, plan.target)
+        place = place_for(scenario.client, database, url, plan.target)
 
         def inserter() -> AbstractContextManager[Any]:
             return nullcontext() if scenario.client is None else entered(scenario.client(place, assignment.environment))
