@@ -21,8 +21,10 @@ class Maker:
     def make(self, values: Mapping[str, Any]) -> Any:
         """Return an instance with these attributes."""
         row = self._construct(values)
-        for key in values.keys() - row.__dict__.keys():  # a constructor need not set what it takes
-            setattr(row, key, values[key])
+        there = row.__dict__
+        for key in values:
+            if key not in there:  # a constructor need not set what it takes
+                setattr(row, key, values[key])
         return row
 
     def _construct(self, values: Mapping[str, Any]) -> Any:

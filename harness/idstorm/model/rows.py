@@ -58,7 +58,9 @@ class Rows:
 
     def row(self, token: int) -> Any:
         """Return an instance that carries this token."""
-        values = self._constants | {key: vary() for key, vary in self._varying.items()}
+        values = self._constants.copy()
+        for key, vary in self._varying.items():
+            values[key] = vary()
         if self._token is not None:
             values[self._token] = self._token_of(token)
         return self._maker.make(values)
