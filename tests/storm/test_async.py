@@ -222,6 +222,12 @@ def test_a_sync_scenario_that_blocks_its_thread_is_not_for_tasks(idstorm: Idstor
     assert "has no threads" in storm["ending"]
 
 
+def test_an_isolation_level_that_only_the_driver_lacks_is_not_the_scenarios_fault(idstorm: Idstorm) -> None:
+    storm = stormed(idstorm, 'mine = Scenario(Thing, isolation="READ UNCOMMITTED")', *target("asyncpg"))
+    assert storm["result"] == "n/a"
+    assert storm["ending"].endswith("asyncpg has no READ UNCOMMITTED")
+
+
 def test_a_driver_that_cannot_carry_a_search_path_gets_a_database_which_is_removed(
     idstorm: Idstorm, postgresql: On
 ) -> None:

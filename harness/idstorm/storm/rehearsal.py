@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,6 +48,7 @@ from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, wh
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 
+_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")  # any other is a mistake
 _MOST_FAILURES = 20  # of an operation of which the scenario says that it may fail
 _MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
 _ALL_REFUSED = "with no other client at work, the id's own constraint refused each insert of the rehearsal"
@@ -201,12 +202,19 @@ def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
+        if scenario.isolation in _LEVELS and scenario.isolation not in _levels(url):
+            raise NotApplicable(f"{target.driver} has no {scenario.isolation}")
         for name, wanted in scenario.server.get(target.dialect, {}).items():
             value = DATABASES[target.dialect].setting(connection, name)
             if value != wanted:
                 how = f"has no {name}" if value is None else f"was started with {name}={value}"
                 raise NotApplicable(f"it takes a server with {name}={wanted}, and this one {how}")
     return target
+
+
+def _levels(url: sa.URL) -> Container[str]:
+    """Return the isolation levels that a driver can set: some have fewer than their database."""
+    return url.get_dialect()().get_isolation_level_values(None)  # type: ignore[arg-type]
 
 
 def _ignored(work: Work, target: Target) -> list[str]:
