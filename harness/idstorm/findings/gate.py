@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -76,18 +76,24 @@ class GateVerdict:
 
 
 def parse_gate(text: str) -> Gate:
-    """Parse a gate. Raises UsageError, which suggests the nearest figures if the figure is unknown.
+    """Parse a gate on a figure of a storm. Raises UsageError, with the nearest figures if the figure is unknown.
 
     The figure of an unknown check is accepted: it may belong to a user's own check whose scenario is not imported yet.
     Call `check_gates` once it is.
     """
+    gate = read_gate(text)
+    check, _, rest = gate.figure.partition(".")
+    if check in _OF_EVERY_STORM or check in CHECKS or not (rest and check.isidentifier()):
+        require_figure(gate, figures())
+    return gate
+
+
+def read_gate(text: str, example: str = "gapless.ratio > 0.05") -> Gate:
+    """Parse a gate on any figure. Raises UsageError, which shows the example."""
     match = _GATE.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is not a gate: write FIGURE > NUMBER, such as 'gapless.ratio > 0.05'")
+        raise UsageError(f"{text!r} is not a gate: write FIGURE > NUMBER, such as '{example}'")
     figure, compare, limit = match.groups()
-    check, _, rest = figure.partition(".")
-    if check in _OF_EVERY_STORM or check in CHECKS or not (rest and check.isidentifier()):
-        _require(figure)
     number = float(limit)
     if not isfinite(number):
         raise UsageError(f"{text!r} has a limit that no figure can reach: the gate would always pass")
@@ -97,11 +103,12 @@ def parse_gate(text: str) -> Gate:
 def check_gates(gates: Iterable[Gate]) -> None:
     """Raise UsageError for a gate on a figure that no report will have, now that all scenarios are imported."""
     for gate in gates:
-        _require(gate.figure)
+        require_figure(gate, figures())
 
 
-def _require(figure: str) -> None:
-    if figure not in (paths := figures()):
-        near = get_close_matches(figure, paths, n=2, cutoff=0.3)
+def require_figure(gate: Gate, known_figures: Sequence[str]) -> None:
+    """Raise UsageError, with the nearest figures, for a gate on a figure that is not one of these."""
+    if gate.figure not in known_figures:
+        near = get_close_matches(gate.figure, known_figures, n=2, cutoff=0.3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"no report has a figure {figure}{hint}")
+        raise UsageError(f"no report has a figure {gate.figure}{hint}")
