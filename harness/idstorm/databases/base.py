@@ -24,6 +24,7 @@ from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, words_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
+from idstorm.record.survey import Survey
 
 
 class Database(Namespaces, Censuses):
@@ -198,7 +199,30 @@ class Database(Namespaces, Censuses):
 
         Raises EnvironmentFault, or UsageError where the driver does not do what SQLAlchemy asks of it.
         """
-        engine = sa.create_engine(self.administering(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        with self._connected(url, self.administering(url)) as connection:
+            yield connection
+
+    @contextmanager
+    def auditing(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a connection for `survey`: it cannot write, and waits no longer than a second for a lock.
+
+        Raises what `administer` raises, and UsageError where the URL does not lead to a database that is there.
+        """
+        with self.administer(url) as connection:
+            yield connection
+
+    def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:
+        """Return what `idstorm audit` judges, read on a connection of `auditing`, each table in its own statement.
+
+        `scan`: read a whole table where no index leads to its furthest id. Raises UsageError where this database cannot
+        be audited.
+        """
+        raise UsageError(f"{self.name} cannot be audited: its class {type(self).__name__} does not define `survey`")
+
+    @contextmanager
+    def _connected(self, url: sa.URL, to: sa.URL) -> Iterator[sa.Connection]:
+        """Open a connection on which each statement is a transaction. Messages name the user's own `url`."""
+        engine = sa.create_engine(to, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         try:
             with reaching(url), fitting(url):
                 connection = engine.connect()

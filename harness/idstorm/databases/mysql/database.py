@@ -19,6 +19,7 @@ from idstorm.databases.chain import Found
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.mysql import codes
 from idstorm.databases.mysql import namespaces as databases
+from idstorm.databases.mysql.audit import survey
 from idstorm.databases.mysql.bystanders import bystanders_of
 from idstorm.databases.mysql.capacity import capacity_of, last_of
 from idstorm.databases.mysql.census import packed_census
@@ -35,6 +36,7 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
+from idstorm.record.survey import Survey
 
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
@@ -70,6 +72,8 @@ class MySQL(Database):
     """An error about a key names its table."""
     counts_late: ClassVar[bool] = True
     """The catalogue shows counters from statistics that may be stale, unless a session asks for fresh ones."""
+    has_sequences: ClassVar[bool] = False
+    """Its tables may draw from sequences."""
     statements = STATEMENTS
     settings: ClassVar[Mapping[str, tuple[str, ...] | None]] = {
         "innodb_lock_wait_timeout": None,
@@ -171,6 +175,23 @@ class MySQL(Database):
         ]
 
     sees_prepared: ClassVar[str | None] = "XA_RECOVER_ADMIN"  #: the privilege that lists prepared transactions
+
+    @contextmanager
+    def auditing(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """A second is the shortest wait for a lock on what a table is.
+
+        https://dev.mysql.com/doc/refman/9.7/en/server-system-variables.html#sysvar_lock_wait_timeout
+        """
+        with self.administer(url) as connection:
+            connection.exec_driver_sql("SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
+            connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+            yield connection
+
+    def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:
+        """Read the catalogue, with fresh counters, then each table."""
+        if self.counts_late:
+            connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
+        return survey(connection, scan=scan, sequences=self.has_sequences)
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for the global variable."""

@@ -24,6 +24,7 @@ from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, is_stam
 from idstorm.databases.physical import Physical
 from idstorm.databases.postgresql import codes, own_database
 from idstorm.databases.postgresql import namespaces as schemas
+from idstorm.databases.postgresql.audit import survey
 from idstorm.databases.postgresql.bystanders import bystanders_of
 from idstorm.databases.postgresql.capacity import capacity_of, last_of
 from idstorm.databases.postgresql.census import packed_census
@@ -37,11 +38,13 @@ from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
+from idstorm.record.survey import Survey
 
 _TAKE_OPTIONS = ("psycopg", "psycopg2")  # drivers of libpq, whose URLs may set what a session starts with
 _OF_ASYNCPG = ("prepared_statement_", "statement_cache_", "max_cache", "command_timeout", "timeout")
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
 _KIND = f"SELECT CASE WHEN starts_with(current_schema(), '{PREFIX}') THEN 'schema' ELSE 'database' END"
+_AUDITING = ("lock_timeout=1s", "default_transaction_read_only=on")
 _LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 
 
@@ -153,9 +156,24 @@ class PostgreSQL(Database):
 
         No statement sets anything: behind a pooler, other clients would later get the connection with that setting.
         """
+        with self._at_the_catalogue(url, self.administering(url)) as connection:
+            yield connection
+
+    @contextmanager
+    def auditing(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """The options of the connection also make it read-only."""
+        with self._at_the_catalogue(url, schemas.looking_at_the_catalogue(url, *_AUDITING)) as connection:
+            yield connection
+
+    def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:
+        """Read the catalogue, then each table and a hundred sequences at a time."""
+        return survey(connection, scan=scan)
+
+    @contextmanager
+    def _at_the_catalogue(self, url: sa.URL, to: sa.URL) -> Iterator[sa.Connection]:
         with ExitStack() as stack:
             try:
-                connection = stack.enter_context(super().administer(url))
+                connection = stack.enter_context(self._connected(url, to))
             except EnvironmentFault as fault:
                 if _UNSUPPORTED in str(fault):
                     raise EnvironmentFault(f"{fault}; {self.astray}") from fault

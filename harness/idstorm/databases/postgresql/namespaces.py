@@ -71,9 +71,13 @@ def leading_into(url: sa.URL, name: str) -> sa.URL:
     return url.update_query_dict(told)
 
 
-def looking_at_the_catalogue(url: sa.URL) -> sa.URL:
-    """Return a URL whose connections find only the catalogue, with a limit on the wait for locks."""
-    options = " ".join([*_options(url), "-csearch_path=pg_catalog -clock_timeout=10s"])
+def looking_at_the_catalogue(url: sa.URL, *settings: str) -> sa.URL:
+    """Return a URL whose connections find only the catalogue, with a limit on the wait for locks.
+
+    `settings` are more of them, or others, as `name=value`.
+    """
+    added = ("search_path=pg_catalog", "lock_timeout=10s", *settings)
+    options = " ".join([*_options(url), *(f"-c{one}" for one in added)])
     return url.update_query_dict({"options": options})
 
 

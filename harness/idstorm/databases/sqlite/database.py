@@ -28,13 +28,15 @@ from idstorm.databases.namespaces.names import Namespace, Quiet
 from idstorm.databases.physical import Physical
 from idstorm.databases.sqlite import codes
 from idstorm.databases.sqlite import namespaces as files
+from idstorm.databases.sqlite.audit import survey
 from idstorm.databases.sqlite.census import packed_census
 from idstorm.databases.sqlite.statements import STATEMENTS
-from idstorm.errors import UsageError
+from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
 from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
+from idstorm.record.survey import Survey
 
 _LARGEST = (1 << 63) - 1
 
@@ -182,6 +184,29 @@ class SQLite(Database):
             )
             highest = connection.exec_driver_sql("SELECT max({}) FROM {}".format(*quoted)).scalar()
         return Capacity("INTEGER", _LARGEST, generator, _LARGEST, highest, generator_first=1)
+
+    @contextmanager
+    def auditing(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open the file read-only: otherwise SQLite would create it where it is missing."""
+        path = files.file_of(url)
+        if path is None:
+            raise UsageError("name the file to audit, as in sqlite:///app.db")
+        if not path.is_file():
+            raise UsageError(f"there is no database to audit: {path} is not a file")
+        with self._connected(url, files.read_only(url, path)) as connection:
+            try:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+            except sa.exc.DBAPIError as error:
+                if "locked" in str(error.orig):
+                    raise EnvironmentFault(
+                        f"{path} is locked by another process: audit it once that is done"
+                    ) from error
+                raise UsageError(f"{path} cannot be audited: {error.orig}") from error
+            yield connection
+
+    def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:
+        """Read the schema, then the end of each table."""
+        return survey(connection)
 
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """A database is the file of a schema, by device and inode; each schema change raises the number of its life.

@@ -55,6 +55,15 @@ def leading_to(url: sa.URL, path: Path) -> sa.URL:
     return url.set(database=f"file:{quote(str(path))}" if _is_uri(url) else str(path))
 
 
+def read_only(url: sa.URL, path: Path) -> sa.URL:
+    """Return a URL that opens a file without creating or writing it, and waits for its lock for a second.
+
+    https://www.sqlite.org/c3ref/open.html#urifilenameexamples
+    """
+    told = {"uri": "true", "mode": "ro", "timeout": "1"}
+    return url.set(database=f"file:{quote(str(path.absolute()))}").update_query_dict(told)
+
+
 def _is_uri(url: sa.URL) -> bool:
     return str(url.query.get("uri", "")).lower() in ("true", "yes", "on", "y", "t", "1")
 
