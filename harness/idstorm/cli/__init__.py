@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from idstorm import __version__
+from idstorm.cli.audit import audit
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
@@ -39,6 +40,7 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(matrix)
+cli.add_command(audit)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from idstorm.commands.check import Checked
+    from idstorm.findings.audit import AuditReport
     from idstorm.findings.verdict import Report
 
 
@@ -117,15 +118,31 @@ def console(*, stderr: bool = False) -> Console:
 def finish(report: Report, outputs: Outputs) -> NoReturn:
     """Show a report, write the files asked for, and exit with the report's exit code."""
     with _telling() as untold:
-        _write(report.to_json(), [report], {}, outputs, untold)
+        _write_all(report.to_json(), [report], {}, outputs, untold)
         _show(report, outputs, untold)
     _end(report.exit_code, untold, written=report.unwritten is None)
+
+
+def finish_audit(report: AuditReport, outputs: Outputs) -> NoReturn:
+    """Show the report of an audit, write the files asked for, and exit with its exit code."""
+    from idstorm.report.audit.github import workflow_commands
+    from idstorm.report.audit.junit import junit
+    from idstorm.report.audit.markdown import markdown, pieces
+    from idstorm.report.audit.terminal import show
+
+    with _telling() as untold:
+        _write(report.to_json(), lambda: junit(report), lambda: markdown(report), outputs, untold)
+        with _losing_stdout(untold):
+            show(console(stderr=outputs.take_stdout), report, verbose=outputs.verbose, quiet=outputs.quiet)
+            sys.stdout.flush()
+        _tell_github(lambda: workflow_commands(report), lambda: pieces(report))
+    _end(report.exit_code, untold)
 
 
 def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
     """Show several reports, write the files asked for, and exit with their combined exit code."""
     with _telling() as untold:
-        _write(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
+        _write_all(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
         for report in checked.reports:
             _show(report, outputs, untold)
         for path in checked.skipped:
@@ -177,32 +194,51 @@ def _show(report: Report, outputs: Outputs, untold: list[str]) -> None:
     if outputs.quiet or not out.is_terminal:  # whoever keeps stdout for later still has to see what went wrong
         for line in terminal.complaints(report):
             say(line, err=True)
-    _tell_github(report)
+    from idstorm.report.github import workflow_commands
+    from idstorm.report.markdown import pieces
+
+    _tell_github(lambda: workflow_commands(report), lambda: pieces(report))
 
 
-def _write(
+def _write_all(
     data: Mapping[str, Any],
     reports: Sequence[Report],
     unreadable: Mapping[str, str],
     outputs: Outputs,
     untold: list[str],
 ) -> None:
-    """Write the files asked for, as many as can be. Why one could not be written is added to `untold`."""
-    from idstorm.record.store import enduring
+    """Write the files asked for of runs, and of what could not be read."""
 
-    if outputs.json is not None:
-        from idstorm.record.files import dumps
-
-        with enduring(untold):
-            write_text(dumps(data) + "\n", outputs.json, "--json")
-    if outputs.junit is not None:
+    def xml() -> str:
         from idstorm.report.junit import junit
 
-        with enduring(untold):
-            write_text(junit(*reports, unreadable=unreadable), outputs.junit, "--junit")
-    if outputs.markdown is not None:
-        with enduring(untold):
-            write_text(_markdown(reports, unreadable), outputs.markdown, "--markdown")
+        return junit(*reports, unreadable=unreadable)
+
+    _write(data, xml, lambda: _markdown(reports, unreadable), outputs, untold)
+
+
+def _write(
+    data: Mapping[str, Any],
+    junit: Callable[[], str],
+    markdown: Callable[[], str],
+    outputs: Outputs,
+    untold: list[str],
+) -> None:
+    """Write the files asked for, as many as can be. Why one could not be written is added to `untold`."""
+    from idstorm.record.files import dumps
+    from idstorm.record.store import enduring
+
+    def json() -> str:
+        return dumps(data) + "\n"
+
+    for name, option, text in (
+        (outputs.json, "--json", json),
+        (outputs.junit, "--junit", junit),
+        (outputs.markdown, "--markdown", markdown),
+    ):
+        if name is not None:
+            with enduring(untold):
+                write_text(text(), name, option)
 
 
 def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
@@ -235,28 +271,25 @@ def write_text(text: str, name: str, option: str) -> None:
             atomic.write_text(path, text)
 
 
-def _tell_github(report: Report) -> None:
+def _tell_github(commands: Callable[[], Sequence[str]], summary: Callable[[], Iterable[str]]) -> None:
     """On GitHub Actions, annotate what went wrong, and try to add to the step's summary."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from idstorm.report.github import workflow_commands
-
-        for line in workflow_commands(report):
+        for line in commands():
             command(line)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+    if place := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            _add_to_summary(report, Path(summary))
+            _add_to_summary(list(summary()), Path(place))
         except OSError as error:
-            say(f"the step's summary was not written: {error.strerror or error} ({summary})", err=True)
+            say(f"the step's summary was not written: {error.strerror or error} ({place})", err=True)
 
 
-def _add_to_summary(report: Report, summary: Path) -> None:
+def _add_to_summary(pieces: Sequence[str], summary: Path) -> None:
     from idstorm.report.github import SUMMARY_LIMIT, cut
-    from idstorm.report.markdown import pieces
 
     with summary.open("ab") as file:
         size = os.fstat(file.fileno()).st_size
         before = b"\n\n" if size else b""  # what is already there may not end in a newline
-        text = cut(list(pieces(report)), SUMMARY_LIMIT - size - len(before)).encode()
+        text = cut(pieces, SUMMARY_LIMIT - size - len(before)).encode()
         if not text:
             raise OSError(f"{size:,} bytes are there already, and GitHub takes at most 1 MiB a step")
         file.write(before + text)

@@ -19,6 +19,7 @@ from idstorm.pytest_plugin.options import add_options, configured
 
 if TYPE_CHECKING:
     from idstorm.commands.outcome import StormResult
+    from idstorm.pytest_plugin.audits import Audits
     from idstorm.pytest_plugin.joined import Join
     from idstorm.pytest_plugin.storms import Storms
 
@@ -115,6 +116,14 @@ def idstorm_join(request: pytest.FixtureRequest) -> Iterator[Join]:
 
     with joining(request, session_of(request.config)) as join:
         yield join
+
+
+@pytest.fixture
+def idstorm_audit() -> Audits:
+    """Audits the database that a suite has made: `assert idstorm_audit(engine).passed`."""
+    from idstorm.pytest_plugin.audits import Audits
+
+    return Audits()
 
 
 @pytest.hookimpl(wrapper=True)

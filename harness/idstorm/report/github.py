@@ -45,7 +45,12 @@ def _annotation(report: Report, level: str, found: Sequence[tuple[StormReport, P
     ]
     lines += [f"and {len(found) - _STORMS_NAMED} more"] if len(found) > _STORMS_NAMED else []
     text = "\n".join([*lines, f"again: {report.command}"])
-    return f"::{level} title={_property(f'idstorm: {point.name} {became}')}::{_data(text)}"
+    return annotation(level, f"idstorm: {point.name} {became}", text)
+
+
+def annotation(level: str, title: str, text: str) -> str:
+    """Return a workflow command that shows an error, a warning or a notice."""
+    return f"::{level} title={_property(title)}::{_data(text)}"
 
 
 def _data(text: str) -> str:

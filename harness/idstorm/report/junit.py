@@ -28,11 +28,16 @@ def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
         times[storm.scenario, target] += 1
         file.add_testsuite(_suite(report, storm, points, target, times[storm.scenario, target]))
     for folder, reason in (unreadable or {}).items():
-        suite = TestSuite(_line(folder))
+        suite = TestSuite(one_line(folder))
         suite.add_testcase(
-            _case(Point("run", "readable", "the run can be read", Result.INCONCLUSIVE, reason), _line(folder))
+            case_of(Point("run", "readable", "the run can be read", Result.INCONCLUSIVE, reason), one_line(folder))
         )
         file.add_testsuite(suite)
+    return as_text(file)
+
+
+def as_text(file: JUnitXml) -> str:
+    """Return JUnit XML as text, declared as UTF-8, with its statistics."""
     file.update_statistics()
     written = BytesIO()
     file.write(written)
@@ -41,24 +46,25 @@ def junit(*reports: Report, unreadable: Mapping[str, str] | None = None) -> str:
 
 def _suite(report: Report, storm: StormReport, points: list[Point], target: str, time: int) -> TestSuite:
     scenario = storm.scenario if time == 1 else f"{storm.scenario} ({time})"  # viewers keep only one case per name
-    suite = TestSuite(_line(f"{scenario} on {target}"))
+    suite = TestSuite(one_line(f"{scenario} on {target}"))
     about = {"run": report.run, "storm": storm.storm, "target": target_words(storm), "result": storm.result}
     failing = {"failing": words} if (words := failing_words(storm.operations)) else {}
     for name, value in {**about, **failing, "command": report.command}.items():
-        suite.add_property(name, _line(value))
+        suite.add_property(name, one_line(value))
     # Viewers take dots for packages: these three parts group well.
-    group = ".".join(_line(part).replace(".", "_") for part in ("idstorm", target, scenario))
-    cases = [_case(point, group) for point in points]
+    group = ".".join(one_line(part).replace(".", "_") for part in ("idstorm", target, scenario))
+    cases = [case_of(point, group) for point in points]
     cases[0].time = float(storm.operations.get("seconds", 0.0))  # the checks share a storm, and viewers add up cases
     suite.add_testcases(cases)
     return suite
 
 
-def _case(point: Point, group: str) -> TestCase:
-    case = TestCase(_line(point.name), group)
+def case_of(point: Point, group: str) -> TestCase:
+    """Return a point as a test case of a group, whose name is dotted."""
+    case = TestCase(one_line(point.name), group)
     text = visible("\n".join((f"{point.name}: {point.meaning}", *point.details, *point.witnesses)))
     if point.result in _RESULTS:
-        result = _RESULTS[point.result](_line(point.brief), point.kind)
+        result = _RESULTS[point.result](one_line(point.brief), point.kind)
         result.text = text
         case.result = result
     elif point.details:
@@ -66,6 +72,6 @@ def _case(point: Point, group: str) -> TestCase:
     return case
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text on one line, as an attribute needs it."""
     return " ".join(visible(text).split())

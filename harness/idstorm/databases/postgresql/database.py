@@ -162,7 +162,9 @@ class PostgreSQL(Database):
     @contextmanager
     def auditing(self, url: sa.URL) -> Iterator[sa.Connection]:
         """The options of the connection also make it read-only."""
-        with self._at_the_catalogue(url, schemas.looking_at_the_catalogue(url, *_AUDITING)) as connection:
+        with self._at_the_catalogue(
+            url, schemas.looking_at_the_catalogue(self.threaded(url), *_AUDITING)
+        ) as connection:
             yield connection
 
     def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:

@@ -193,7 +193,7 @@ class SQLite(Database):
             raise UsageError("name the file to audit, as in sqlite:///app.db")
         if not path.is_file():
             raise UsageError(f"there is no database to audit: {path} is not a file")
-        with self._connected(url, files.read_only(url, path)) as connection:
+        with self._connected(url, files.read_only(self.threaded(url), path)) as connection:
             try:
                 connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
             except sa.exc.DBAPIError as error:

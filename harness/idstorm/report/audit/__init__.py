@@ -1,0 +1,1 @@
+"""The reports of `idstorm audit`, from what it found."""
