@@ -198,7 +198,7 @@ def _mendable(ids: Iterable[Id]) -> Iterator[Id]:
 
 
 def _references(rows: Iterable[tuple[Any, ...]]) -> Iterator[Reference]:
-    for schema, table, column, type_, nullable, key_schema, key_table, key, key_type in rows:
+    for schema, table, foreign_key, column, type_, nullable, key_schema, key_table, key, key_type in rows:
         known, key_known = (_WIDTH.sub("", one) for one in (type_, key_type))
         limit, key_limit = (last_of(one, down=False) for one in (known, key_known))
         if limit is not None and key_limit is not None and known != key_known:
@@ -211,5 +211,5 @@ def _references(rows: Iterable[tuple[Any, ...]]) -> Iterator[Reference]:
                 f"{_quoted(key_schema, key_table)}.{_quoted(key)}",
                 key_known,
                 key_limit,
-                remedies.column_widened(name, _quoted(column), definition),
+                remedies.reference_widened(name, _quoted(column), definition, _quoted(foreign_key)),
             )

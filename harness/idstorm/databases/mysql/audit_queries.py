@@ -34,7 +34,7 @@ WHERE table_type = 'SEQUENCE' AND table_schema {place} ORDER BY 1, 2
 """
 
 REFERENCES = """
-SELECT k.table_schema, k.table_name, k.column_name, c.column_type, c.is_nullable,
+SELECT k.table_schema, k.table_name, k.constraint_name, k.column_name, c.column_type, c.is_nullable,
     k.referenced_table_schema, k.referenced_table_name, k.referenced_column_name, r.column_type
 FROM information_schema.key_column_usage k
 JOIN information_schema.columns c

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from idstorm.record.survey import Remedy
 
-_COPIED = "the table is copied, and writes to {} wait meanwhile; gh-ost or pt-online-schema-change do it without"
+_COPIED = "the table is copied, and writes to {} wait meanwhile; columns that refer to it are changed with it"
 
 
 def advanced(table: str, furthest: int) -> Remedy:
@@ -35,8 +35,16 @@ def sequence_altered(sequence: str, change: str) -> Remedy:
 
 
 def column_widened(table: str, column: str, definition: str) -> Remedy:
-    """Make a column of another type, which the definition begins with."""
+    """Make a column of another type, which the definition begins with. Columns that refer to it need the same type."""
     return Remedy(f"ALTER TABLE {table} MODIFY {column} {definition};", _COPIED.format(table))
+
+
+def reference_widened(table: str, column: str, definition: str, foreign_key: str) -> Remedy:
+    """Give a column of a foreign key its key's type, which is refused as long as there is the foreign key."""
+    return Remedy(
+        f"ALTER TABLE {table} DROP FOREIGN KEY {foreign_key}, MODIFY {column} {definition};",
+        f"the table is copied, and writes to {table} wait meanwhile; add the foreign key again after that",
+    )
 
 
 def keyed(table: str) -> Remedy:
