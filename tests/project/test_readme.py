@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from audit.planted import CLEAN, made
 from idstorm.extensions import DIALECTS
+from idstorm.findings.audit import KINDS
 from idstorm.findings.checks import CHECKS
 from idstorm.findings.results import EXIT_CODES
 from running import Idstorm
-from servers import SERVERS, database
+from servers import SERVERS, On, database
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -38,12 +40,21 @@ FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 pytestmark = pytest.mark.thorough
 
 
+def shop(idstorm: Idstorm) -> None:
+    """Make the database of the page on audits, and the report of an earlier audit."""
+    with made(On("sqlite"), CLEAN["sqlite"], idstorm.folder):
+        (idstorm.folder / "app.db").rename(idstorm.folder / "shop.db")
+        assert idstorm("audit", "--on", "sqlite:///shop.db", "--json", "today.json").code == 0
+
+
 @pytest.mark.parametrize("block", TOGETHER, ids=lambda b: b[0][8:48])
 def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[str]) -> None:
     (idstorm.folder / "examples").symlink_to(ROOT / "examples")
     idstorm.write("pyproject.toml", PROFILES)
     words = [*" ".join(block).split(), *(re.findall(r"\w+", PROFILES) if "--profile" in block[0] else [])]
     environ = {name: url for dialect in SERVERS if dialect in words for name, url in database(dialect).environ.items()}
+    if "sqlite:///shop.db" in words:
+        shop(idstorm)
     for command in block:
         program, *words = shlex.split(command)
         assert program == "idstorm"
@@ -87,6 +98,11 @@ def test_every_check_is_described() -> None:
 
 def test_every_dialect_is_spoken_of() -> None:
     assert all(dialect in README.lower() for dialect in DIALECTS)
+
+
+def test_every_kind_of_finding_of_an_audit_is_described() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGES[ROOT / "docs/audit.md"], re.MULTILINE)
+    assert rows == [(kind.name, str(kind.severity)) for kind in KINDS.values()]
 
 
 def test_the_check_that_is_shown_is_the_one_in_the_examples() -> None:

@@ -233,6 +233,19 @@ class Compliance:
             assert below is not None
             assert below.column_limit == -(1 << 63)
 
+    def test_an_audit_reads_it_or_says_that_it_cannot(
+        self, database: Database, place: sa.URL, engine: sa.Engine
+    ) -> None:
+        if type(database).survey is Database.survey:
+            pytest.skip("it does not define `survey`")
+        with database.auditing(place) as connection:
+            found = database.survey(connection, scan=False)
+            assert found.tables == 1
+            assert not found.keyless
+            assert not found.unread
+            with pytest.raises(sa.exc.DBAPIError):  # it is read-only
+                connection.execute(_THING.insert(), {"id": 1})
+
     def test_a_table_is_known_again_until_it_is_made_anew(self, database: Database, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             first = database.physical(connection.connection, "thing", None)
