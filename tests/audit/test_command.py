@@ -148,7 +148,8 @@ def test_a_file_that_another_process_has_locked_is_an_environment_fault(planted:
 
 
 def test_no_password_is_shown(idstorm: Idstorm, server: On, tmp_path: Path) -> None:
-    with made(server, CLEAN[server.dialect], tmp_path) as on, own_user(on) as user:
+    grants = () if server.dialect == "postgresql" else ("GRANT INSERT ON *.* TO {}",)
+    with made(server, CLEAN[server.dialect], tmp_path) as on, own_user(on, *grants) as user:
         assert user.url is not None
         password = str(user.url.password)
         ran = idstorm("audit", *target(user), "-v", "--json", "a.json", "--junit", "a.xml", "--markdown", "a.md")

@@ -23,8 +23,8 @@ _PAUSE = 0.5  # seconds between two readings
 class Reader(Protocol):
     """Reads from one database, each time in a statement that is a transaction."""
 
-    def furthest(self, column: Column, *, down: bool) -> int | Unread | None:
-        """Return the greatest value of a column, or the least if `down`; None where there is none."""
+    def furthest(self, ids: Sequence[Id]) -> Sequence[int | Unread | None]:
+        """Return the furthest value of each id's column, in its generator's direction; None where there is none."""
 
     def positions(self, generators: Sequence[Generator]) -> Mapping[str, int | Unread | None]:
         """Return the last value that each generator handed out, by its name; None where it handed out none yet."""
@@ -32,40 +32,48 @@ class Reader(Protocol):
 
 def measure(ids: Iterable[Id], reader: Reader, *, scan: bool) -> tuple[Id, ...]:
     """Return ids with their positions and furthest rows. `scan`: also where that reads a whole table."""
-    first = [_with_lead(one) for one in _read(ids, reader, scan=scan)]
+    first = _read(ids, reader, scan=scan)
     ahead = [one for one in first if one.lead]
     if ahead:
         time.sleep(_PAUSE)
-        second = {(one.name, one.generator.name): one for one in map(_with_lead, _read(ahead, reader, scan=scan))}
-        for place, one in enumerate(first):
-            if (again := second.get((one.name, one.generator.name))) is not None:
-                first[place] = replace(again, lead=min(one.lead, again.lead))
-    return tuple(first)
+    again = {_key(one): one for one in (_read(ahead, reader, scan=scan) if ahead else ())}
+    return tuple(
+        one if (later := again.get(_key(one))) is None else replace(later, lead=min(one.lead, later.lead))
+        for one in first
+    )
 
 
 def _read(ids: Iterable[Id], reader: Reader, *, scan: bool) -> list[Id]:
-    reached = [
-        one if one.column is None else replace(one, column=_furthest(one.column, one.generator, reader, scan=scan))
-        for one in ids
-    ]
-    asked = {one.generator.name: one.generator for one in reached if one.generator.unread is None}
-    positions = reader.positions(list(asked.values()))
-    return [replace(one, generator=_at(one.generator, positions)) for one in reached]
+    found = [replace(one, column=_asked(one.column, scan=scan)) for one in ids]
+    asked = [one for one in found if one.column is not None and one.column.compared and one.column.unread is None]
+    values = dict(zip(map(_key, asked), reader.furthest(asked), strict=True))
+    generators = {one.generator.name: one.generator for one in found if one.generator.unread is None}
+    positions = reader.positions(list(generators.values()))
+    return [_with_lead(_reached(one, values), positions) for one in found]
 
 
-def _furthest(column: Column, generator: Generator, reader: Reader, *, scan: bool) -> Column:
-    if column.unread is not None:
+def _key(one: Id) -> tuple[str, str]:
+    return one.name, one.generator.name
+
+
+def _asked(column: Column | None, *, scan: bool) -> Column | None:
+    """Return a column as one that is not compared, where that would take a scan, or its values are no integers."""
+    if column is None or (column.limit is not None and (column.indexed or scan)):
         return column
-    if column.limit is None or not (column.indexed or scan):
-        return replace(column, compared=False)
-    found = reader.furthest(column, down=generator.sign < 0)
-    return replace(column, unread=found) if isinstance(found, Unread) else replace(column, furthest=found)
+    return replace(column, compared=False)
 
 
-def _at(generator: Generator, positions: Mapping[str, int | Unread | None]) -> Generator:
-    found = positions.get(generator.name)
-    return replace(generator, unread=found) if isinstance(found, Unread) else replace(generator, position=found)
+def _reached(one: Id, values: Mapping[tuple[str, str], int | Unread | None]) -> Id:
+    if one.column is None or _key(one) not in values:
+        return one
+    value = values[_key(one)]
+    column = one.column
+    column = replace(column, unread=value) if isinstance(value, Unread) else replace(column, furthest=value)
+    return replace(one, column=column)
 
 
-def _with_lead(one: Id) -> Id:
-    return replace(one, lead=0 if one.column is None else lead_of(one.generator, one.column.furthest))
+def _with_lead(one: Id, positions: Mapping[str, int | Unread | None]) -> Id:
+    value, generator = positions.get(one.generator.name), one.generator
+    generator = replace(generator, unread=value) if isinstance(value, Unread) else replace(generator, position=value)
+    lead = 0 if one.column is None else lead_of(generator, one.column.furthest)
+    return replace(one, generator=generator, lead=lead)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from idstorm.databases.mysql import codes
 from idstorm.databases.surveying import LOCKED
-from idstorm.record.survey import Column, Generator, Unread
+from idstorm.record.survey import Column, Generator, Id, Unread
 
 _COUNTER = sa.text("SELECT auto_increment FROM information_schema.tables WHERE table_schema = :s AND table_name = :t")
 _GONE = {1049, 1054, 1146, 4091}  # no such database, column, table, sequence: dropped since the catalogue was read
@@ -25,8 +25,11 @@ class AuditReader:
         self.places = dict[str, tuple[str, str]]()
         """Database and table of each AUTO_INCREMENT, by its name; all other generators are sequences."""
 
-    def furthest(self, column: Column, *, down: bool) -> int | Unread | None:
-        """Look at one end of the index that begins with the column."""
+    def furthest(self, ids: Sequence[Id]) -> list[int | Unread | None]:
+        """Look at one end of the index that begins with each column."""
+        return [self._furthest(one.column, down=one.generator.sign < 0) for one in ids if one.column is not None]
+
+    def _furthest(self, column: Column, *, down: bool) -> int | Unread | None:
         query = f"SELECT {'min' if down else 'max'}({column.name}) FROM {column.table}"
         found = self.ask(sa.text(query.replace(":", r"\:")), column.id, f"SELECT ({column.name}) ON {column.table}")
         return found if isinstance(found, Unread) else None if not found or found[0][0] is None else int(found[0][0])

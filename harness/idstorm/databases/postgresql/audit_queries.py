@@ -120,7 +120,8 @@ https://www.postgresql.org/docs/current/view-pg-sequences.html
 """
 
 ALTERED = """
-SELECT relation::bigint FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+SELECT l.relation::bigint FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND (l.mode = 'AccessExclusiveLock' OR (c.relkind = 'S' AND l.mode IN ('ShareRowExclusiveLock', 'ExclusiveLock')))
 """
-"""The relations that sessions have locked, or wait to lock, against every reader."""
+"""The tables that sessions have locked, or wait to lock, against every reader, and the sequences that they alter."""

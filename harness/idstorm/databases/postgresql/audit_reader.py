@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,60 +12,81 @@ import sqlalchemy as sa
 from idstorm.databases.postgresql import audit_queries as queries
 from idstorm.databases.postgresql import codes
 from idstorm.databases.surveying import LOCKED
-from idstorm.record.survey import Column, Generator, Unread
+from idstorm.record.survey import Column, Generator, Id, Unread
 
 _TOGETHER = 100  # sequences that one statement reads, with a lock on each
+_MANY = 500  # tables from which on a second connection takes half of them
 _GONE = ("42P01", "42703", "XX000")  # dropped since the catalogue was read; by its oid, that is an internal error
 _LOCKED = "55P03"
 
 
 class AuditReader:
-    """Reads from one connection, on which each statement is a transaction."""
+    """Reads from one connection, or two, on which each statement is a transaction."""
 
     def __init__(self, connection: sa.Connection, sequences: Mapping[str, int], tables: Mapping[str, int]) -> None:
         self._connection = connection
         self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
-        self._cursor: Any = connection.connection.cursor()
         self._sequences, self._tables = sequences, tables
         self._locked = frozenset[int]()
 
-    def furthest(self, column: Column, *, down: bool) -> int | Unread | None:
-        """Look at one end of the index that begins with the column. A table that is being altered is skipped."""
+    def furthest(self, ids: Sequence[Id]) -> list[int | Unread | None]:
+        """Look at one end of the index that begins with each column."""
+        if len(ids) < _MANY:
+            return self._all(self._connection, ids)
+        half = len(ids) // 2
+        with ExitStack() as stack:
+            try:
+                other = stack.enter_context(self._connection.engine.connect())
+            except sa.exc.OperationalError:  # the server has no other one to give
+                return self._all(self._connection, ids)
+            later = stack.enter_context(ThreadPoolExecutor(1)).submit(self._all, other, ids[half:])
+            return [*self._all(self._connection, ids[:half]), *later.result()]
+
+    def _all(self, connection: sa.Connection, ids: Sequence[Id]) -> list[int | Unread | None]:
+        cursor = connection.connection.cursor()
+        return [self._furthest(cursor, one.column, one.generator) for one in ids if one.column is not None]
+
+    def _furthest(self, cursor: Any, column: Column, generator: Generator) -> int | Unread | None:
+        """Return the furthest value of a column. A table that is being altered is skipped."""
         if self._tables[column.table] in self._locked:
             return Unread(column.id, LOCKED)
-        found = self._ask(f"SELECT {'min' if down else 'max'}({column.name}) FROM {column.table}", column.id)
+        query = f"SELECT {'max' if generator.sign > 0 else 'min'}({column.name}) FROM {column.table}"
+        found = self._ask(cursor, query, column.id)
         if isinstance(found, Unread):
             return found
         return None if not found or found[0][0] is None else int(found[0][0])
 
     def positions(self, generators: Sequence[Generator]) -> Mapping[str, int | Unread | None]:
         """Ask for a hundred sequences at a time, and one by one where one of them cannot be read."""
+        cursor = self._connection.connection.cursor()
         found = dict[str, int | Unread | None]()
         names = {self._sequences[one.name]: one.name for one in generators}
         oids = list(names)
         for begin in range(0, len(oids), _TOGETHER):
-            for oid, value in self._positions(oids[begin : begin + _TOGETHER], names):
+            for oid, value in self._positions(cursor, oids[begin : begin + _TOGETHER], names):
                 found[names[oid]] = value
         return found
 
-    def _positions(self, oids: Sequence[int], names: Mapping[int, str]) -> Iterator[tuple[int, int | Unread | None]]:
-        rows = self._ask(queries.POSITIONS.format(", ".join(map(str, oids))), names[oids[0]])
+    def _positions(
+        self, cursor: Any, oids: Sequence[int], names: Mapping[int, str]
+    ) -> Iterator[tuple[int, int | Unread | None]]:
+        if len(oids) == 1 and oids[0] in self._locked:
+            yield oids[0], Unread(names[oids[0]], LOCKED)
+            return
+        rows = self._ask(cursor, queries.POSITIONS.format(", ".join(map(str, oids))), names[oids[0]])
         if not isinstance(rows, Unread):
             yield from ((int(oid), None if value is None else int(value)) for oid, value in rows)
-        elif len(oids) == 1 or oids[0] in self._locked:
+        elif len(oids) == 1:
             yield oids[0], rows
         else:
             for oid in oids:
-                if oid in self._locked:
-                    yield oid, Unread(names[oid], LOCKED)
-                else:
-                    yield from self._positions([oid], names)
+                yield from self._positions(cursor, [oid], names)
 
-    def _ask(self, query: str, what: str) -> list[tuple[Any, ...]] | Unread:
+    def _ask(self, cursor: Any, query: str, what: str) -> list[tuple[Any, ...]] | Unread:
         """Return the rows of a query, or why there are none. What has been dropped meanwhile has no rows."""
         try:
-            self._cursor.execute(query)
-            return list(self._cursor.fetchall())
+            cursor.execute(query)
+            return list(cursor.fetchall())
         except self._error as error:
             state = codes.state_of(error)
             if state is None or state.startswith(("08", "57P")):
@@ -72,6 +95,6 @@ class AuditReader:
                 return []
             if state != _LOCKED:
                 return Unread(what, str(error).strip().partition("\n")[0])
-        self._cursor.execute(queries.ALTERED)
-        self._locked |= {oid for (oid,) in self._cursor.fetchall()}
+        cursor.execute(queries.ALTERED)
+        self._locked |= {int(oid) for (oid,) in cursor.fetchall()}
         return Unread(what, LOCKED)

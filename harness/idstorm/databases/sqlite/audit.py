@@ -96,8 +96,11 @@ class _Reader:
         self._connection = connection
         self._reached = dict[str, int | Unread | None]()  # by table
 
-    def furthest(self, column: Column, *, down: bool) -> int | Unread | None:
-        """Look at the end of the table, which is ordered by its rowid."""
+    def furthest(self, ids: Sequence[Id]) -> list[int | Unread | None]:
+        """Look at the end of each table, which is ordered by its rowid."""
+        return [self._furthest(one.column) for one in ids if one.column is not None]
+
+    def _furthest(self, column: Column) -> int | Unread | None:
         query = f"SELECT max({column.name}) FROM {column.table}"
         try:
             found = self._connection.exec_driver_sql(query).scalar()

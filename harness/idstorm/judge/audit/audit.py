@@ -7,7 +7,7 @@ left then is gone.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from idstorm.findings.gate import Gate, GateVerdict
 from idstorm.findings.results import Result, worst
 from idstorm.judge.audit import looking
 from idstorm.judge.audit.usage import Usage, forecast, usage_of
-from idstorm.record.survey import Id, Survey, Unread, shown
+from idstorm.record.survey import Id, Reference, Survey, Unread, shown
 
 USUAL = (Gate("used", ">", 0.8), Gate("behind", ">", 0.0), Gate("narrow_reference", ">", 0.0))
 """The gates where none is named for their figure."""
@@ -49,7 +49,8 @@ def audit(survey: Survey, asked: Asked, *, command: str, at: datetime, target: M
         *looking.of_columns(survey),
         *looking.of_server(survey),
     ]
-    found = [replace(one, accepted=_is_accepted(one, asked.baseline)) for one in found]
+    then = {(one.kind, one.about): one for one in (() if asked.baseline is None else asked.baseline.findings)}
+    found = [replace(one, accepted=_is_accepted(one, then.get((one.kind, one.about)))) for one in found]
     unread = tuple(_unread(survey))
     verdicts = tuple(_verdict(gate, usages, found, len(unread)) for gate in gates)
     tripped = {gate.figure for gate, verdict in zip(gates, verdicts, strict=True) if verdict.result is Result.FAILED}
@@ -82,8 +83,11 @@ def _usages(
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UsageError(f"--rate {name}=…: the database has no such id{hint}")
     since = None if asked.since is None else datetime.fromisoformat(asked.since.at)
+    references = defaultdict[str, list[Reference]](list)
+    for reference in survey.references:
+        references[shown(reference.key)].append(reference)
     for one in survey.ids:
-        usage = usage_of(one, survey.references)
+        usage = usage_of(one, references[one.name])
         rate = asked.rates.get(one.name, asked.rates.get(""))
         then = earlier.get((one.name, shown(one.generator.name)))
         yield replace(usage, audited=forecast(usage, at, rate, then, since))
@@ -102,11 +106,8 @@ def _earlier(survey: Survey, asked: Asked, at: datetime, target: Mapping[str, st
     return ids
 
 
-def _is_accepted(one: AuditFinding, baseline: AuditReport | None) -> bool:
-    for then in () if baseline is None else baseline.findings:
-        if (then.kind, then.about) == (one.kind, one.about):
-            return then.left is None or one.left is None or one.left * 2 > then.left
-    return False
+def _is_accepted(one: AuditFinding, then: AuditFinding | None) -> bool:
+    return then is not None and (then.left is None or one.left is None or one.left * 2 > then.left)
 
 
 def _verdict(gate: Gate, usages: Sequence[Usage], found: Sequence[AuditFinding], unread: int) -> GateVerdict:

@@ -41,8 +41,11 @@ class Usage:
     mend: Remedy | None = None  #: what widens that range, and those that end with it
 
 
-def usage_of(one: Id, references: Sequence[Reference]) -> Usage:
-    """Return how much of its ranges an id has used up. A generator that cycles never ends: its column's type may."""
+def usage_of(one: Id, references: Sequence[Reference] = ()) -> Usage:
+    """Return how much of its ranges an id has used up, those of the columns that refer to it included.
+
+    A generator that cycles never ends: its column's type may.
+    """
     generator, column = one.generator, one.column
     compared = column is not None and column.unread is None and column.compared and generator.unread is None
     audited = AuditedId(
@@ -108,7 +111,7 @@ def _spans(one: Id, references: Sequence[Reference]) -> Iterator[Span]:
         return
     yield Span(f"{column.id}, which is {column.type},", 0, column.limit, column.widen)
     for reference in references:
-        if shown(reference.key) == column.id and generator.sign > 0:
+        if generator.sign > 0:
             yield Span(
                 f"{reference.column}, which refers to it and is {reference.type},",
                 0,

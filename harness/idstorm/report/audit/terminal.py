@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.findings.audit import AuditReport, Severity
+from idstorm.findings.audit import AuditedId, AuditReport, Severity
 from idstorm.findings.results import Result
 from idstorm.report.audit.words import MARKS, headline, ranked, summary, table, unread_words
 from idstorm.report.cleaned import cleaned
@@ -22,13 +24,14 @@ _OF_A_KIND, _IDS, _UNREAD = 5, 10, 5
 
 def show(console: Console, report: AuditReport, *, verbose: bool = False, quiet: bool = False) -> None:
     """Print a report. `quiet` prints only its last line, `verbose` all findings and ids."""
-    report = cleaned(report)
+    ids, count = ranked(report), len(report.ids)
+    report = cleaned(replace(report, ids=() if quiet else tuple(ids if verbose else ids[:_IDS])))
     if not quiet:
         console.print(Text(headline(report), "bold"), soft_wrap=True)
         _findings(console, report, verbose=verbose)
         _unread(console, report, verbose=verbose)
         if report.ids:
-            console.print(_ids(report, verbose=verbose))
+            console.print(_ids(report.ids, count))
         for gate in report.gates:
             if gate.result is not Result.PASSED:
                 console.print(Text(f"gate  {gate_words(gate)}", STYLES[gate.result]), soft_wrap=True)
@@ -66,15 +69,14 @@ def _unread(console: Console, report: AuditReport, *, verbose: bool) -> None:
         console.print(Text(f"    and {len(report.unread) - len(shown):,} more (-v shows all)", "dim"), soft_wrap=True)
 
 
-def _ids(report: AuditReport, *, verbose: bool) -> Table:
-    ids = ranked(report)
-    head, rows = table(ids if verbose else ids[:_IDS])
+def _ids(ids: Sequence[AuditedId], count: int) -> Table:
+    """Return ids as a table, below which it says how many more there are."""
+    head, rows = table(ids)
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in head:
-        text = name in _TEXTS
-        shown.add_column(name, justify="left" if text else "right", overflow="fold", no_wrap=name != "id")
+        shown.add_column(name, justify="left" if name in _TEXTS else "right", overflow="fold", no_wrap=name != "id")
     for row in rows:
         shown.add_row(*map(Text, row))
-    if len(ids) > len(rows):
-        shown.caption = f"and {len(ids) - len(rows):,} more, of which less is used up (-v shows all)"
+    if count > len(rows):
+        shown.caption = f"and {count - len(rows):,} more, of which less is used up (-v shows all)"
     return shown
