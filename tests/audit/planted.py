@@ -35,6 +35,10 @@ PLANTED: dict[str, tuple[str, ...]] = {
         "CREATE TABLE left_ (id int DEFAULT nextval('shared') PRIMARY KEY)",
         "CREATE TABLE right_ (id bigint DEFAULT nextval('shared') PRIMARY KEY)",
         "CREATE TABLE slow (id bigserial, v int PRIMARY KEY)",
+        "CREATE SEQUENCE ticks",
+        "CREATE TABLE shard (id bigint DEFAULT nextval('ticks') * 1024 + 7 PRIMARY KEY)",
+        "ALTER SEQUENCE ticks OWNED BY shard.id",
+        "INSERT INTO shard DEFAULT VALUES",
         "CREATE TABLE keyless (v int)",
         "CREATE TABLE invoice "
         "(id bigserial PRIMARY KEY, number int, safe_no int UNIQUE, wide_no bigint REFERENCES wide)",
@@ -77,10 +81,14 @@ PLANTED: dict[str, tuple[str, ...]] = {
 }
 PLANTED["mariadb"] = (
     *PLANTED["mysql"],
-    "CREATE SEQUENCE shared CYCLE CACHE 5000",
+    "CREATE SEQUENCE tickets CYCLE",
+    "CREATE SEQUENCE shared CACHE 5000",
     "CREATE TABLE left_ (id int DEFAULT nextval(shared) PRIMARY KEY)",
     "CREATE TABLE right_ (id bigint DEFAULT nextval(shared) PRIMARY KEY)",
     "INSERT INTO left_ VALUES (50000)",
+    "CREATE SEQUENCE ticks",
+    "CREATE TABLE shard (id bigint DEFAULT (nextval(ticks) * 1024 + 7) PRIMARY KEY)",
+    "INSERT INTO shard VALUES ()",
     "SET STATEMENT foreign_key_checks = 0 FOR "
     "CREATE TABLE narrow "
     "(id bigint AUTO_INCREMENT PRIMARY KEY, late_id smallint, FOREIGN KEY (late_id) REFERENCES late (id))",
@@ -109,6 +117,7 @@ FOUND: dict[str, set[tuple[str, str]]] = {
         ("shared_generator", "public.shared"),
         ("wide_generator", "public.left_.id"),
         ("not_compared", "public.slow.id"),
+        ("not_compared", "public.shard.id"),
         ("no_primary_key", "public.keyless"),
         ("max_plus_one", "public.invoice"),
         ("max_plus_one", "public.coded"),
@@ -119,7 +128,8 @@ FOUND: dict[str, set[tuple[str, str]]] = {
         *_OF_BOTH,
         ("behind", "{}.left_.id"),
         ("narrow_reference", "{}.narrow.late_id"),
-        ("cycles", "{}.shared"),
+        ("not_compared", "{}.shard.id"),
+        ("cycles", "{}.tickets"),
         ("large_cache", "{}.shared"),
         ("shared_generator", "{}.shared"),
         ("wide_generator", "{}.left_.id"),
@@ -151,6 +161,9 @@ CLEAN: dict[str, tuple[str, ...]] = {
         "CREATE TABLE deep (id int DEFAULT nextval('downwards') PRIMARY KEY)",
         "ALTER SEQUENCE downwards AS int MINVALUE -2147483648 OWNED BY deep.id",
         "INSERT INTO deep DEFAULT VALUES",
+        "CREATE TABLE restarted (id serial PRIMARY KEY)",
+        "INSERT INTO restarted VALUES (1), (50)",
+        "ALTER SEQUENCE restarted_id_seq RESTART WITH 51",
         "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
         "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
         "-- max(number) + 1 would be wrong\nNEW.number := NEW.number; RETURN NEW; END$$",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from audit.planted import CLEAN, PLANTED, audited, found, made
+from audit.planted import CLEAN, PLANTED, audited, found, made, run
 from databases.own import own_user, target
 from idstorm.findings.audit import KINDS
 from running import Idstorm
@@ -159,6 +159,16 @@ def test_no_password_is_shown(idstorm: Idstorm, server: On, tmp_path: Path) -> N
         wrong = On(user.dialect, user.url.set(password="not-the-password"))
         ran = idstorm("audit", *target(wrong))
         assert (ran.code, "not-the-password" in ran.out + ran.err, "is out of reach" in ran.err) == (3, False, True)
+
+
+def test_a_user_who_may_not_read_the_catalogue_is_told_so(idstorm: Idstorm, postgresql: On, tmp_path: Path) -> None:
+    with made(postgresql, CLEAN["postgresql"], tmp_path) as on:
+        run(on, "REVOKE SELECT ON pg_catalog.pg_attrdef FROM PUBLIC")
+        with own_user(on) as user:
+            ran = idstorm("audit", *target(user))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+    said = "could not be audited: permission denied for table pg_attrdef; audit it as a user who may read the catalogue"
+    assert said in ran.err
 
 
 def test_a_database_that_cannot_be_audited_says_so(idstorm: Idstorm) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -46,6 +48,7 @@ DOWN = sequence(first=-1, last=-INT - 1, start=-1, step=-1, type="integer")
         (replace(DOWN, position=-3), 8, 0),
         (sequence(last=127, position=126), 127, 0),  # it is used up, and stays there
         (sequence(last=127, position=125), 127, 2),
+        (sequence(position=10, cycles=True), 50, 0),
     ],
 )
 def test_a_generator_is_behind_by_the_values_that_it_has_to_hand_out_until_it_is_past_its_rows(
@@ -236,6 +239,8 @@ def test_rows_that_a_subscription_brings_are_no_error() -> None:
         ("INSERT INTO log SELECT max(no)\n + 1 FROM log", "warning"),
         ("SELECT max(number) + 1 INTO n FROM t FOR UPDATE", "note"),
         ("LOCK TABLE t; NEW.number := (SELECT max(number) + 1 FROM t)", "note"),
+        ("SELECT count(*) + 1 INTO NEW.number FROM t", "warning"),
+        ("IF (SELECT count(*) + 1 FROM t) > 5 THEN", None),
         ("-- max(number) + 1\nNEW.number := nextval('s')", None),
         ("/* max(number) + 1 */ NEW.number := 1", None),
         ("NEW.largest := max(NEW.a, NEW.b); NEW.x := NEW.x + 1", None),
@@ -283,9 +288,17 @@ def test_a_sequence_and_its_column_are_held_against_each_other() -> None:
     assert kinds(audit(Id(sequence(), column(type="integer", limit=INT)))) == {"wide_generator": "note"}
     assert kinds(audit(Id(four, column(type="integer", limit=INT)))) == {}
     assert kinds(audit(Id(sequence(last=1000), column()))) == {}, "a limit that was chosen is not one of a type"
-    assert kinds(audit(Id(sequence(), column(type="numeric", limit=None, compared=False)))) == {}
+    assert kinds(audit(Id(sequence(), column(type="numeric", limit=None, uncompared="it is numeric")))) == {
+        "not_compared": "note"
+    }
 
 
 def test_names_are_shown_without_quotes_that_only_a_statement_needs() -> None:
     assert shown('`shop`.`order`.`i d` "plain"."Odd"."T "" x"') == 'shop.order.`i d` plain."Odd"."T "" x"'
     assert shown("`odd ``t`.`id`") == "`odd ``t`.id"
+
+
+def test_what_judges_and_shows_an_audit_imports_neither_numpy_nor_a_database() -> None:
+    modules = "idstorm.judge.audit.audit, idstorm.report.audit.terminal, idstorm.report.audit.markdown"
+    code = f"import sys, {modules}; sys.exit(bool({{'numpy', 'sqlalchemy'}} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from audit.planted import CLEAN, FOUND, PLANTED, audited, found, made, run
 from databases.own import own_user, private, rows, target
+from idstorm.databases.postgresql import audit_queries, audit_reader
 from idstorm.databases.registry import DATABASES
 from running import Idstorm
 from servers import On, database
@@ -38,7 +39,7 @@ def test_nothing_is_found_on_a_clean_schema(idstorm: Idstorm, anywhere: On, tmp_
         report = audited(idstorm, on, code=0)
         assert report["findings"] == []
         assert report["unread"] == []
-        assert len(report["ids"]) == {"postgresql": 5, "mariadb": 3}.get(on.dialect, 2)
+        assert len(report["ids"]) == {"postgresql": 6, "mariadb": 3}.get(on.dialect, 2)
         assert {one["behind"] for one in report["ids"]} == {0}
 
 
@@ -131,12 +132,12 @@ def test_a_table_that_is_locked_is_skipped(idstorm: Idstorm, server: On, tmp_pat
         assert audited(idstorm, on, "--allow-unreadable", code=0)["findings"] == []
 
 
-def test_a_sequence_that_is_being_altered_is_skipped_and_the_others_are_read(
+def test_a_sequence_that_is_locked_is_skipped_and_the_others_are_read(
     idstorm: Idstorm, postgresql: On, tmp_path: Path
 ) -> None:
     with made(postgresql, CLEAN["postgresql"], tmp_path) as on, on.engine().connect() as other:
         other.exec_driver_sql("BEGIN")
-        other.exec_driver_sql("ALTER SEQUENCE invoice_id_seq AS bigint")
+        other.exec_driver_sql("ALTER SEQUENCE invoice_id_seq RENAME TO renamed")
         report = audited(idstorm, on, code=3)
         assert [(one["what"], one["why"]) for one in report["unread"]] == [("public.invoice_id_seq", "skipped: locked")]
         assert report["unread_generators"] == 1
@@ -147,7 +148,58 @@ def test_a_sequence_that_is_being_altered_is_skipped_and_the_others_are_read(
             "public.deep.id": -1,
             "public.event.id": 2,
             "public.invoice.id": None,
+            "public.restarted.id": 50,
         }
+
+
+def test_an_older_server_is_asked_in_another_way_and_says_the_same(
+    postgresql: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made(postgresql, CLEAN["postgresql"], tmp_path) as on:
+        assert on.url is not None
+        there = DATABASES["postgresql"]
+        with there.auditing(on.url) as connection:
+            newer = there.survey(connection, scan=False)
+            monkeypatch.setattr(audit_queries, "POSITIONS_18", audit_queries.POSITIONS)
+            assert there.survey(connection, scan=False) == newer
+        run(on, "ALTER SEQUENCE restarted_id_seq RESTART WITH 2000000000")
+        with there.auditing(on.url) as connection:
+            positions = {one.name: one.generator.position for one in there.survey(connection, scan=False).ids}
+        assert positions["public.restarted.id"] == 1_999_999_999
+
+
+def test_many_tables_are_read_by_two_connections_and_by_one_where_there_is_no_other(
+    postgresql: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_reader, "_MANY", 2)
+    with (
+        made(postgresql, CLEAN["postgresql"], tmp_path) as on,
+        own_user(on, "GRANT pg_read_all_data TO {}", options="CONNECTION LIMIT 1") as user,
+    ):
+        ids = []
+        for one in (on, user):
+            assert one.url is not None
+            with DATABASES["postgresql"].auditing(one.url) as connection:
+                ids.append(DATABASES["postgresql"].survey(connection, scan=False).ids)
+        assert ids[0] == ids[1]
+        assert [one.column.furthest for one in ids[0] if one.column is not None] == [1, 2, -1, 2, 1, 50]
+
+
+def test_without_a_database_in_its_url_all_of_a_server_are_audited(idstorm: Idstorm, tmp_path: Path) -> None:
+    with (
+        made(database("mysql"), CLEAN["mysql"], tmp_path) as one,
+        made(database("mysql"), CLEAN["mysql"], tmp_path) as two,
+    ):
+        names = {on.url.database for on in (one, two) if on.url is not None}
+        grants = tuple(f"GRANT SELECT, TRIGGER ON {name}.* TO {{}}" for name in names)
+        with own_user(one, *grants) as user:
+            assert user.url is not None
+            report = audited(idstorm, On("mysql", user.url.set(database="")), code=3)
+            assert {one["id"].split(".")[0] for one in report["ids"]} == names
+            assert {one["grant"].split(" TO ")[0] for one in report["unread"]} == {
+                "GRANT SELECT ON *.*",
+                "GRANT TRIGGER ON *.*",
+            }
 
 
 def test_rows_that_a_policy_hides_are_not_taken_for_all(idstorm: Idstorm, postgresql: On, tmp_path: Path) -> None:

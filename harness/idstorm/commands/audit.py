@@ -68,7 +68,10 @@ def _surveyed(address: Address, *, scan: bool) -> tuple[Survey, Target]:
             target = targets.target_behind(address.database, connection, url, address.name)
             survey = DATABASES[target.dialect].survey(connection, scan=scan)
     except sa.exc.SQLAlchemyError as error:
-        raise EnvironmentFault(f"{mask(url)} could not be audited: {words_of(error, url)}") from error
+        refused = address.database.classify(error).environment
+        hint = "; audit it as a user who may read the catalogue" if refused else ""
+        words = words_of(error, url).partition("\n")[0]
+        raise EnvironmentFault(f"{mask(url)} could not be audited: {words}{hint}") from error
     return _redacted(survey, secrets_of(url)), target
 
 

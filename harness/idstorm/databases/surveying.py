@@ -45,7 +45,9 @@ def measure(ids: Iterable[Id], reader: Reader, *, scan: bool) -> tuple[Id, ...]:
 
 def _read(ids: Iterable[Id], reader: Reader, *, scan: bool) -> list[Id]:
     found = [replace(one, column=_asked(one.column, scan=scan)) for one in ids]
-    asked = [one for one in found if one.column is not None and one.column.compared and one.column.unread is None]
+    asked = [
+        one for one in found if one.column is not None and one.column.uncompared is None and one.column.unread is None
+    ]
     values = dict(zip(map(_key, asked), reader.furthest(asked), strict=True))
     generators = {one.generator.name: one.generator for one in found if one.generator.unread is None}
     positions = reader.positions(list(generators.values()))
@@ -57,10 +59,10 @@ def _key(one: Id) -> tuple[str, str]:
 
 
 def _asked(column: Column | None, *, scan: bool) -> Column | None:
-    """Return a column as one that is not compared, where that would take a scan, or its values are no integers."""
-    if column is None or (column.limit is not None and (column.indexed or scan)):
+    """Return a column as one that is not compared, where that would take a scan."""
+    if column is None or column.uncompared is not None or column.indexed or scan:
         return column
-    return replace(column, compared=False)
+    return replace(column, uncompared="no index begins with it: --scan reads the table")
 
 
 def _reached(one: Id, values: Mapping[tuple[str, str], int | Unread | None]) -> Id:

@@ -76,12 +76,12 @@ class Column:
     table: str
     name: str
     type: str
-    limit: int | None  #: None: its type is not an integer
+    limit: int | None  #: None: its values are not integers, or not those that the generator hands out
     indexed: bool = True  #: an index begins with it, so that its furthest value is a single look-up
     receives: str | None = None  #: the subscription that fills its table
     furthest: int | None = None  #: max(id), or min(id) of ids that count down; None: no rows, or `unread`
     unread: Unread | None = None
-    compared: bool = True  #: False: its furthest value was not asked for
+    uncompared: str | None = None  #: why its furthest value was not asked for
     widen: Remedy | None = None
     mend: Remedy | None = None  #: what brings the generator to the furthest value, and never back
 
@@ -109,10 +109,11 @@ class Id:
 def lead_of(generator: Generator, furthest: int | None) -> int:
     """Return how many values a generator has to hand out until it is past the furthest row; 0 if it is, or unknown.
 
-    A generator that is used up may remain at its last value instead of passing it, which is no lead.
+    A generator that is used up may remain at its last value instead of passing it, which is no lead. One that cycles is
+    meant to be where it was before.
     """
     following, sign = generator.following, generator.sign
-    if following is None or furthest is None or furthest * sign < following * sign:
+    if generator.cycles or following is None or furthest is None or furthest * sign < following * sign:
         return 0
     if furthest == generator.last and following * sign >= generator.last * sign:
         return 0

@@ -100,13 +100,20 @@ def _columns(connection: sa.Connection, database: str | None) -> Iterator[tuple[
             f" {_COUNTED}" if counted else f" DEFAULT ({default})",
         )
         known = _WIDTH.sub("", type_)
+        drawn = counted or _NEXTVAL.fullmatch(str(default)) is not None
+        limit = last_of(known, down=False)
         widen = remedies.column_widened(_quoted(schema, table), _quoted(name), f"BIGINT{unsigned} NOT NULL{more}")
         yield (
             Column(
                 table=_quoted(schema, table),
                 name=_quoted(name),
                 type=known,
-                limit=last_of(known, down=False),
+                limit=limit if drawn else None,
+                uncompared="its default does more than draw from it"
+                if not drawn
+                else f"it is {known}"
+                if limit is None
+                else None,
                 indexed=(schema, table, name) in leading,
                 widen=None if known.startswith("bigint") else widen,
             ),

@@ -28,7 +28,7 @@ class _User:
     """A column that draws from a sequence, or owns it, as the catalogue has it."""
 
     relation: int
-    how: str  #: default, identity or owner
+    how: str  #: default, expression, identity or owner
     name: str
     type: str
     indexed: bool
@@ -102,7 +102,7 @@ def _ids(
 def _generator(row: tuple[Any, ...], user: str, users: Sequence[_User], columns: Sequence[Column]) -> Generator:
     _, name, type_, start, step, least, most, cache, cycles, may_read = row
     first, last = (least, most) if step > 0 else (most, least)
-    owned = any(one.how != "default" for one in users)
+    owned = any(one.how in ("identity", "owner") for one in users)
     unread = None if may_read else Unread(name, "permission denied", f"GRANT SELECT ON SEQUENCE {name} TO {user};")
     return Generator(
         name=name,
@@ -131,11 +131,18 @@ def _column(one: _User, table: str, filled_by: str | None, sequence: tuple[Any, 
     unread = Unread(f"{table}.{one.name}", "permission denied", " ".join(needed)) if needed else None
     if unread is None and one.filtered:
         unread = Unread(f"{table}.{one.name}", "row-level security hides rows", f"ALTER ROLE {user} BYPASSRLS;")
+    limit = last_of(one.type, down=sequence[4] < 0)
+    drawn = one.how != "expression"
     return Column(
         table=table,
         name=one.name,
         type=one.type,
-        limit=last_of(one.type, down=sequence[4] < 0),
+        limit=limit if drawn else None,
+        uncompared="its default does more than draw from it"
+        if not drawn
+        else f"it is {one.type}"
+        if limit is None
+        else None,
         indexed=one.indexed,
         receives=filled_by,
         unread=unread,

@@ -11,6 +11,9 @@ _NAME = "quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
 _TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_OWN}"
 _BASE = "coalesce(nullif(y.typbasetype, 0), y.oid)"  # the type beneath a domain
 
+_DRAWS = r"^\{FUNCEXPR (:funcid \d+ [^{]*:funcformat [12] [^{]*:args \(\{FUNCEXPR )?:funcid 1574 "
+"""A default that is a call of nextval (1574), or a cast of one. `pg_get_expr` would wait for a lock on the table."""
+
 TABLES = f"""
 SELECT c.oid::bigint, {_NAME}, EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_TABLE} ORDER BY 2
@@ -29,9 +32,10 @@ FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON 
 WHERE {_OWN} ORDER BY 2
 """
 
-USERS = f"""
+USERS = rf"""
 WITH uses AS (
-    SELECT d.refobjid AS sequence, v.adrelid AS relation, v.adnum::int AS place, 'default' AS how
+    SELECT d.refobjid AS sequence, v.adrelid AS relation, v.adnum::int AS place,
+        CASE WHEN v.adbin::text ~ '{_DRAWS}' THEN 'default' ELSE 'expression' END AS how
     FROM pg_depend d JOIN pg_attrdef v ON v.oid = d.objid
     WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
     UNION
@@ -50,7 +54,7 @@ JOIN pg_class c ON c.oid = u.relation JOIN pg_namespace n ON n.oid = c.relnamesp
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.place JOIN pg_type y ON y.oid = a.atttypid
 WHERE NOT a.attisdropped ORDER BY 1, 2, 4
 """
-"""The columns that draw from a sequence by their default or as an identity, and the column that owns it.
+"""The columns that draw from a sequence by their default, within an expression or as an identity, and its owner.
 
 https://www.postgresql.org/docs/current/catalog-pg-depend.html
 """
@@ -111,13 +115,29 @@ FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
 """
 
 POSITIONS = """
-SELECT one, CASE WHEN has_sequence_privilege(one::oid, 'SELECT, USAGE') THEN pg_sequence_last_value(one::oid) END
+SELECT one, CASE WHEN has_sequence_privilege(one::oid, 'SELECT, USAGE') THEN pg_sequence_last_value(one::oid) END,
+    NULL::bigint
 FROM unnest(ARRAY[{}]::bigint[]) AS one
 """
-"""The last value of each sequence that is still there; NULL where none was drawn.
+"""The last value of each sequence that is still there, and its next one; the former is NULL where none was drawn.
 
 https://www.postgresql.org/docs/current/view-pg-sequences.html
 """
+
+POSITIONS_18 = """
+SELECT one, CASE WHEN s.is_called THEN s.last_value END, CASE WHEN NOT s.is_called THEN s.last_value END
+FROM unnest(ARRAY[{}]::bigint[]) AS one
+LEFT JOIN LATERAL pg_get_sequence_data(CASE WHEN has_sequence_privilege(one::oid, 'SELECT') THEN one::oid END) s ON true
+"""
+"""The same, with the next value of those from which none was drawn, from version 18 on.
+
+https://www.postgresql.org/docs/current/functions-sequence.html
+"""
+
+POSITION = """
+SELECT {oid}, CASE WHEN is_called THEN last_value END, CASE WHEN NOT is_called THEN last_value END FROM {name}
+"""
+"""The same of one sequence."""
 
 ALTERED = """
 SELECT l.relation::bigint FROM pg_locks l JOIN pg_class c ON c.oid = l.relation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -27,6 +27,8 @@ class AuditReader:
         self._connection = connection
         self._error: type[Exception] = connection.dialect.loaded_dbapi.Error
         self._sequences, self._tables = sequences, tables
+        newer = (connection.dialect.server_version_info or (0,)) >= (18,)
+        self._together = queries.POSITIONS_18 if newer else queries.POSITIONS
         self._locked = frozenset[int]()
 
     def furthest(self, ids: Sequence[Id]) -> list[int | Unread | None]:
@@ -57,30 +59,29 @@ class AuditReader:
         return None if not found or found[0][0] is None else int(found[0][0])
 
     def positions(self, generators: Sequence[Generator]) -> Mapping[str, int | Unread | None]:
-        """Ask for a hundred sequences at a time, and one by one where one of them cannot be read."""
+        """Ask for a hundred sequences at a time, and one by one for those of which that does not tell."""
         cursor = self._connection.connection.cursor()
-        found = dict[str, int | Unread | None]()
-        names = {self._sequences[one.name]: one.name for one in generators}
-        oids = list(names)
+        asked = {self._sequences[one.name]: one for one in generators}
+        found, oids = dict[str, int | Unread | None](), list(asked)
         for begin in range(0, len(oids), _TOGETHER):
-            for oid, value in self._positions(cursor, oids[begin : begin + _TOGETHER], names):
-                found[names[oid]] = value
+            together = oids[begin : begin + _TOGETHER]
+            rows = self._ask(cursor, self._together.format(", ".join(map(str, together))), "sequences")
+            told = {} if isinstance(rows, Unread) else {int(oid): (last, following) for oid, last, following in rows}
+            for oid in together:
+                one, values = asked[oid], told.get(oid, (None, None))
+                known = values != (None, None)
+                found[one.name] = _position(one, *values) if known else self._alone(cursor, one)
         return found
 
-    def _positions(
-        self, cursor: Any, oids: Sequence[int], names: Mapping[int, str]
-    ) -> Iterator[tuple[int, int | Unread | None]]:
-        if len(oids) == 1 and oids[0] in self._locked:
-            yield oids[0], Unread(names[oids[0]], LOCKED)
-            return
-        rows = self._ask(cursor, queries.POSITIONS.format(", ".join(map(str, oids))), names[oids[0]])
-        if not isinstance(rows, Unread):
-            yield from ((int(oid), None if value is None else int(value)) for oid, value in rows)
-        elif len(oids) == 1:
-            yield oids[0], rows
-        else:
-            for oid in oids:
-                yield from self._positions(cursor, [oid], names)
+    def _alone(self, cursor: Any, one: Generator) -> int | Unread | None:
+        """Return the position of one sequence, which takes the privilege to select from it."""
+        oid = self._sequences[one.name]
+        if oid in self._locked:
+            return Unread(one.name, LOCKED)
+        rows = self._ask(cursor, queries.POSITION.format(oid=oid, name=one.name), one.name)
+        if isinstance(rows, Unread):
+            return rows
+        return _position(one, *rows[0][1:]) if rows else None
 
     def _ask(self, cursor: Any, query: str, what: str) -> list[tuple[Any, ...]] | Unread:
         """Return the rows of a query, or why there are none. What has been dropped meanwhile has no rows."""
@@ -98,3 +99,10 @@ class AuditReader:
         cursor.execute(queries.ALTERED)
         self._locked |= {int(oid) for (oid,) in cursor.fetchall()}
         return Unread(what, LOCKED)
+
+
+def _position(one: Generator, last: int | None, following: int | None) -> int | None:
+    """Return the last value that was drawn, or the one before that which is next, unless that is the first of all."""
+    if last is not None or following is None:
+        return None if last is None else int(last)
+    return None if int(following) == one.start else int(following) - one.step

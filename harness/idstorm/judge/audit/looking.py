@@ -13,7 +13,12 @@ from idstorm.judge.audit.usage import Usage, called, went_back
 from idstorm.record.survey import Id, Program, Remedy, Survey, shown
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_ADDS_TO_A_MAXIMUM = re.compile(r"\b(?:max|count)\s*\([^()]*\)[^;]{0,60}?\+\s*\d", re.IGNORECASE)
+_ADDS_TO_A_MAXIMUM = re.compile(
+    r"\bmax\s*\([^()]*\)[^;]{0,60}?\+\s*\d"
+    r"|\bNEW\.\S+\s*:?=\s*\(?\s*(?:SELECT\s+)?count\s*\([^()]*\)\s*\+\s*\d"
+    r"|\bcount\s*\([^()]*\)\s*\+\s*\d\s+INTO\s+NEW\b",
+    re.IGNORECASE,
+)
 _LOCKS = re.compile(
     r"\bfor\s+(?:no\s+key\s+)?update\b|\block\s+table\b|advisory_(?:xact_)?lock|get_lock", re.IGNORECASE
 )
@@ -138,10 +143,8 @@ def of_columns(survey: Survey) -> Iterator[AuditFinding]:
             said = f"it is {column.type}, is called like a number, and no unique index has it"
             yield found("number_without_unique", f"{column.table}.{column.name}", said, column.remedy)
     for id_ in survey.ids:
-        if id_.column is not None and not id_.column.compared and id_.column.limit is not None:
-            said = (
-                f"it was not compared with {id_.generator.name}, since no index begins with it: --scan reads the table"
-            )
+        if id_.column is not None and id_.column.uncompared is not None:
+            said = f"it was not compared with {id_.generator.name}: {id_.column.uncompared}"
             yield found("not_compared", id_.name, said)
 
 

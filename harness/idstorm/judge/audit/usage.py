@@ -47,7 +47,8 @@ def usage_of(one: Id, references: Sequence[Reference] = ()) -> Usage:
     A generator that cycles never ends: its column's type may.
     """
     generator, column = one.generator, one.column
-    compared = column is not None and column.unread is None and column.compared and generator.unread is None
+    read = column is not None and column.unread is None and generator.unread is None
+    compared = read and column is not None and column.uncompared is None and not generator.cycles
     audited = AuditedId(
         id=one.name,
         generator=shown(generator.name),

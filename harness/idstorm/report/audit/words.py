@@ -20,9 +20,10 @@ def headline(report: AuditReport) -> str:
     """Return what was audited."""
     target = report.target
     where = "" if target["name"] == target["dialect"] else f" at {target['name']}"
+    since = "" if report.since is None else f", compared with those of {report.since[:16]}"
     return (
         f"{target['dialect']} {target['server']} ({target['driver']}){where}: "
-        f"{_count(report.tables, 'table')}, {_count(report.generators, 'generator')}"
+        f"{_count(report.tables, 'table')}, {_count(report.generators, 'generator')}{since}"
     )
 
 
