@@ -212,11 +212,15 @@ def test_a_suite_audits_the_database_that_it_has_made(pytester: pytest.Pytester)
 
         def test_memory(idstorm_audit):
             idstorm_audit("sqlite://")
+
+        def test_strange(idstorm_audit):
+            idstorm_audit(7)
         """
     )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*idstorm_audit: name the file to audit, as in sqlite:///app.db*"])
+    result.stdout.fnmatch_lines(["*idstorm_audit: 7 is not a URL, an Engine or a Connection of SQLAlchemy*"])
 
 
 def test_a_locked_tables_siblings_are_judged(idstorm: Idstorm, postgresql: On, tmp_path: Path) -> None:

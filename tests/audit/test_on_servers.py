@@ -227,6 +227,15 @@ def test_where_no_index_leads_a_table_is_read_only_if_asked_for(
         assert found(audited(idstorm, on, "--scan", code=1)) == {("behind", "public.log.id")}
 
 
+def test_a_table_with_a_child_that_has_no_such_index_is_not_read_either(
+    idstorm: Idstorm, postgresql: On, tmp_path: Path
+) -> None:
+    statements = ("CREATE TABLE log (id bigserial PRIMARY KEY)", "CREATE TABLE old_log () INHERITS (log)")
+    with made(postgresql, (*statements, "INSERT INTO old_log VALUES (10)"), tmp_path) as on:
+        assert ("not_compared", "public.log.id") in found(audited(idstorm, on, code=0))
+        assert ("behind", "public.log.id") in found(audited(idstorm, on, "--scan", code=1))
+
+
 def test_on_a_subscriber_what_is_behind_is_to_be_mended_before_it_is_promoted(
     idstorm: Idstorm, postgresql: On, tmp_path: Path
 ) -> None:

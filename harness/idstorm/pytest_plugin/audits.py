@@ -92,4 +92,10 @@ def _text_of(on: Any) -> str:
     """Return a target as the command line has it: that of an engine, a connection or a URL, with its password."""
     bound = getattr(on, "sync_engine", getattr(on, "engine", on))
     url = getattr(bound, "url", bound)
-    return url if isinstance(url, str) else str(url.render_as_string(hide_password=False))
+    if isinstance(url, str):
+        return url
+    if not hasattr(url, "render_as_string"):
+        raise pytest.fail.Exception(
+            f"idstorm_audit: {on!r} is not a URL, an Engine or a Connection of SQLAlchemy", pytrace=False
+        )
+    return str(url.render_as_string(hide_password=False))

@@ -42,11 +42,15 @@ WITH uses AS (
     SELECT d.objid, d.refobjid, d.refobjsubid, CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'owner' END
     FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+), leads AS (
+    SELECT b.attrelid AS relation, b.attname
+    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am m ON m.oid = i.relam
+    JOIN pg_attribute b ON b.attrelid = x.indrelid AND b.attnum = x.indkey[0]
+    WHERE m.amname = 'btree' AND x.indisvalid AND x.indpred IS NULL
 )
 SELECT s.seqrelid::bigint, c.oid::bigint, u.how, quote_ident(a.attname), format_type({_BASE}, NULL),
-    EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_am m ON m.oid = i.relam
-        WHERE x.indrelid = c.oid AND x.indkey[0] = a.attnum AND m.amname = 'btree' AND x.indisvalid
-        AND x.indpred IS NULL),
+    (c.oid, a.attname) IN (SELECT relation, attname FROM leads) AND NOT EXISTS (SELECT FROM pg_inherits h
+        WHERE h.inhparent = c.oid AND c.relkind = 'r' AND (h.inhrelid, a.attname) NOT IN (SELECT * FROM leads)),
     quote_ident(n.nspname), has_schema_privilege(n.oid, 'USAGE'), has_column_privilege(c.oid, a.attnum, 'SELECT'),
     row_security_active(c.oid)
 FROM uses u JOIN pg_sequence s ON s.seqrelid = u.sequence
