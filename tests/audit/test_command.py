@@ -217,7 +217,7 @@ def test_a_suite_audits_the_database_that_it_has_made(pytester: pytest.Pytester)
             idstorm_audit(7)
         """
     )
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*idstorm_audit: name the file to audit, as in sqlite:///app.db*"])
     result.stdout.fnmatch_lines(["*idstorm_audit: 7 is not a URL, an Engine or a Connection of SQLAlchemy*"])

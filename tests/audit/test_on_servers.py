@@ -75,16 +75,32 @@ def test_a_sequence_is_never_set_back_by_what_is_printed(
         assert rows(on, f"SELECT nextval({sequence})") == [(ahead + 2,)]
 
 
-def test_an_audit_writes_nothing(idstorm: Idstorm, server: On, tmp_path: Path) -> None:
-    with made(server, CLEAN[server.dialect], tmp_path) as on:
+def test_while_a_sequence_is_mended_no_session_draws_from_it(idstorm: Idstorm, postgresql: On, tmp_path: Path) -> None:
+    with made(postgresql, PLANTED["postgresql"], tmp_path) as on, on.engine().connect() as mending:
+        report = audited(idstorm, on, code=1)
+        (mend,) = (one["remedy"] for one in report["findings"] if one["about"] == "public.restored.id")
+        begin, lock, *rest = mend.split("; ")
+        mending.exec_driver_sql(begin)
+        mending.exec_driver_sql(lock)
+        with on.engine().connect() as drawing:
+            drawing.exec_driver_sql("SET lock_timeout = '50ms'")
+            with pytest.raises(sa.exc.DBAPIError, match="lock timeout"):
+                drawing.exec_driver_sql("INSERT INTO restored DEFAULT VALUES")
+            for statement in rest:
+                mending.exec_driver_sql(statement)
+            drawing.exec_driver_sql("INSERT INTO restored DEFAULT VALUES")
+        assert rows(on, "SELECT max(id) FROM restored") == [(51,)]
+
+
+def test_an_audit_cannot_write(anywhere: On, tmp_path: Path) -> None:
+    with made(anywhere, CLEAN[anywhere.dialect], tmp_path) as on:
         assert on.url is not None
+        name = "public.mine" if on.dialect == "postgresql" else "mine"
         with (
-            DATABASES[server.dialect].auditing(on.url) as connection,
-            pytest.raises(sa.exc.DBAPIError, match=r"(?i)read.only"),
+            DATABASES[on.dialect].auditing(on.url) as connection,
+            pytest.raises(sa.exc.DBAPIError, match=r"(?i)read.?only"),
         ):
-            connection.exec_driver_sql(
-                "CREATE TABLE public.mine (id int)" if on.dialect == "postgresql" else "CREATE TABLE mine (id int)"
-            )
+            connection.exec_driver_sql(f"CREATE TABLE {name} (id int)")
 
 
 def test_a_file_is_not_written_nor_left_with_others_beside_it(idstorm: Idstorm, tmp_path: Path) -> None:
