@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from idstorm.findings.audit import AUDIT_FORMAT
 from idstorm.findings.verdict import REPORT_FORMAT
 from idstorm.record import archive, ending, store, tape
 
@@ -21,6 +22,7 @@ HISTORY = (Path(__file__).parents[2] / "results" / "README.md").read_text()
         ("census.zip", archive.FORMAT),
         ("tapes/*.tape", tape.VERSION),
         ("report.json", REPORT_FORMAT),
+        ("idstorm audit --json", AUDIT_FORMAT),
     ],
 )
 def test_the_history_of_a_format_is_complete(file: str, written: int) -> None:
