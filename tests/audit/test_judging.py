@@ -208,6 +208,7 @@ def test_a_generator_that_went_back_is_told_of() -> None:
         report = audit(Id(sequence(position=position), column()), since=earlier)
         assert kinds(report) == {"went_back": "warning"}
         assert report.ids[0].per_day is None
+        assert audit(Id(sequence(position=position), column()), since=earlier, rates={"": 5.0}).ids[0].per_day == 5
     for lawful in (sequence(position=10, cycles=True), sequence(unread=Unread("s", "locked"))):
         assert "went_back" not in kinds(audit(Id(lawful, column()), since=earlier))
 

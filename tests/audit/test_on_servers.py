@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from audit.planted import CLEAN, FOUND, PLANTED, audited, found, made, run
 from databases.own import own_user, private, rows, target
 from idstorm.databases.postgresql import audit_queries, audit_reader
 from idstorm.databases.registry import DATABASES
+from idstorm.errors import EnvironmentFault
 from running import Idstorm
 from servers import On, database
 
@@ -110,6 +113,32 @@ def test_a_file_is_not_written_nor_left_with_others_beside_it(idstorm: Idstorm, 
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
         audited(idstorm, on, code=1)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_file_in_wal_mode_is_left_as_it_is_and_read_with_its_log_where_there_is_one(
+    idstorm: Idstorm, tmp_path: Path
+) -> None:
+    folder = tmp_path / "place"
+    folder.mkdir()
+    statements = ("PRAGMA journal_mode = wal", "CREATE TABLE thing (id INTEGER PRIMARY KEY)")
+    with made(On("sqlite"), statements, folder) as on:
+        assert audited(idstorm, on, code=0)["ids"][0]["position"] is None
+        assert [path.name for path in folder.iterdir()] == ["app.db"]
+        with closing(sqlite3.connect(folder / "app.db", isolation_level=None)) as application:
+            application.execute("INSERT INTO thing VALUES (7)")
+            assert audited(idstorm, on, code=0)["ids"][0]["position"] == 7
+        assert [path.name for path in folder.iterdir()] == ["app.db"]
+
+
+def test_a_file_that_is_opened_while_it_is_audited_is_to_be_audited_again(tmp_path: Path) -> None:
+    statements = ("PRAGMA journal_mode = wal", "CREATE TABLE thing (id INTEGER PRIMARY KEY)")
+    with made(On("sqlite"), statements, tmp_path) as on, closing(sqlite3.connect(tmp_path / "app.db")) as application:
+        assert on.url is not None
+        with (
+            pytest.raises(EnvironmentFault, match="was opened by another process while it was audited"),
+            DATABASES["sqlite"].auditing(on.url),
+        ):
+            application.execute("INSERT INTO thing VALUES (7)")
 
 
 def test_what_a_user_may_not_read_is_counted_and_the_grants_suffice(

@@ -193,7 +193,11 @@ class SQLite(Database):
             raise UsageError("name the file to audit, as in sqlite:///app.db")
         if not path.is_file():
             raise UsageError(f"there is no database to audit: {path} is not a file")
-        with self._connected(url, files.read_only(self.threaded(url), path)) as connection:
+        try:
+            still, before = files.is_still(path), path.stat().st_mtime_ns
+        except OSError as error:
+            raise EnvironmentFault(f"cannot read {path}: {error.strerror or error}") from error
+        with self._connected(url, files.read_only(self.threaded(url), path, still=still)) as connection:
             try:
                 connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
             except sa.exc.DBAPIError as error:
@@ -203,6 +207,8 @@ class SQLite(Database):
                     ) from error
                 raise UsageError(f"{path} cannot be audited: {error.orig}") from error
             yield connection
+        if still and not (files.is_still(path) and path.stat().st_mtime_ns == before):
+            raise EnvironmentFault(f"{path} was opened by another process while it was audited: audit it again")
 
     def survey(self, connection: sa.Connection, *, scan: bool) -> Survey:
         """Read the schema, then the end of each table."""

@@ -55,13 +55,25 @@ def leading_to(url: sa.URL, path: Path) -> sa.URL:
     return url.set(database=f"file:{quote(str(path))}" if _is_uri(url) else str(path))
 
 
-def read_only(url: sa.URL, path: Path) -> sa.URL:
+def read_only(url: sa.URL, path: Path, *, still: bool) -> sa.URL:
     """Return a URL that opens a file without creating or writing it, and waits for its lock for a second.
 
+    `still`: as one that nothing changes meanwhile, so that no file is made beside it.
     https://www.sqlite.org/c3ref/open.html#urifilenameexamples
     """
-    told = {"uri": "true", "mode": "ro", "timeout": "1"}
+    told = {"uri": "true", "mode": "ro", "timeout": "1", **({"immutable": "1"} if still else {})}
     return url.set(database=f"file:{quote(str(path.absolute()))}").update_query_dict(told)
+
+
+def is_still(path: Path) -> bool:
+    """Return whether a file is in WAL mode, and no connection to it is open.
+
+    To read such a file, SQLite would make two files beside it, which would remain, and belong to the reader.
+    https://www.sqlite.org/wal.html#read_only_databases
+    https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    """
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2" and not path.with_name(f"{path.name}-wal").exists()
 
 
 def _is_uri(url: sa.URL) -> bool:

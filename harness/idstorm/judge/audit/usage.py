@@ -133,7 +133,7 @@ def forecast(
         began = usage.id.generator.start - audited.step
         now, then = (began if one.position is None else one.position for one in (audited, earlier))
         burned = (now - then) / audited.step
-        per_day = burned / ((at - since).total_seconds() / _DAY) if burned >= 0 else None
+        per_day = burned / ((at - since).total_seconds() / _DAY) if burned >= 0 else rate
     if per_day is None or audited.left is None:
         return audited
     days = audited.left / per_day if per_day else None
