@@ -11,8 +11,13 @@ _NAME = "quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
 _TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_OWN}"
 _BASE = "coalesce(nullif(y.typbasetype, 0), y.oid)"  # the type beneath a domain
 
-_DRAWS = r"^\{FUNCEXPR (:funcid \d+ [^{]*:funcformat [12] [^{]*:args \(\{FUNCEXPR )?:funcid 1574 "
-"""A default that is a call of nextval (1574), or a cast of one. `pg_get_expr` would wait for a lock on the table."""
+_DRAWS = """(v.adbin::text LIKE '{FUNCEXPR :funcid 1574 %'
+            OR split_part(v.adbin::text, ':args (', 1) LIKE '{FUNCEXPR %:funcformat 2 %'
+            AND split_part(v.adbin::text, ':args (', 2) LIKE '{FUNCEXPR :funcid 1574 %')"""
+"""Whether a default is a call of nextval (1574), or an implicit cast (2) of one.
+
+Its source is not asked for, since `pg_get_expr` waits for a lock on the table.
+"""
 
 TABLES = f"""
 SELECT c.oid::bigint, {_NAME}, EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p')
@@ -35,10 +40,10 @@ WHERE {_OWN} ORDER BY 2
 USERS = rf"""
 WITH uses AS (
     SELECT d.refobjid AS sequence, v.adrelid AS relation, v.adnum::int AS place,
-        CASE WHEN v.adbin::text ~ '{_DRAWS}' THEN 'default' ELSE 'expression' END AS how
-    FROM pg_depend d JOIN pg_attrdef v ON v.oid = d.objid
+        CASE WHEN {_DRAWS} THEN 'default' ELSE 'expression' END AS how
+    FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.refobjid JOIN pg_attrdef v ON v.oid = d.objid
     WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
-    UNION
+    UNION ALL
     SELECT d.objid, d.refobjid, d.refobjsubid, CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'owner' END
     FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
