@@ -26,20 +26,29 @@ if TYPE_CHECKING:
     from idstorm.findings.verdict import Report
 
 
+FORMATS = {
+    "json": "the report as JSON",
+    "junit": "JUnit XML, a test case for each check",
+    "markdown": "a summary as Markdown (of a matrix, the table)",
+}
+"""The forms in which a report may be written to a file, each by an option of its name, with what that is."""
+
+Texts = Mapping[str, Callable[[], str]]
+"""How a report is written in each of these forms."""
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """Where a report goes besides the terminal (file names, or - for stdout), and how much of it is printed."""
+    """Where a report goes besides the terminal, and how much of it is printed there."""
 
-    json: str | None
-    junit: str | None
-    markdown: str | None
+    files: Mapping[str, str]  #: the name of a file, or - for stdout, by form
     quiet: bool
     verbose: bool
 
     @property
     def take_stdout(self) -> bool:
         """Whether one of them takes stdout, so that nothing else may be written there."""
-        return "-" in (self.json, self.junit, self.markdown)
+        return "-" in self.files.values()
 
 
 results_option = click.option(
@@ -55,46 +64,34 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every command that ends with a report, which it receives as `outputs`."""
 
     @wraps(command)
-    def with_outputs(
-        *,
-        json_file: str | None,
-        junit_file: str | None,
-        markdown_file: str | None,
-        quiet: bool,
-        verbose: bool,
-        **others: Any,
-    ) -> None:
-        files = {"--json": json_file, "--junit": junit_file, "--markdown": markdown_file}
-        on_stdout = [f"{option} -" for option, file in files.items() if file == "-"]
+    def with_outputs(*, quiet: bool, verbose: bool, **others: Any) -> None:
+        asked = {form: others.pop(f"{form}_file") for form in FORMATS}
+        files = {form: file for form, file in asked.items() if file is not None}
+        on_stdout = [f"--{form} -" for form, file in files.items() if file == "-"]
         if len(on_stdout) > 1:
             raise click.UsageError(
                 f"{' and '.join(on_stdout)} cannot be used together: stdout can hold only one of them"
             )
         if not others.get("only_show"):
-            for option, file in files.items():
-                _try(file, option)
-        command(outputs=Outputs(json_file, junit_file, markdown_file, quiet, verbose), **others)
+            for form, file in files.items():
+                _try(file, f"--{form}")
+        command(outputs=Outputs(files, quiet, verbose), **others)
 
     decorated: Callable[..., None] = with_outputs
-    stdout = "- writes it to stdout, and nothing else."
-    for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses."),
-        click.option("-q", "--quiet", is_flag=True, help="Print only the result."),
-        _file("--markdown", f"Also write a summary as Markdown (of a matrix, the table); {stdout}"),
-        _file("--junit", f"Also write JUnit XML, a test case for each check; {stdout}"),
-        _file("--json", f"Also write the report as JSON; {stdout}"),
-    ):
-        decorated = option(decorated)
+    decorated = click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses.")(decorated)
+    decorated = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")(decorated)
+    for form, what in reversed(FORMATS.items()):
+        decorated = _file(form, what)(decorated)
     return decorated
 
 
-def _try(name: str | None, option: str) -> None:
+def _try(name: str, option: str) -> None:
     """Raise EnvironmentFault if a report cannot be written, before the storm begins."""
-    if name in (None, "-"):
+    if name == "-":
         return
     from idstorm.record import store
 
-    path = Path(name or "").resolve()
+    path = Path(name).resolve()
     with store.writing(path, option):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -104,8 +101,9 @@ def _try(name: str | None, option: str) -> None:
             atomic.try_to_write(path)
 
 
-def _file(option: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(option, f"{option[2:]}_file", metavar="FILE", help=help_)
+def _file(form: str, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    help_ = f"Also write {what}; - writes it to stdout, and nothing else."
+    return click.option(f"--{form}", f"{form}_file", metavar="FILE", help=help_)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -118,7 +116,7 @@ def console(*, stderr: bool = False) -> Console:
 def finish(report: Report, outputs: Outputs) -> NoReturn:
     """Show a report, write the files asked for, and exit with the report's exit code."""
     with _telling() as untold:
-        _write_all(report.to_json(), [report], {}, outputs, untold)
+        _write(_texts(report.to_json(), [report], {}), outputs, untold)
         _show(report, outputs, untold)
     _end(report.exit_code, untold, written=report.unwritten is None)
 
@@ -131,7 +129,8 @@ def finish_audit(report: AuditReport, outputs: Outputs) -> NoReturn:
     from idstorm.report.audit.terminal import show
 
     with _telling() as untold:
-        _write(report.to_json(), lambda: junit(report), lambda: markdown(report), outputs, untold)
+        texts = {"json": _json(report.to_json()), "junit": lambda: junit(report), "markdown": lambda: markdown(report)}
+        _write(texts, outputs, untold)
         with _losing_stdout(untold):
             show(console(stderr=outputs.take_stdout), report, verbose=outputs.verbose, quiet=outputs.quiet)
             sys.stdout.flush()
@@ -142,7 +141,7 @@ def finish_audit(report: AuditReport, outputs: Outputs) -> NoReturn:
 def finish_all(checked: Checked, outputs: Outputs) -> NoReturn:
     """Show several reports, write the files asked for, and exit with their combined exit code."""
     with _telling() as untold:
-        _write_all(checked.to_json(), checked.reports, checked.unreadable, outputs, untold)
+        _write(_texts(checked.to_json(), checked.reports, checked.unreadable), outputs, untold)
         for report in checked.reports:
             _show(report, outputs, untold)
         for path in checked.skipped:
@@ -200,45 +199,30 @@ def _show(report: Report, outputs: Outputs, untold: list[str]) -> None:
     _tell_github(lambda: workflow_commands(report), lambda: pieces(report))
 
 
-def _write_all(
-    data: Mapping[str, Any],
-    reports: Sequence[Report],
-    unreadable: Mapping[str, str],
-    outputs: Outputs,
-    untold: list[str],
-) -> None:
-    """Write the files asked for of runs, and of what could not be read."""
+def _texts(data: Mapping[str, Any], reports: Sequence[Report], unreadable: Mapping[str, str]) -> Texts:
+    """Return how runs, and what could not be read of others, are written in each form."""
 
-    def xml() -> str:
+    def junit() -> str:
         from idstorm.report.junit import junit
 
         return junit(*reports, unreadable=unreadable)
 
-    _write(data, xml, lambda: _markdown(reports, unreadable), outputs, untold)
+    return {"json": _json(data), "junit": junit, "markdown": lambda: _markdown(reports, unreadable)}
 
 
-def _write(
-    data: Mapping[str, Any],
-    junit: Callable[[], str],
-    markdown: Callable[[], str],
-    outputs: Outputs,
-    untold: list[str],
-) -> None:
-    """Write the files asked for, as many as can be. Why one could not be written is added to `untold`."""
+def _json(data: Mapping[str, Any]) -> Callable[[], str]:
     from idstorm.record.files import dumps
+
+    return lambda: dumps(data) + "\n"
+
+
+def _write(texts: Texts, outputs: Outputs, untold: list[str]) -> None:
+    """Write the files asked for, as many as can be. Why one could not be written is added to `untold`."""
     from idstorm.record.store import enduring
 
-    def json() -> str:
-        return dumps(data) + "\n"
-
-    for name, option, text in (
-        (outputs.json, "--json", json),
-        (outputs.junit, "--junit", junit),
-        (outputs.markdown, "--markdown", markdown),
-    ):
-        if name is not None:
-            with enduring(untold):
-                write_text(text(), name, option)
+    for form, name in outputs.files.items():
+        with enduring(untold):
+            write_text(texts[form](), name, f"--{form}")
 
 
 def _markdown(reports: Sequence[Report], unreadable: Mapping[str, str]) -> str:
