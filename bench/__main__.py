@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 from rich.console import Console
@@ -19,7 +20,7 @@ NAMES = ("overhead", "joining", "start", "judge", "census", "versus")
 @click.option("--quick", is_flag=True, help="Measure less, to see that it works: the numbers mean little.")
 def main(names: tuple[str, ...], on: tuple[str, ...], quick: bool) -> None:
     """Run these benchmarks, or all; the results are written to bench/results."""
-    console, chosen = Console(), names or NAMES
+    console, chosen = Console(width=None if sys.stdout.isatty() else 120), names or NAMES
     for name in chosen:
         with console.status(f"measuring {name}"):
             measured = importlib.import_module(f"bench.{name}").measure(quick=quick, on=on or DIALECTS)
