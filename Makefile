@@ -5,7 +5,7 @@ VENV := .venv
 OLD := .venv-sqlalchemy-2.0
 BIN := $(VENV)/bin
 PYTEST := pytest -n auto --dist worksteal
-MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_own_engines.py tests/storm/test_rehearsal.py
+MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_async.py tests/storm/test_own_engines.py tests/storm/test_rehearsal.py
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 

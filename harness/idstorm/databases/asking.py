@@ -26,6 +26,16 @@ def look(connection: Any, query: str) -> tuple[Any, ...] | None:
         cursor.close()
 
 
+def fetch(connection: Any, query: str) -> list[Any]:
+    """Return all rows of a query on a driver's connection, within the current transaction, if it has one."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
 def literal(text: str) -> str:
     """Return a text as a quoted SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.asking import literal, look
+from idstorm.databases.asking import fetch, literal, look
 from idstorm.databases.base import Database
 from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.chain import Found
@@ -110,7 +110,7 @@ class SQLite(Database):
 
     def prove(self, connection: Any, url: sa.URL) -> bool:
         """Ask for the file that is open."""
-        ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
+        ((_, _, path),) = fetch(connection, "PRAGMA database_list")
         return os.path.realpath(str(path)) == os.path.realpath(_path(url))
 
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
@@ -118,7 +118,7 @@ class SQLite(Database):
         pragmas = {"busy_timeout": "5000", "journal_mode": "wal", **settings}
         begin = pragmas.pop("begin", "sqlalchemy")
         for pragma, value in pragmas.items():
-            connection.execute(f"PRAGMA {pragma} = {value}").fetchall()
+            fetch(connection, f"PRAGMA {pragma} = {value}")
         if begin != "sqlalchemy":
             connection.isolation_level = None
 
