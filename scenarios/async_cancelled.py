@@ -1,4 +1,4 @@
-"""A task that is cancelled while it waits for the database: whose answer does the next one read?
+"""A task is cancelled while it waits for the database: the next one must not read its answer.
 
 A client that disconnects, an `asyncio.timeout`, a server that shuts down: each cancels a task, at whatever it awaits.
 Where that is a statement, the server goes on with it, and its answer is still to come. A driver that gives such a

@@ -27,7 +27,7 @@ from typing import Any
 import aiomysql  # noqa: F401
 import aiosqlite  # noqa: F401
 import psycopg  # noqa: F401
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.util import await_only
@@ -44,7 +44,9 @@ class Ticket(Row):
 class OneAtATime(Session):
     """A session whose calls wait for each other, and which nothing closes."""
 
-    lock = asyncio.Lock()
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.lock = asyncio.Lock()
 
     def _in_turn(self, call: Callable[[], Any]) -> Any:
         await_only(self.lock.acquire())
@@ -63,7 +65,7 @@ class OneAtATime(Session):
         pass
 
 
-_shared: list[AsyncSession] = []
+_shared: dict[Engine, AsyncSession] = {}
 
 
 def engine(url: URL, **options: Any) -> AsyncEngine:
@@ -72,17 +74,19 @@ def engine(url: URL, **options: Any) -> AsyncEngine:
 
 
 def the_session(engine: AsyncEngine) -> AsyncSession:
-    """Return the only session of the process."""
-    if not _shared:
-        _shared.append(AsyncSession(engine, sync_session_class=OneAtATime, expire_on_commit=False, autoflush=False))
-    return _shared[0]
+    """Return the only session of the application."""
+    if engine.sync_engine not in _shared:
+        _shared[engine.sync_engine] = AsyncSession(engine, sync_session_class=OneAtATime, autoflush=False)
+    return _shared[engine.sync_engine]
 
 
 async def insert(session: AsyncSession, tokens: Sequence[int]) -> list[int]:
     """Do what a request does: insert, then something else that is awaited."""
     (token,) = tokens
     ticket = Ticket(token=token)
-    async with OneAtATime.lock:
+    one = session.sync_session
+    assert isinstance(one, OneAtATime)
+    async with one.lock:
         session.add(ticket)
         await session.flush()
         id_ = ticket.id
