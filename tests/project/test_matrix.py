@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from idstorm import catalogue
 from idstorm.catalogue import Found
 from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import target_behind
 from idstorm.extensions import DIALECTS
 from idstorm.record.plan import Target
 from idstorm.scenario import Scenario
@@ -57,7 +58,7 @@ def claimed() -> Claims:
 def _target(dialect: str) -> Target:
     known, url = DATABASES[dialect], database(dialect).url or make_url("sqlite://")
     with known.administer(url) as connection:
-        return Target(dialect, dialect, "", "", "", tuple(known.capabilities(connection)))
+        return target_behind(known, connection, url, dialect)
 
 
 def _claim(scenario: Scenario, target: Target, check: str) -> str:
