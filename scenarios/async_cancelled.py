@@ -21,9 +21,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import aiomysql  # noqa: F401
 import aiosqlite  # noqa: F401
-import psycopg  # noqa: F401
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column

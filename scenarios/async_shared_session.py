@@ -24,9 +24,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import aiomysql  # noqa: F401
 import aiosqlite  # noqa: F401
-import psycopg  # noqa: F401
 from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapped, Session, mapped_column

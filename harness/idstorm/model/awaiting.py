@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import partial, wraps
 from threading import local
 from typing import Any
@@ -43,7 +44,7 @@ def awaiting(function: Callable[..., Any]) -> Callable[..., Any]:
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if not hasattr(_here, "runner"):
         _here.runner = asyncio.Runner()
-    return _here.runner.run(coroutine)
+    return _here.runner.run(coroutine, context=copy_context())  # not that of the runner's first use
 
 
 def _inner(function: Any) -> Any:

@@ -120,7 +120,7 @@ class Worker:
             heard, _, _ = select.select([self.stdout], [], [], max(0, deadline - monotonic()))
             if not heard or not self.hear():
                 return False
-        return self._free
+        return self.done and self._free
 
     def kill(self) -> None:
         """Kill the process and everything that its work has started, and reap it."""
