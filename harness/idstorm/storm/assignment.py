@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -47,3 +48,4 @@ class Assignment:
         os.chdir(self.directory)
         os.environ.clear()
         os.environ.update(self.variables, IDSTORM_WORKER=str(self.worker))
+        time.tzset()

@@ -74,7 +74,7 @@ class Client:
 
     def warm_up(self) -> None:
         """Connect, so that the storm does not begin with all clients connecting. An error here will recur later."""
-        with suppress(Exception), self._open() as session:
+        with suppress(*ENDED), self._open() as session:
             session.connection()
 
     def run(self, inserter: Inserter | AsyncInserter | None = None) -> None:
@@ -230,7 +230,7 @@ class Client:
     def _close(self, session: Session) -> None:
         try:  # noqa: SIM105 (`suppress` costs half a microsecond)
             session.close()
-        except Exception:  # the connection may be gone; the outcome is on the tape
+        except ENDED:  # the connection may be gone; the outcome is on the tape
             pass
 
     def _end(self, result: int) -> int:
@@ -262,7 +262,7 @@ class Client:
             failed = code.refused and not code.wrapped and ear.only_refused
         else:
             failed = ear.certain and (not self._committing or code.rolled_back)
-        with suppress(Exception):
+        with suppress(*ENDED):
             session.rollback()
         failed = failed and not ear.left_open
         flags = Flag.UNSEEN if self._late else 0
