@@ -122,16 +122,13 @@ class Ear:
             self._on_connection()
 
     def commits(self) -> None:
-        """Note that a COMMIT is about to be sent."""
+        """Note that a COMMIT is about to be sent: until its answer proves a rollback, it may have taken effect."""
+        self.doubts += 1
 
     def answered(self, error: BaseException | None) -> None:
         """Note the answer to a COMMIT; None: it succeeded."""
-        if error is None:
-            self.doubts += 1
-            return
-        code = self._heard(error)
-        if not code.rolled_back:
-            self.doubts += 1
+        if error is not None and self._heard(error).rolled_back:
+            self.doubts -= 1
 
     def may_commit(self, statement: str) -> bool:
         """Return whether a statement that is about to be sent may commit something."""

@@ -69,6 +69,7 @@ class Overhearing(Ear):
 
     def commits(self) -> None:
         """Check that no row has appeared since the last COMMIT."""
+        super().commits()
         self._before()
 
     def may_commit(self, statement: str) -> bool:
