@@ -146,4 +146,11 @@ def workers_at_work(process: psutil.Popen, folder: Path, operations: int = 200) 
 
 def gone(processes: Iterable[psutil.Process]) -> bool:
     """Whether all of these have ended, whether or not their parent has taken notice."""
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    return not any(map(_is_alive, processes))
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it may go at any moment
+        return False
