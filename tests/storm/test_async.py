@@ -250,3 +250,140 @@ def test_a_namespace_of_the_other_kind_can_be_asked_for(idstorm: Idstorm, postgr
 
 def test_every_dialect_has_a_driver_for_asyncio_here() -> None:
     assert set(DRIVERS.values()) == {"sqlite", *SERVERS}
+
+
+OUTLIVING = {
+    "a task": """
+async def insert_alone(engine, tokens):
+    if n > 6:
+        await asyncio.sleep(0.002)
+    async with AsyncSession(engine) as session:
+        ids = await insert(session, tokens)
+        await session.commit()
+        return ids
+
+async def check():
+    if n > 6 and n % 3 == 0:
+        raise ValueError("no")
+
+async def work(session, tokens):
+    global n
+    n += 1
+    ids, _ = await asyncio.gather(insert_alone(session.bind, tokens), check())
+    return ids
+""",
+    "a thread": """
+import time
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+own = []
+
+def insert_alone(url, tokens):
+    own.append(create_engine(url)) if not own else None
+    if n > 6:
+        time.sleep(0.02)
+    with Session(own[0]) as session:
+        things = [Thing(token=token) for token in tokens]
+        session.add_all(things)
+        session.flush()
+        ids = [thing.id for thing in things]
+        session.commit()
+        return ids
+
+async def work(session, tokens):
+    global n
+    n += 1
+    url = session.bind.url.set(drivername="sqlite")
+    patience = 0.005 if n > 6 and n % 3 == 0 else 30
+    return await asyncio.wait_for(asyncio.to_thread(insert_alone, url, tokens), patience)
+""",
+}
+
+
+@pytest.mark.parametrize("what", OUTLIVING)
+def test_what_outlives_its_operation_and_commits_leaves_it_unknown(idstorm: Idstorm, what: str) -> None:
+    body = f"n = 0\n{OUTLIVING[what]}\nmine = Scenario(Thing, insert=work, failing=0.5, connections=2)"
+    storm = stormed(idstorm, body, *target("aiosqlite"), "-c", "4")
+    assert (storm["operations"]["attempted"], storm["operations"]["failed"]) == (400, 0)
+    assert storm["operations"]["unknown"] > 0
+    assert {"unique", "durable", "faithful"} <= held(storm), storm["verdicts"]["durable"]
+
+
+def test_a_task_that_is_cancelled_while_it_fails_ends_its_operation_alone(idstorm: Idstorm) -> None:
+    body = """
+n = 0
+
+async def fails(session, tokens):
+    global n
+    n += 1
+    ids = await insert(session, tokens)
+    if n > 5 and n % 5 == 0:
+        asyncio.get_running_loop().call_later(0, asyncio.current_task().cancel)
+        raise ValueError("x")
+    return ids
+
+mine = Scenario(Thing, insert=fails)
+"""
+    storm = stormed(idstorm, body, *target("aiosqlite"))
+    assert (storm["operations"]["attempted"], storm["operations"]["unknown"]) == (400, 0)
+    assert storm["operations"]["failed"] > 0
+
+
+def test_a_second_storm_hears_its_async_work_as_the_first_did(idstorm: Idstorm) -> None:
+    body = """
+async def commits(session, tokens):
+    things = [Thing(token=token) for token in tokens]
+    session.add_all(things)
+    session.flush()
+    ids = [thing.id for thing in things]
+    session.commit()
+    return ids
+
+one = Scenario(Thing, insert=commits)
+two = Scenario(Thing, insert=commits)
+"""
+    (idstorm.folder / "mine.py").write_text(f"{HEAD}\n{body}\n")
+    first, second = idstorm.storm("mine.py:one", "mine.py:two").report["storms"]
+    assert first["notes"] == second["notes"]
+    assert "the work commits by itself: an error once it has sent COMMIT leaves its operation unknown" in first["notes"]
+
+
+@pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
+def test_what_the_answer_to_a_commit_proves_is_known_of_every_driver(idstorm: Idstorm, driver: str) -> None:
+    body = """
+from sqlalchemy import UniqueConstraint
+
+class Numbered(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    __table_args__ = (UniqueConstraint("number", deferrable=True, initially="DEFERRED"),)
+
+async def at_the_end(session, tokens):
+    (token,) = tokens
+    number = (await session.scalar(select(func.max(Numbered.number))) or 0) + 1
+    session.add(Numbered(number=number, token=token))
+    await session.flush()
+    return [number]
+
+mine = Scenario(Numbered, id=Numbered.number, insert=at_the_end, failing=0.9, claims=[may_break("accepted", why="")])
+"""
+    storm = stormed(idstorm, body, *target(driver))
+    assert storm["operations"]["failed"] > 0
+    assert storm["operations"]["unknown"] == 0
+
+
+@pytest.mark.thorough
+def test_an_async_rehearsal_that_waits_in_a_thread_ends_and_so_does_the_command(idstorm: Idstorm) -> None:
+    body = """
+lock = threading.Lock()
+lock.acquire()
+
+async def waits(session, tokens):
+    await asyncio.to_thread(lock.acquire)
+
+mine = Scenario(Thing, insert=waits, failing=0.5)
+"""
+    (idstorm.folder / "mine.py").write_text(f"{HEAD}\n{body}\n")
+    little = ("--patience", "1s", "--pool-timeout", "1", "--set", "busy_timeout=100")
+    ran = idstorm.alone("run", "mine.py:mine", "-n", "400", *target("aiosqlite"), *little)
+    assert (ran.code, "what it waits for is not the database" in ran.err) == (2, True), ran.err

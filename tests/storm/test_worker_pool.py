@@ -44,6 +44,16 @@ def insert(session, tokens):
         os.kill(os.getpid(), 9)
     return [thing.id for thing in things]
 
+def gone(session, tokens):
+    things = [Thing(token=token) for token in tokens]
+    session.add_all(things)
+    session.flush()
+    if os.environ.get("IDSTORM_WORKER") == "1" and things[0].id > 50:
+        os._exit(0)
+    return [thing.id for thing in things]
+
+left = Scenario(model=Thing, insert=gone)
+
 def placed_engine(url, **pool):
     if "IDSTORM_WORKER" in os.environ:
         print(os.environ.get("SAID_LATER"), file=open("variables", "a"))
@@ -132,3 +142,11 @@ def test_a_storm_has_the_directory_and_the_variables_of_its_own_moment(
         assert serve(pool, "placed").result == "passed"
     assert before == {"None"}
     assert set((elsewhere / "variables").read_text().splitlines()) == {"yes"}
+
+
+def test_work_that_ends_its_process_with_status_0_has_lost_its_worker(serve: Serve) -> None:
+    with WorkerPool() as pool:
+        left = serve(pool, "left")
+        assert "worker 1 ended with status 0" in str(left.verdicts["pressure"].reason)
+        assert left.state == "finished"
+        assert serve(pool, "mine").result == "passed"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import NoReturn
@@ -113,6 +115,23 @@ def doctor(names: tuple[str, ...], clean: str | None, drop: bool) -> None:
 
 def main() -> None:
     """Run the command line. Every error ends with one clear message and the right exit code."""
+    try:
+        _main()
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and _has_threads_left():
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(ended.code)
+        raise
+
+
+def _has_threads_left() -> bool:
+    """Whether there are threads that the application has left, and for which Python would wait before it ends."""
+    return any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+
+
+def _main() -> None:
     spare_the_streams()
     try:
         cli.main(standalone_mode=False, prog_name="idstorm")

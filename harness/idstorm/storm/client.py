@@ -234,6 +234,7 @@ class Client:
             pass
 
     def _end(self, result: int) -> int:
+        self._ear.under_way = False
         now = monotonic_ns()
         self._tape.end(result, now)
         return now

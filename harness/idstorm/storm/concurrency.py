@@ -10,6 +10,8 @@ from typing import Protocol
 
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from idstorm.model.awaiting import at_home
+
 _LOOK_EVERY = 0.001  # seconds: nothing wakes a task when another thread sets an event
 
 
@@ -61,7 +63,7 @@ class Tasks:
         await_only(self._run(bodies, begun))
 
     async def _run(self, bodies: Sequence[Callable[[], None]], begun: Callable[[], None]) -> None:
-        tasks = [asyncio.create_task(greenlet_spawn(body)) for body in bodies]
+        tasks = [asyncio.create_task(at_home(greenlet_spawn(body))) for body in bodies]
         begun()
         await asyncio.gather(*tasks)
 

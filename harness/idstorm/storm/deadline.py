@@ -74,9 +74,15 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     If the application itself sets alarms, they are left alone.
     """
     if is_in_loop():
-        with _cancelled_after(seconds):
+        with _cancelled_after(seconds), _alarmed_after(seconds + _GRACE):  # the work may wait without awaiting
             yield
-        return
+    else:
+        with _alarmed_after(seconds):
+            yield
+
+
+@contextmanager
+def _alarmed_after(seconds: float) -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
         yield

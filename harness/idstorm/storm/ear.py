@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.committing import may_write, writes
 from idstorm.databases.error_code import ErrorCode
+from idstorm.model.awaiting import home
 
 
 class Ear:
@@ -20,10 +23,12 @@ class Ear:
         "_classify",
         "_database",
         "_on_connection",
+        "_others",
         "_proxies",
         "_raw",
         "_single",
         "_taken",
+        "_thread",
         "autocommitting",
         "connections",
         "doubts",
@@ -31,6 +36,7 @@ class Ear:
         "fresh",
         "refusals",
         "statements",
+        "under_way",
     )
 
     def __init__(
@@ -45,6 +51,7 @@ class Ear:
     def expect(self, *, single: bool) -> None:
         """Prepare for the next operation; `single` says that it inserts one row."""
         self._single = single
+        self.under_way = True  #: False once the operation has ended: what a task of its does then is of no operation
         self.connections = 0  #: those taken from any pool, or kept from before
         self.doubts = 0  #: COMMITs, sent from anywhere, whose answer does not prove a rollback
         self.failures = 0  #: the driver's errors since a transaction was begun, or written in, and …
@@ -55,14 +62,26 @@ class Ear:
         self.autocommitting = False  #: a connection of the operation commits each statement
         self.statements: list[str] = []  #: those that succeeded
         self._proxies: list[Any] = []  # the connections on which transactions were begun
+        self._others: list[Any] = []  # tasks and threads besides the client's own that were at work
+        self._thread = get_ident()
 
     @property
     def certain(self) -> bool:
         """Whether nothing can have been committed by now.
 
-        If SQLAlchemy itself did not use a connection, any work on it bypassed SQLAlchemy.
+        If SQLAlchemy itself did not use a connection, any work on it bypassed SQLAlchemy. A task or a thread that the
+        work has started may still be going to commit.
         """
-        return not (self.doubts or self._raw or self.fresh or self._slipped)
+        return not (self.doubts or self._raw or self.fresh or self._slipped or self._at_work_elsewhere)
+
+    @property
+    def elsewhere_now(self) -> bool:
+        """Whether this code runs in a task or a thread that is not the client's own."""
+        return _stranger(self._thread) is not None
+
+    @property
+    def _at_work_elsewhere(self) -> bool:
+        return any(not (isinstance(one, asyncio.Task) and one.done()) for one in self._others)
 
     @property
     def left_open(self) -> bool:
@@ -96,6 +115,7 @@ class Ear:
 
     def checked_out(self, proxy: object) -> None:
         """Note that a connection was taken from a pool."""
+        self._look_who()
         if self.fresh and self._taken() is not proxy:  # otherwise a handler of the event asked for another try
             self._raw += 1
         self.fresh, self._taken = id(proxy), ref(proxy)
@@ -108,6 +128,7 @@ class Ear:
 
     def begins(self, proxy: Any, autocommitting: bool) -> None:
         """Note that SQLAlchemy begins a transaction."""
+        self._look_who()
         if not self.connections:
             self._connected()  # on a connection that the work had kept
         self.failures = 0
@@ -116,9 +137,14 @@ class Ear:
         self._proxies.append(proxy)
         self.autocommitting |= autocommitting
 
+    def _look_who(self) -> None:
+        stranger = _stranger(self._thread)
+        if stranger is not None:
+            self._others.append(stranger)
+
     def _connected(self) -> None:
         self.connections += 1
-        if self.connections == 1:
+        if self.connections == 1 and self.under_way:
             self._on_connection()
 
     def commits(self) -> None:
@@ -127,7 +153,7 @@ class Ear:
 
     def answered(self, error: BaseException | None) -> None:
         """Note the answer to a COMMIT; None: it succeeded."""
-        if error is not None and self._heard(error).rolled_back:
+        if error is not None and self._heard(sa.exc.DBAPIError("COMMIT", None, error)).rolled_back:
             self.doubts -= 1
 
     def may_commit(self, statement: str) -> bool:
@@ -163,3 +189,12 @@ class Ear:
         self.failures += 1
         self.refusals += code.refused
         return code
+
+
+def _stranger(thread: int) -> object | None:
+    """Return the task or the thread in which this code runs, unless that is the client's own."""
+    own = home.get()
+    if own is None or get_ident() != thread:
+        return None if get_ident() == thread else get_ident()
+    task = asyncio.current_task()
+    return None if task is own else task

@@ -15,11 +15,10 @@ from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
 from idstorm.internals import sequences_of
-from idstorm.model.awaiting import ASYNC_SESSION
+from idstorm.model.awaiting import ASYNC_SESSION, is_async
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
-from idstorm.storm.loops import is_async
 
 AUTOCOMMIT = "AUTOCOMMIT"
 

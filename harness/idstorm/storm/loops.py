@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
-from contextvars import ContextVar
-from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from idstorm.model.awaiting import apart, at_home, home
+
 T = TypeVar("T")
 
-_here: ContextVar[bool] = ContextVar("idstorm_in_loop", default=False)
+_closing: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 def where_it_may_wait(engine: sa.Engine, body: Callable[[], T]) -> T:
@@ -30,31 +31,38 @@ def where_it_may_wait(engine: sa.Engine, body: Callable[[], T]) -> T:
 
 def in_loop(body: Callable[[], T]) -> T:
     """Call a function in an event loop of its own, where `awaited` and drivers for asyncio can wait."""
+    return apart(_to_the_end, greenlet_spawn(body))
 
-    async def run() -> T:
-        _here.set(True)
-        return await greenlet_spawn(body)
 
-    return asyncio.run(run())
+def _to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Do what `asyncio.run` does, but wait for no thread that the coroutine has left behind: it may wait forever."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(at_home(coroutine))
+    finally:
+        _closing.add(loop)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 def is_in_loop() -> bool:
     """Return whether this code was called by `in_loop`."""
-    return _here.get()
+    return home.get() is not None
+
+
+def is_closing() -> bool:
+    """Return whether the loop around this code is being closed, so that nothing may be tried again in it."""
+    return is_in_loop() and asyncio.get_running_loop() in _closing
 
 
 def awaited(value: T | Awaitable[T]) -> T:
     """Return what a function of the user's returned, or what that comes to if it has to be awaited. Needs `in_loop`."""
     return await_only(value) if inspect.isawaitable(value) else value
-
-
-def is_async(function: object) -> bool:
-    """Return whether a user's function is a coroutine function, or makes an async context manager by a decorator."""
-    inner = inspect.unwrap(function) if callable(function) else function
-    while isinstance(inner, partial):
-        inner = inner.func
-    called = inner if inspect.isroutine(inner) or isinstance(inner, type) else getattr(inner, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called) or hasattr(inner, "__aenter__")
 
 
 @contextmanager

@@ -70,12 +70,14 @@ class Overhearing(Ear):
     def commits(self) -> None:
         """Check that no row has appeared since the last COMMIT."""
         super().commits()
+        self.heard &= not self.elsewhere_now  # what may outlive the operation, and commit after its end
         self._before()
 
     def may_commit(self, statement: str) -> bool:
         """Do the same for a statement that may commit."""
         doubtful = super().may_commit(statement)
         if doubtful:
+            self.heard &= not self.elsewhere_now
             self._before()
         return doubtful
 

@@ -23,7 +23,7 @@ from idstorm.databases.rows import read_pairs
 from idstorm.databases.targets import Address, target_behind
 from idstorm.databases.urls import reaching
 from idstorm.errors import ScenarioError
-from idstorm.model.awaiting import is_awaited
+from idstorm.model.awaiting import is_async
 from idstorm.model.codec import codec_of
 from idstorm.model.moments import zone_of
 from idstorm.model.rows import qualified
@@ -44,7 +44,7 @@ from idstorm.storm.engine import (
     place_for,
 )
 from idstorm.storm.hearing import listening
-from idstorm.storm.loops import awaited, entered, in_loop, is_async, kept_up, where_it_may_wait
+from idstorm.storm.loops import awaited, entered, in_loop, is_closing, kept_up, where_it_may_wait
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 
@@ -227,7 +227,7 @@ def _ignored(work: Work, target: Target) -> list[str]:
 
 def _looped(scenario: Scenario, engine: sa.Engine) -> list[str]:
     """Return a sentence if the work awaits, and nothing of the engine's has to be awaited."""
-    if engine.dialect.is_async or not (is_awaited(scenario.insert) or is_awaited(scenario.delete)):
+    if engine.dialect.is_async or not (is_async(scenario.insert) or is_async(scenario.delete)):
         return []
     return [f"the work awaits, and {engine.dialect.driver} does not: each client ran it in an event loop of its own"]
 
@@ -346,6 +346,8 @@ def _rehearse(
         except ENDED as error:
             refused = stage.database.classify(error, work.id_names, work.constraints).refused
             if (not refused and attempt >= tries) or (attempts > 1 and ear.elsewhere):
+                raise
+            if is_closing() or isinstance(error, ScenarioError):  # Ctrl-C, or an operation that had to be ended
                 raise
             if refused and (attempt >= attempts or monotonic() > deadline):
                 break

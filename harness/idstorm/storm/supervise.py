@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.findings.results import StormState
+from idstorm.model.awaiting import is_async
 from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.plan import Plan
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import as_user_error, place_for
-from idstorm.storm.loops import awaited, in_loop, is_async
+from idstorm.storm.loops import awaited, in_loop
 from idstorm.storm.progress import Follow, Watch
 from idstorm.storm.rehearsal import environment_of
 from idstorm.storm.stop import StopSignal

@@ -36,6 +36,7 @@ from idstorm import catalogue
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import IdstormError, UsageError, show_users_error
+from idstorm.model.awaiting import is_async
 from idstorm.model.tables import make_tables, own_pairs
 from idstorm.model.work import Work, work_of
 from idstorm.record import store
@@ -50,8 +51,9 @@ from idstorm.storm.concurrency import Tasks, Threads
 from idstorm.storm.control import Control
 from idstorm.storm.engine import as_user_error, connection_options_of, open_engine, opening, place_for
 from idstorm.storm.hearing import listen, opened
-from idstorm.storm.loops import entered, in_loop, is_async, where_it_may_wait
+from idstorm.storm.loops import entered, in_loop, where_it_may_wait
 
+_SERVED = 113  # the status of a fork that has answered: the work itself may end one with any other, 0 among them
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Say = Callable[[dict[str, Any]], None]
@@ -74,12 +76,12 @@ def main() -> None:
         if os.fork() == 0:
             _serve(Assignment.of_line(line), lines, say)
             sys.stderr.flush()
-            os._exit(0)  # without waiting for threads that the application has left
+            os._exit(_SERVED)  # without waiting for threads that the application has left
         _, status = os.wait()
         if os.WIFSIGNALED(status):
             os.kill(os.getpid(), os.WTERMSIG(status))  # end as the fork did, so that the parent can report it
-        if status:
-            sys.exit(os.waitstatus_to_exitcode(status))
+        if (code := os.waitstatus_to_exitcode(status)) != _SERVED:
+            sys.exit(code)
         say({"free": True})
 
 
