@@ -147,7 +147,8 @@ def poll(connection, last, final):
         return watermark.scenario.reader(connection, last, final)
     except NotYet:
         assert final
-        open_now.pop().close()
+        while open_now:  # other transactions of the server may hold rows back for longer
+            open_now.pop().close()
         raise
 
 mine = replace(watermark.scenario, interlude=begin, reader=poll)
