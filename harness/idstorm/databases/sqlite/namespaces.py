@@ -114,8 +114,16 @@ def listed(url: sa.URL) -> list[Namespace]:
         known = [_known(path, path.name, kept="-kept" in path.name) for path in there]
     else:
         folders = sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"))
-        known = [_known(folder, str(folder), kept=any(folder.glob("*-kept.db"))) for folder in folders]
+        known = [_known(folder, str(folder), kept=_keeps(folder)) for folder in folders]
     return [one for one in known if one is not None]
+
+
+def _keeps(folder: Path) -> bool:
+    """Return whether a temporary folder has a kept file. One that has gone has none: its storm has just ended."""
+    try:
+        return any(folder.glob("*-kept.db"))
+    except FileNotFoundError:
+        return False
 
 
 def _known(path: Path, name: str, *, kept: bool) -> Namespace | None:
