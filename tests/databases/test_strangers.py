@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from databases.own import execute, judged, own_database, own_user, rows, target, unique
 from idstorm.databases.namespaces.names import Namespace
-from idstorm.databases.postgresql.namespaces import leading_into, schema_of
+from idstorm.databases.postgresql.schemas import leading_into, schema_of
 from idstorm.databases.registry import DATABASES
 from running import Idstorm, eventually
 from servers import On

@@ -188,18 +188,18 @@ def _rehearse(scheduled: ScheduledStorm, work: Work, label: str) -> tuple[Rehear
         found = list[Rehearsed]()
         try:
             kind = scheduled.options.namespace
-            with scheduled.address.database.namespace(scheduled.address.url, label, kind=kind) as inside:
-                found.append(
-                    rehearse(
-                        scenario,
-                        work,
-                        scheduled.address,
-                        inside,
-                        scheduled.connection_options,
-                        scheduled.fleet.batch,
-                        scheduled.patience_on,
-                    )
+            database, url = scheduled.address.database, scheduled.address.url
+            with database.namespace(url, label, kind=kind) as inside:
+                rehearsed = rehearse(
+                    scenario,
+                    work,
+                    scheduled.address,
+                    inside,
+                    scheduled.connection_options,
+                    scheduled.fleet.batch,
+                    scheduled.patience_on,
                 )
+                found.append(replace(rehearsed, notes=(*rehearsed.notes, *database.differing(url, inside))))
         except LeftBehind as left:
             found[0] = replace(found[0], notes=(*found[0].notes, f"of the rehearsal {left}"))
         return found[0]

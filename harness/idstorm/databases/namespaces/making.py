@@ -36,6 +36,10 @@ class Namespaces(ABC):
         LeftBehind where only the removal of the namespace failed.
         """
 
+    def differing(self, url: sa.URL, inside: sa.URL) -> list[str]:
+        """Return sentences on what a namespace does not have of what the URL's own sessions find."""
+        return []
+
     @abstractmethod
     def inside(self, url: sa.URL, name: str) -> sa.URL:
         """Return the URL that leads into a namespace and nowhere else, whatever the given URL names."""

@@ -7,27 +7,24 @@ no other schema: with `ns, public`, `create_all` could find a user's table of th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.asking import ask, literal, look
-from idstorm.databases.base import Database
+from idstorm.databases.asking import literal, look
 from idstorm.databases.bystanders import Bystanders
 from idstorm.databases.chain import Found
 from idstorm.databases.drivers import best_driver
 from idstorm.databases.error_code import ErrorCode
-from idstorm.databases.namespaces.holding import holding
-from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, is_stamped, name_of
+from idstorm.databases.namespaces.names import PREFIX, is_stamped
 from idstorm.databases.physical import Physical
-from idstorm.databases.postgresql import codes, own_database
-from idstorm.databases.postgresql import namespaces as schemas
+from idstorm.databases.postgresql import codes, schemas
 from idstorm.databases.postgresql.audit import survey
 from idstorm.databases.postgresql.bystanders import bystanders_of
 from idstorm.databases.postgresql.capacity import capacity_of, last_of
 from idstorm.databases.postgresql.census import packed_census
+from idstorm.databases.postgresql.namespaces import TAKE_OPTIONS, PostgreSQLNamespaces
 from idstorm.databases.postgresql.outward import leading_out
 from idstorm.databases.postgresql.server import PostgreSQLServer
 from idstorm.databases.postgresql.statements import STATEMENTS
@@ -40,7 +37,6 @@ from idstorm.record.habits import Habits
 from idstorm.record.keys import Codec
 from idstorm.record.survey import Survey
 
-_TAKE_OPTIONS = ("psycopg", "psycopg2")  # drivers of libpq, whose URLs may set what a session starts with
 _OF_ASYNCPG = ("prepared_statement_", "statement_cache_", "max_cache", "command_timeout", "timeout")
 _UNSUPPORTED = "unsupported startup parameter"  # as PgBouncer says it
 _KIND = f"SELECT CASE WHEN starts_with(current_schema(), '{PREFIX}') THEN 'schema' ELSE 'database' END"
@@ -48,7 +44,7 @@ _AUDITING = ("lock_timeout=1s", "default_transaction_read_only=on")
 _LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 
 
-class PostgreSQL(Database):
+class PostgreSQL(PostgreSQLNamespaces):
     """PostgreSQL, by psycopg 3 or psycopg2."""
 
     name = "postgresql"
@@ -70,7 +66,6 @@ class PostgreSQL(Database):
     recipe = PostgreSQLServer()
     converts_zones = True
     statements = STATEMENTS
-    kinds = ("schema", "database")
     astray = (
         "a pooler before the server (PgBouncer), or a server that is not quite PostgreSQL (PGlite), does not heed the "
         "search path in the URL; connect to the server directly"
@@ -82,64 +77,9 @@ class PostgreSQL(Database):
         "idle_in_transaction_session_timeout": None,
     }
 
-    @contextmanager
-    def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
-        """Make a schema that carries idstorm's mark, and lead every connection only into it; or a database."""
-        name, kind = name_of(label), kind or self.kind_for(url)
-        inside = self._inside(url, name, kind)
-        with self.administer(url) as connection:
-            try:
-                self._make(connection, inside, name, kind, keep=keep)
-            except sa.exc.ProgrammingError as error:
-                if codes.state_of(error.orig) != codes.PRIVILEGE:
-                    raise
-                (missing,) = self.privileges(url, two_phase=False, kind=kind)
-                raise EnvironmentFault(f"{url.username} may not make a {kind} in {url.database}: {missing}") from error
-            with (
-                nullcontext() if keep else self.cleared(url, inside, name),
-                holding(connection, partial(self.administer, url), partial(schemas.take, name=name)),
-            ):
-                yield inside
-
-    def _make(self, connection: sa.Connection, inside: sa.URL, name: str, kind: str, *, keep: bool) -> None:
-        if kind == "schema":
-            schemas.make(connection, name, keep=keep)
-            return
-        if not schemas.take(connection, name):
-            raise EnvironmentFault(f"another session has the lock of {name}")
-        own_database.make(connection, self.administer, inside, name, keep=keep)
-
-    def kind_for(self, url: sa.URL) -> str:
-        """A driver that takes no options cannot be led into a schema."""
-        return "schema" if url.get_driver_name().partition("_")[0] in _TAKE_OPTIONS else "database"
-
-    def inside(self, url: sa.URL, name: str) -> sa.URL:
-        """The search path is an option of the connection; a database is part of the URL."""
-        with self.administer(url) as connection:
-            kind = "database" if own_database.is_there(connection, name) else "schema"
-        return self._inside(url, name, kind)
-
-    def _inside(self, url: sa.URL, name: str, kind: str) -> sa.URL:
-        return schemas.leading_into(url, name) if kind == "schema" else own_database.leading_into(url, name)
-
-    def name_in(self, url: sa.URL) -> str | None:
-        """Read it from the search path, or from the URL's database."""
-        return schemas.schema_of(url) or own_database.database_of(url)
-
-    def namespaces(self, url: sa.URL) -> list[Namespace]:
-        """Return the schemas and databases with idstorm's mark, or a name in its pattern."""
-        with self.administer(url) as connection:
-            return [*schemas.listed(connection), *own_database.listed(connection)]
-
-    @contextmanager
-    def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
-        """Take the advisory lock."""
-        with self.administer(url) as connection:
-            yield schemas.take(connection, name)
-
     def threaded(self, url: sa.URL) -> sa.URL:
         """Take a driver of libpq, without the parameters that only asyncpg knows."""
-        if url.get_driver_name() in _TAKE_OPTIONS:
+        if url.get_driver_name() in TAKE_OPTIONS:
             return url
         ssl = {"sslmode": url.query["ssl"]} if "ssl" in url.query else {}
         plain = url.difference_update_query(["ssl", *(name for name in url.query if name.startswith(_OF_ASYNCPG))])
@@ -184,19 +124,6 @@ class PostgreSQL(Database):
                 raise EnvironmentFault(f"{mask(url)} does not take the options of its URL: {self.astray}")
             yield connection
 
-    def drop_namespace(self, url: sa.URL, name: str) -> None:
-        """Drop a schema and everything in it, with a limit on the wait for locks, or a database."""
-        with self.administer(url) as connection:
-            if own_database.is_there(connection, name):
-                own_database.drop(connection, name)
-            else:
-                schemas.drop(connection, name)
-
-    def prove(self, connection: Any, url: sa.URL) -> bool:
-        """Ask for the current schema, which is NULL where the search path leads nowhere, or for the database."""
-        where = "current_schema()" if schemas.schema_of(url) else "current_database()"
-        return str(ask(connection, f"SELECT {where}")) == self.name_in(url)
-
     def prepare(self, connection: Any, settings: Mapping[str, str]) -> None:
         """Set each setting, and commit: a rollback would undo it."""
         cursor = connection.cursor()
@@ -227,14 +154,6 @@ class PostgreSQL(Database):
     def bystanders(self, connection: sa.Connection) -> Bystanders:
         """Look for publications of all tables, logical slots, replicas, and event triggers."""
         return bystanders_of(connection)
-
-    def privileges(self, url: sa.URL, *, two_phase: bool, kind: str | None = None) -> list[str]:
-        """Making a schema takes one: its owner, the user or the role set in the URL's options, may do all in it."""
-        quote = url.get_dialect()().identifier_preparer.quote
-        who = schemas.role_of(url) or url.username or "you"
-        if (kind or self.kind_for(url)) == "database":
-            return [f"ALTER ROLE {quote(who)} CREATEDB"]
-        return [f"GRANT CREATE ON DATABASE {quote(url.database or 'postgres')} TO {quote(who)}"]
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:
         """Ask for what SHOW shows."""
@@ -354,9 +273,6 @@ class PostgreSQL(Database):
             return bool(inner.is_in_transaction())
         status = getattr(inner, "_transaction_status", None)
         return None if status is None else status != b"I"
-
-    def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
-        return schemas.quiesce(connection, name)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec
