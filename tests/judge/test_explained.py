@@ -45,7 +45,7 @@ def causes(evidence: Evidence) -> dict[str, Any]:
     """Return the ledger, of which both checks say the same."""
     figures, finding = gapless(evidence).figures, explained(evidence)
     ledger: dict[str, Any] = figures["ledger"]
-    assert sum(ledger.values()) == figures["missing"] + evidence.outside
+    assert sum(ledger.values()) == figures["missing"] + evidence.span.outside
     if finding.status is not Status.NA:
         assert finding.figures["unexplained"] == ledger.get("unexplained", 0)
         assert finding.status is (Status.BROKEN if finding.figures["unexplained"] else Status.HELD)

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from idstorm.findings.finding import Finding
-from idstorm.findings.results import Status
 from idstorm.judge.groups import pair_up, pieces, repeated
+from idstorm.judge.line import Line
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
-from idstorm.record.columns import Bools, Ints
+from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.ending import Ending
 from idstorm.record.habits import Habits
 from idstorm.record.history import Bytes, History
@@ -247,42 +246,37 @@ class Evidence:
         return 1 if self.ending.server.capacity is None else self.ending.server.capacity.cache
 
     @property
-    def no_span(self) -> Finding | None:
-        """Why the ids of the table have no span; None if they have one."""
-        if not self.plan.ids.numeric:
-            return Finding(Status.NA, reason="the ids are not numbers")
-        if self.census is None or not self.ending.census.quiet:
-            return Finding(Status.UNKNOWN, reason=self.ending.census.unread or "there is no census of a quiet table")
-        if not self.own_entries.any():
-            return Finding(Status.UNKNOWN, reason="no row of the storm is there")
-        return None
-
-    @property
     def offset(self) -> int:
         """What the number of an id has over its word, for what is shown or compared with the database's own numbers."""
         return self.plan.ids.codec.offset
 
     @cached_property
+    def line(self) -> Line | None:
+        """The line on which the ids are counted, where they are; None if it would be too long."""
+        told = self.history.told != Told.NOTHING
+        told &= self.history.told != Told.NO_ROW
+        columns = [self.history.keys if told.all() else self.history.keys.take(told)]
+        columns += [census.known_ids for census in (self.census, self.before) if census is not None]
+        return Line.of(columns)
+
+    @cached_property
     def span(self) -> Span:
-        """The ids in use from the lowest to the highest row of the storm's own, where they are numbers.
+        """The ids in use from the lowest to the highest row of the storm's own, in each scope, where they are counted.
 
         A row that was there before is in use where it lies between them; what lies beyond is not the generator's range.
         """
         assert self.census is not None
-        own = self.census.ids.words if self.own_entries.all() else self.census.ids.words[self.own_entries]
-        low, high = own.min(), own.max()
-        ids = self.census.known_ids.words
-        return Span.of(ids if ids.min() == low and ids.max() == high else ids[(ids >= low) & (ids <= high)])
+        assert self.line is not None
+        ids = self.line.places(self.census.known_ids)
+        own = ids if self.own_entries.all() else self.line.places(self.census.ids.take(self.own_entries))
+        return Span.of(ids, own, self.line)
 
-    @cached_property
-    def outside(self) -> int:
-        """The values between the range of the storm's own ids and the rows that were there before, below and above."""
-        assert self.census is not None
-        ids = self.census.known_ids.words
-        below, above = ids[ids < self.span.low], ids[ids > self.span.high]
-        gaps = [self.span.low - int(below.max())] if len(below) else []
-        gaps += [int(above.min()) - self.span.high] if len(above) else []
-        return sum(gap - 1 for gap in gaps)
+    def scope_of(self, keys: Keys, place: int) -> Any:
+        """Return the scope of an id as shown to users: a value, or a list of them."""
+        shown = keys.show(place)
+        if not isinstance(shown, list):  # its text was too long to be kept whole
+            return shown
+        return shown[0] if len(shown) == 2 else shown[:-1]
 
     def ids(self, rows: Iterable[int]) -> list[Any]:
         """Return the ids that these rows were told, each as Python has it: a number, a text."""

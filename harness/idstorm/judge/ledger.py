@@ -35,6 +35,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import lookup
 from idstorm.judge.span import Span
@@ -48,6 +50,8 @@ CAUSES = (
     *("bulk", "cached", "refused", "upserted", "crash", "unexplained"),
 )
 """What a missing id may be charged to."""
+
+TOO_FAR = "the numbers lie too far apart to be counted in so many scopes"
 
 _LARGEST = (1 << 63) - 1
 
@@ -93,6 +97,20 @@ class _Gaps:
         return self.charge(np.where(which, self.open, np.uint64(0)))
 
 
+def no_span(evidence: Evidence) -> Finding | None:
+    """Return why the ids of the table have no span; None if they have one."""
+    if not evidence.plan.ids.counted:
+        return Finding(Status.NA, reason="the ids are not numbers")
+    if evidence.census is None or not evidence.ending.census.quiet:
+        unread = evidence.ending.census.unread or "there is no census of a quiet table"
+        return Finding(Status.UNKNOWN, reason=unread)
+    if not evidence.own_entries.any():
+        return Finding(Status.UNKNOWN, reason="no row of the storm is there")
+    if evidence.line is None:
+        return Finding(Status.UNKNOWN, reason=TOO_FAR)
+    return None
+
+
 def ledger(evidence: Evidence) -> Ledger:
     """Return why values are missing between the lowest and the highest id in use."""
     span, causes = evidence.span, dict[str, int]()
@@ -120,13 +138,14 @@ def ledger(evidence: Evidence) -> Ledger:
 
 
 def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
-    history, outcome = evidence.history, evidence.row_outcome
+    history, outcome, line = evidence.history, evidence.row_outcome, evidence.line
+    assert line is not None
     told = history.told == Told.ID
-    yield "rolled_back", history.keys.words[told & (outcome == Outcome.FAILED)]
-    yield "given_up", history.keys.words[history.told == Told.BURNED]
-    yield "unknown", history.keys.words[told & (outcome == Outcome.UNKNOWN)]
-    yield "deleted", history.keys.words[told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)]
-    yield "foreign", np.zeros(0, np.int64) if evidence.before is None else evidence.before.known_ids.words
+    yield "rolled_back", line.places(history.keys.take(told & (outcome == Outcome.FAILED)))
+    yield "given_up", line.places(history.keys.take(history.told == Told.BURNED))
+    yield "unknown", line.places(history.keys.take(told & (outcome == Outcome.UNKNOWN)))
+    yield "deleted", line.places(history.keys.take(told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)))
+    yield "foreign", np.zeros(0, np.int64) if evidence.before is None else line.places(evidence.before.known_ids)
 
 
 def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,16 +25,19 @@ def codec_of(
     dialect: sa.Dialect,
     rows: Iterable[tuple[object, Sequence[object]]],
     zone: str = "",
+    *,
+    scope: int = 0,
 ) -> Codec:
     """Return the codec for the ids of these columns.
 
     `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, if it is duplicated,
-    several. `zone` is the time zone of the storm's sessions, where it matters.
+    several. `zone` is the time zone of the storm's sessions, where it matters. `scope` is how many of the columns, from
+    the first, are the scope of the last one.
     """
     known = list(rows)
     forms = forms_of(columns, dialect, zone)
     stored = next((id_ for _, several in known for id_ in several if _is_known(id_)), None)
-    return _codec_of(columns, dialect, known).formed(forms_as_stored(forms, stored))
+    return replace(_codec_of(columns, dialect, known).formed(forms_as_stored(forms, stored)), scope=scope)
 
 
 def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, zone: str = "") -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Work:
     generator: Generator | None
     rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
     tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
+    scope: int = 0  #: how many of the ids' columns, from the first, are the scope
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -105,18 +106,45 @@ def work_of(scenario: Scenario) -> Work:
         generator=generator_of(ids) if scenario.generated else None,
         rows=rows,
         tables=tables,
+        scope=len(_several(scenario.scope)),
     )
 
 
 def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:
-    """Return the columns whose values are judged. Raises ScenarioError where they are in several tables."""
+    """Return the columns whose values are judged, those of the scope first.
+
+    Raises ScenarioError where they are in several tables, or where the scope leaves no number to count.
+    """
     if scenario.id is None:
-        return tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
-    given = [scenario.id] if isinstance(scenario.id, str | InstrumentedAttribute | sa.Column) else scenario.id
-    columns = tuple(_column(mapper, column) for column in given)
+        columns = tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
+    else:
+        columns = tuple(_column(mapper, column) for column in _several(scenario.id))
+    scope = tuple(_column(mapper, column) for column in _several(scenario.scope))
+    columns = (*scope, *(column for column in columns if column not in scope))
     if len({column.table for column in columns}) != 1:
         raise ScenarioError("the id of a scenario is a column, or several columns of one table")
+    if scope:
+        _check_counted(columns[len(scope) :], mapper)
     return columns
+
+
+def _several(given: Column | Sequence[Column] | None) -> Sequence[Column]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str | InstrumentedAttribute | sa.Column) else given
+
+
+def _check_counted(columns: Sequence[sa.Column[Any]], mapper: Mapper[Any]) -> None:
+    """Raise ScenarioError unless there is one column to count within a scope, of whole numbers."""
+    name = mapper.class_.__name__
+    if len(columns) != 1:
+        found = ", ".join(column.name for column in columns) or "none"
+        raise ScenarioError(
+            f"within a scope one column is counted, and besides it the id of {name} has {found}: name that column, "
+            f"Scenario({name}, id=…, scope=…)"
+        )
+    if not isinstance(plain_type(columns[0].type), sa.Integer | sa.Numeric):
+        raise ScenarioError(f"{qualified(columns[0])} is counted within a scope, and is not a column of numbers")
 
 
 def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:

@@ -53,6 +53,18 @@ class Keys:
         mixed: Ints = self.words[:, 0] * np.int64(-7046029254386353131) ^ self.words[:, 1]
         return mixed
 
+    @property
+    def scopes(self) -> Ints:
+        """A hash of the scope of each id that is counted within one."""
+        hashes: Ints = self.words[:, -2]
+        return hashes
+
+    @property
+    def numbers(self) -> Ints:
+        """The number of each id: within its scope, if it has one. Those of unsigned columns are less 2**63."""
+        numbers: Ints = self.words if self.words.ndim == 1 else self.words[:, -1]
+        return numbers
+
     def show(self, place: int) -> Shown:
         """Return the id at this place as JSON can hold it."""
         words: Sequence[int] = self.words[place].reshape(-1).tolist()

@@ -12,6 +12,9 @@ kind        words                  for
 ``uuid``    2                      UUIDs, as objects, text or 16 bytes
 ``text``    2 + those of the text  anything else: a 128-bit BLAKE2b hash, and the text for the witnesses
 ==========  =====================  ====================================================================
+
+An id that is counted within a scope (a tenant, a year) is the text of several columns, followed by two more words: a
+64-bit hash of the scope, and the number.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from operator import index
@@ -77,6 +81,7 @@ class Codec:
     text: int = 0  #: bytes of text kept beside a hash; longer text is cut in witnesses, never in keys
     parts: tuple[str, ...] = ()  #: of an id of several columns the kind of each: int, decimal or a form of text
     form: str = "text"  #: of the text, one of `FORMS`; that of a moment may name a zone as well
+    scope: int = 0  #: how many of the parts, from the first, are the scope within which the last one is counted
 
     def formed(self, forms: Sequence[str]) -> Codec:
         """Return the codec for text of these forms, a form for each column."""
@@ -94,11 +99,14 @@ class Codec:
             raise ValueError(f"{self.kind!r} is not a kind of key")
         if not 0 <= self.text <= 1_024 or self.text % 8:
             raise ValueError(f"no codec keeps {self.text!r} bytes of text")
+        if self.scope and self.scope != len(self.parts) - 1:
+            raise ValueError(f"no scope has {self.scope!r} of {len(self.parts)} parts")
 
     @property
     def words(self) -> int:
         """64-bit words of a key, text included."""
-        return {"int64": 1, "uint64": 1, "int128": 2, "uuid": 2, "text": 2 + self.text // 8}[self.kind]
+        kinds = {"int64": 1, "uint64": 1, "int128": 2, "uuid": 2, "text": 2 + self.text // 8}
+        return kinds[self.kind] + (2 if self.scope else 0)
 
     @property
     def offset(self) -> int:
@@ -126,11 +134,13 @@ class Codec:
             case "uuid":
                 return _two_words(_uuid(value).bytes)
             case _:
+                counted = self._counted(value) if self.scope else ()
                 text = _text(value, self.parts or self.form).encode()
                 kept = text[: self.text].ljust(self.text, b"\0")
                 return (
                     *_two_words(blake2b(text, digest_size=16).digest()),
                     *struct.unpack(f"<{self.text // 8}q", kept),
+                    *counted,
                 )
 
     def decode(self, words: Sequence[int]) -> Shown:
@@ -143,8 +153,23 @@ class Codec:
             case "uuid":
                 return str(UUID(bytes=struct.pack(">qq", *words)))
             case _:
-                text = struct.pack(f"<{self.text // 8}q", *words[2:]).rstrip(b"\0").decode(errors="replace")
+                kept = words[2 : 2 + self.text // 8]
+                text = struct.pack(f"<{self.text // 8}q", *kept).rstrip(b"\0").decode(errors="replace")
                 return (self.parts and components(text, self.parts)) or text
+
+    def _counted(self, value: object) -> tuple[int, int]:
+        """Return a hash of the scope of an id, and its number. Both are judged without the code of the scenario."""
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != len(self.parts):
+            raise TypeError(f"{value!r} is not a tuple of {len(self.parts)} values, those of the scope first")
+        number = _integer(value[-1])
+        if not -_HALF <= number < _HALF:
+            raise ValueError(f"{number} does not fit 64 bits")
+        return _hashed(_text(value[:-1], self.parts[:-1])), number
+
+
+@lru_cache(maxsize=1 << 16)
+def _hashed(scope: str) -> int:
+    return int.from_bytes(blake2b(scope.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def components(text: str, kinds: Sequence[str]) -> list[int | str] | None:

@@ -121,6 +121,11 @@ class Ids:
         """Whether the ids are integers that fit 64 bits."""
         return self.codec.kind in ("int64", "uint64")
 
+    @property
+    def counted(self) -> bool:
+        """Whether the ids are such integers, or are counted by one within a scope."""
+        return self.numeric or self.codec.scope > 0
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -193,6 +198,8 @@ class Plan:
         for claim in plan["claims"].values():
             if claim["own"] is None:
                 del claim["own"]
+        if not self.ids.codec.scope:
+            del plan["ids"]["codec"]["scope"]
         return plan
 
     @classmethod

@@ -40,6 +40,10 @@ class Scenario:
     scenario with its own code, since that may touch any of them."""
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
+    scope: Column | Sequence[Column] | None = None
+    """The column, or columns, within which the id is counted: a tenant, a year. Besides them, the id is one column of
+    numbers. `insert` returns a tuple of these values, the scope's first. Checks that compare numbers do so within each
+    scope, and `starts_at` expects each to count 1, 2, 3."""
     sortable: bool = False
     """The ids are not numbers, but are meant to sort in the order of their creation, for `ordered`."""
     generated: bool = True

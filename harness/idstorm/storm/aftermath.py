@@ -115,9 +115,9 @@ def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: 
 
 def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
     """Return how far the ids can go, if the database says so, or why it does not."""
-    if scenario.local or not plan.ids.numeric or len(work.ids) != 1:
+    if scenario.local or not plan.ids.counted:
         return None, None
-    database, (id_,) = DATABASES[plan.target.dialect], work.ids
+    database, id_ = DATABASES[plan.target.dialect], work.ids[-1]
     down = work.generator is not None and work.generator.increment < 0
     try:
         with database.snapshot(url) as connection:

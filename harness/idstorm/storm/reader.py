@@ -30,6 +30,7 @@ from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated
 
+_MOST_SCOPES = 200  # that a naive poll can ask about in one statement
 _PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is left to the storm
 _PAUSE_AFTER_ERROR = 0.05
 _REST_WITHIN = 30.0  # seconds within which the current poll must have ended
@@ -39,6 +40,8 @@ _PAUSE_BEFORE_LAST = 0.2
 
 def naive_poll(work: Work) -> Poll:
     """Return a poll that does what most pollers do: ask for the rows beyond the furthest id seen."""
+    if work.scope:
+        return _poll_of_scopes(work)
     _, (id_,), token = in_namespace(work.ids, work.token)
     down = work.generator is not None and work.generator.increment < 0
     assert token is not None
@@ -48,6 +51,26 @@ def naive_poll(work: Work) -> Poll:
         newer = rows if last is None else rows.where(id_ < last if down else id_ > last)
         found = connection.execute(newer).all()
         return found, found[-1][0] if found else last
+
+    return poll
+
+
+def _poll_of_scopes(work: Work) -> Poll:
+    """Return a poll that asks for rows beyond the furthest number seen in each scope, and for those of new scopes."""
+    _, (*columns, number), token = in_namespace(work.ids, work.token)
+    assert token is not None
+    rows = sa.select(*columns, number, token).order_by(number)
+
+    def poll(connection: sa.Connection, last: Any, final: bool) -> tuple[Any, Any]:
+        furthest = dict[tuple[Any, ...], Any]() if last is None else dict(last)
+        if len(furthest) > _MOST_SCOPES:
+            raise ValueError(f"it can follow at most {_MOST_SCOPES} scopes; give the scenario a poll of its own")
+        scopes = [(sa.and_(*map(sa.ColumnElement.__eq__, columns, scope)), at) for scope, at in furthest.items()]
+        newer = [sa.and_(scope, number > at) for scope, at in scopes]
+        new = sa.and_(sa.true(), *(sa.not_(scope) for scope, _ in scopes))
+        found = connection.execute(rows.where(sa.or_(new, *newer))).all()
+        furthest |= {tuple(row[:-2]): row[-2] for row in found if row[-2] is not None}
+        return [(tuple(row[:-1]), row[-1]) for row in found], furthest
 
     return poll
 
@@ -64,12 +87,12 @@ def why_none(scenario: Scenario, ids: Ids) -> str | None:
             "no column can carry a token, so a row that a reader missed would not be known: "
             "add a column `token` (a string or a big integer), or leave out --reader"
         )
-    if len(ids.columns) > 1:
+    if len(ids.columns) > 1 and not ids.codec.scope:
         return (
             "a reader asks for rows beyond the last id of one column, and the id has several: "
             "name the one that rows are in the order of, Scenario(id=…), or leave out --reader"
         )
-    if not (ids.numeric or ids.sortable):
+    if not (ids.counted or ids.sortable):
         return (
             "the ids are in no order that a reader could follow: "
             "if they are meant to be in one, say so with Scenario(sortable=True); else leave out --reader"

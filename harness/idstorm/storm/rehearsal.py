@@ -286,7 +286,7 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
         for count in (1, batch):
             done += _rehearse(work, stage, tell, ear, count, 1 if done else _MOST_REFUSALS)
             if not done:
-                codec, sentences = codec_of(work.ids, stage.engine.dialect, []), [_ALL_REFUSED]
+                codec, sentences = codec_of(work.ids, stage.engine.dialect, [], scope=work.scope), [_ALL_REFUSED]
                 break
             codec, sentences = agree(done, work, stage.engine.dialect, stage.zone, list(ear.elsewhere))
             if batch == 1 and not misled(done, codec):

@@ -98,7 +98,7 @@ def agree(
     """
     rows = [row for one in rehearsals for row in one.rows]
     _look_for_rows(rehearsals, work, elsewhere)
-    codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows], zone)
+    codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows], zone, scope=work.scope)
     for told, _, _ in rows:
         _prove(codec, told, work)
     return codec, [sentence for told, stored, _ in rows if (sentence := _sentence(codec, told, stored))]

@@ -13,12 +13,12 @@ from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.ledger import ledger
+from idstorm.judge.ledger import ledger, no_span
 
 
 def explained(evidence: Evidence) -> Finding:
     """Hold where the ledger charges every missing id to a cause."""
-    wanting = evidence.no_span
+    wanting = no_span(evidence)
     if wanting is not None:
         return wanting
     if evidence.plan.ids.generator is None:

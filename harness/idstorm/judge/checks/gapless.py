@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.ledger import CAUSES, ledger
+from idstorm.judge.ledger import CAUSES, ledger, no_span
 
 
 def gapless(evidence: Evidence) -> Finding:
@@ -18,11 +20,11 @@ def gapless(evidence: Evidence) -> Finding:
     The ledger charges what is missing; beside that, it charges to `foreign` what lies between this range and rows that
     were there before, which is in no other figure.
     """
-    wanting = evidence.no_span
+    wanting = no_span(evidence)
     if wanting is not None:
         return wanting
     span = evidence.span
-    foreign = {"foreign": evidence.outside} if evidence.outside else {}
+    foreign = {"foreign": span.outside} if span.outside else {}
     if not span.missing:
         return Finding(Status.HELD, {"missing": 0, "gaps": 0, "largest": 0, "ratio": 0.0, "ledger": foreign})
     causes, widths = ledger(evidence).causes, span.widths
@@ -31,18 +33,29 @@ def gapless(evidence: Evidence) -> Finding:
         "missing": span.missing,
         "gaps": len(widths),
         "largest": int(widths[largest]),
-        "ratio": span.missing / (span.high - span.low + 1),
-        "ledger": causes | ({"foreign": causes.get("foreign", 0) + evidence.outside} if foreign else {}),
+        "ratio": span.missing / span.extent,
+        "ledger": causes | ({"foreign": causes.get("foreign", 0) + span.outside} if foreign else {}),
     }
-    sides = (span.before[largest], span.after[largest])
-    witness = {"largest_gap_between": [int(side) + evidence.offset for side in sides]}
+    witness = _witness(evidence, int(span.before[largest]), int(span.after[largest]))
     held = span.missing == causes.get("off_grid")
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
 
+def _witness(evidence: Evidence, before: int, after: int) -> dict[str, Any]:
+    census, line = evidence.census, evidence.line
+    assert census is not None
+    assert line is not None
+    sides = [line.number(place) + evidence.offset for place in (before, after)]
+    if not evidence.plan.ids.codec.scope:
+        return {"largest_gap_between": sides}
+    (entry, *_) = np.flatnonzero(line.places(census.ids) == before)
+    return {"scope": evidence.scope_of(census.ids, int(entry)), "largest_gap_between": sides}
+
+
 def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     low, high = first["largest_gap_between"]
-    return f"{figures['missing']:,} missing (between {low:,} and {high:,})"
+    where = f" in {first['scope']}" if "scope" in first else ""
+    return f"{figures['missing']:,} missing (between {low:,} and {high:,}{where})"
 
 
 CHECK = Check(

@@ -48,7 +48,7 @@ def headroom(evidence: Evidence) -> Finding:
     at 0. `rows_left` allows for the ids that this storm burned for each row that it kept.
     """
     plan, server = evidence.plan, evidence.ending.server
-    if not plan.ids.numeric:
+    if not plan.ids.counted:
         return Finding(Status.NA, reason="the ids are not numbers")
     if server.capacity_unread is not None:
         return Finding(Status.UNKNOWN, reason=server.capacity_unread)
@@ -104,7 +104,7 @@ def _ranges(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[_Rang
     reached = [] if capacity.position is None or capacity.cycles else [capacity.position]
     own = evidence.own_entries
     if evidence.census is not None and own.any():
-        ids = evidence.census.ids.words[own]
+        ids = evidence.census.ids.take(own).numbers
         reached.append(int(ids.max() if step > 0 else ids.min()) + evidence.offset)
     if not reached:
         return
@@ -127,7 +127,7 @@ def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
         yield f"{capacity.generator} begins again at its other end, where its ids are still in use"
     if evidence.before is None or capacity.position is None:
         return
-    ids = evidence.before.known_ids.words
+    ids = evidence.before.known_ids.numbers
     position = capacity.position - evidence.offset
     ahead = ids[ids > position if step > 0 else ids < position]
     if len(ahead):
@@ -137,9 +137,9 @@ def _notes(evidence: Evidence, capacity: Capacity, step: int) -> Iterator[str]:
 
 def _burned(evidence: Evidence, position: int, step: int) -> float:
     """Return how many ids this storm burned for each row that it kept."""
-    ids = evidence.history.keys.words[evidence.owned]
+    ids = evidence.history.keys.take(evidence.owned).numbers
     kept = evidence.kinds_of_entries[0]
-    if not kept or not len(ids):
+    if not kept or not len(ids) or evidence.plan.ids.codec.scope:  # each scope uses the same numbers
         return 0.0
     drawn = (position - evidence.offset - int(ids.min() if step > 0 else ids.max())) // step + 1
     return max(0, drawn - kept) / kept

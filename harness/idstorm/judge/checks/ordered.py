@@ -17,6 +17,7 @@ from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import WITNESSES, Evidence
+from idstorm.judge.ledger import TOO_FAR
 from idstorm.judge.timeline import Track, stretches, tracks
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.keys import components
@@ -27,16 +28,21 @@ _KINDS: dict[str, Callable[[Any], Any]] = {"int": int, "decimal": Decimal}
 
 def ordered(evidence: Evidence) -> Finding:
     """Hold where no insert was overtaken: none has an id before one that was acknowledged before it began."""
-    if not evidence.plan.ids.numeric and not evidence.plan.ids.sortable:
+    ids, history = evidence.plan.ids, evidence.history
+    if not ids.counted and not ids.sortable:
         return Finding(Status.NA, reason="the ids are not meant to be in any order")
-    history = evidence.history
-    places = _in_direction(evidence)
+    line, places = evidence.line, _in_direction(evidence)
+    if line is None:
+        return Finding(Status.UNKNOWN, reason=TOO_FAR)
     if places is None:
         reason = "ids of several columns were too long to be kept whole, or not of their columns' kinds"
         return Finding(Status.UNKNOWN, reason=reason)
     acknowledged = evidence.owned & (evidence.row_outcome == Outcome.OK)
-    ended = tracks(history.of_rows(history.ended), history.row_offsets)
-    begun = tracks(history.of_rows(history.begin), history.row_offsets)
+    try:
+        moments = line.lay_out(history.keys, history.of_rows(history.begin), history.of_rows(history.ended))
+    except OverflowError:
+        return Finding(Status.UNKNOWN, reason="the storm was too long to be ordered within so many scopes")
+    begun, ended = (tracks(column, history.row_offsets) for column in moments)
     overall = _scan(ended, begun, places, acknowledged, evidence.committed)
     if overall.count:  # otherwise no client can have overtaken itself
         alone = [
@@ -104,6 +110,8 @@ def _in_direction(evidence: Evidence) -> Ints | None:
     None where the order of some ids is not known.
     """
     keys, generator = evidence.history.keys, evidence.plan.ids.generator
+    if evidence.plan.ids.codec.scope:
+        return None if evidence.line is None else evidence.line.places(keys)
     if evidence.plan.ids.numeric:
         return ~keys.words if generator is not None and generator.increment < 0 else keys.words
     several = len(evidence.plan.ids.columns)

@@ -38,13 +38,7 @@ def pressure(evidence: Evidence) -> Finding:
     history, outcome, failures = evidence.history, evidence.row_outcome, Failures(evidence)
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
     held &= (history.outcome == Outcome.OK) | failures.raced
-    everything = bool(held.all())
-    begin = _begin(evidence)
-    mean, peak = overlap(
-        begin if everything else begin[held],
-        history.ended if everything else history.ended[held],
-        history.op_offsets if everything else _offsets(held, history.op_offsets),
-    )
+    mean, peak = _overlap_within_scopes(evidence, held) if evidence.plan.ids.codec.scope else _overlap(evidence, held)
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
         "attempted": len(history.told),
@@ -56,6 +50,30 @@ def pressure(evidence: Evidence) -> Finding:
     }
     wanting = list(_wanting(evidence, failures, acknowledged, mean))
     return Finding(Status.UNKNOWN if wanting else Status.HELD, figures, reason="; ".join(wanting) or None)
+
+
+def _overlap(evidence: Evidence, held: Bools) -> tuple[float, int]:
+    history, begin = evidence.history, _begin(evidence)
+    if held.all():
+        return overlap(begin, history.ended, history.op_offsets)
+    return overlap(begin[held], history.ended[held], _offsets(held, history.op_offsets))
+
+
+def _overlap_within_scopes(evidence: Evidence, held: Bools) -> tuple[float, int]:
+    """Return the overlap of operations in the same scope. One that inserts in several counts in each, once."""
+    history, line = evidence.history, evidence.line
+    rows = np.flatnonzero(history.of_rows(held) & np.isin(history.told, (Told.ID, Told.EXISTING, Told.BURNED)))
+    if line is None:
+        return 0.0, 0
+    operations = rows if history.op_of_row is None else history.op_of_row[rows]
+    scopes = line.stretch(line.places(history.keys.take(rows)))
+    once = np.unique(operations * line.stretches + scopes, return_index=True)[1]
+    rows, operations = rows[once], operations[once]
+    try:
+        begin, ended = line.lay_out(history.keys.take(rows), _begin(evidence)[operations], history.ended[operations])
+    except OverflowError:
+        return 0.0, 0
+    return overlap(begin, ended, np.array([0, len(begin)]))
 
 
 def _offsets(kept: Bools, offsets: Ints) -> Ints:
@@ -85,7 +103,9 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
         if (clients := _acknowledged_clients(evidence)) < 2:
             yield f"all of them were those of {'one client' if clients else 'no client'}, which cannot collide alone"
         elif mean < MIN_OVERLAP:
-            yield f"operations overlapped {mean:.2f} deep on average, {MIN_OVERLAP} is asked for{more[2]}"
+            within = " within a scope" if evidence.plan.ids.codec.scope else ""
+            more_or_fewer = f"{more[2]}, or choose fewer scopes" if within else more[2]
+            yield f"operations overlapped {mean:.2f} deep on average{within}, {MIN_OVERLAP} is asked for{more_or_fewer}"
 
 
 def _most(failures: Failures) -> str:

@@ -9,6 +9,7 @@ https://dev.mysql.com/doc/refman/9.7/en/replication-options-source.html#sysvar_a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
-from idstorm.record.columns import Ints
+from idstorm.judge.ledger import TOO_FAR
+from idstorm.record.columns import Ints, Keys
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
 
@@ -29,11 +31,15 @@ _ENOUGH = 30
 def starts_at(evidence: Evidence) -> Finding:
     """Hold where the lowest id handed (the highest, if they descend) and the distances are as they are asked for."""
     generator, history = evidence.plan.ids.generator, evidence.history
-    if not evidence.plan.ids.numeric or generator is None:
+    scoped = evidence.plan.ids.codec.scope > 0
+    if not scoped and (not evidence.plan.ids.numeric or generator is None):
         return Finding(Status.NA, reason="the ids do not come from a generator with a start and an increment")
     if evidence.before is not None:
         return Finding(Status.NA, reason="the table was not empty")
     drawn = evidence.owned | (history.told == Told.BURNED)
+    if scoped:
+        return _within_scopes(evidence, history.keys.take(drawn))
+    assert generator is not None
     ids = history.keys.words if drawn.all() else history.keys.words[drawn]
     if (different := _different(ids)) < _ENOUGH:
         return Finding(Status.UNKNOWN, reason=f"{different} different ids were handed, {_ENOUGH} are needed")
@@ -52,6 +58,32 @@ def starts_at(evidence: Evidence) -> Finding:
         return Finding(Status.UNKNOWN, figures, reason=reason)
     held = first == asked.start and step == asked.increment
     witness = {"first": first, "asked": asked.start, "step": step, "asked_step": asked.increment}
+    return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
+
+
+def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
+    """Hold where each scope counts 1, 2, 3."""
+    line = evidence.line
+    if line is None:
+        return Finding(Status.UNKNOWN, reason=TOO_FAR)
+    places = np.unique(line.places(keys))
+    firsts = np.flatnonzero(np.diff(line.stretch(places), prepend=-1))
+    if (different := len(places) - len(firsts)) < _ENOUGH:
+        return Finding(
+            Status.UNKNOWN, reason=f"{different} ids followed the first of their scopes, {_ENOUGH} are needed"
+        )
+    starts = np.repeat(places[firsts], np.diff(firsts, append=len(places)))
+    step = int(np.gcd.reduce(places - starts))
+    wrong = [place for place in places[firsts].tolist() if line.number(place) != 1]
+    worst = max(wrong, key=lambda place: abs(line.number(place) - 1)) if wrong else int(places[0])
+    first = line.number(worst)
+    figures: dict[str, Any] = {"first": first, "step": step, "asked_first": 1, "asked_step": 1}
+    if wrong and (unseen := int(np.count_nonzero(~evidence.owned))) and 0 < first - 1 <= unseen:
+        reason = f"{unseen} inserts never saw their id: the first of a scope may be theirs"
+        return Finding(Status.UNKNOWN, figures, reason=reason)
+    entry = int(np.flatnonzero(line.places(keys) == worst)[0])
+    witness = {"scope": evidence.scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
+    held = not wrong and step == 1
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
 
@@ -91,6 +123,11 @@ def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str 
     return None
 
 
+def _in_words(_: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    where = f" in {first['scope']}" if "scope" in first else ""
+    return f"first {first['first']:,}{where}, step {first['step']}"
+
+
 CHECK = Check(
     "starts_at",
     "ids start and advance as asked",
@@ -101,6 +138,6 @@ CHECK = Check(
         "asked_first": Figure("an id"),
         "asked_step": Figure("ids"),
     },
-    broke=lambda _, first: f"first {first['first']:,}, step {first['step']}",
+    broke=_in_words,
     place=60,
 )
