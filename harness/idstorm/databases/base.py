@@ -223,6 +223,7 @@ class Database(Namespaces, Censuses):
     def _connected(self, url: sa.URL, to: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection on which each statement is a transaction. Messages name the user's own `url`."""
         engine = sa.create_engine(to, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        self.ease(engine)
         try:
             with reaching(url), fitting(url):
                 connection = engine.connect()
@@ -242,6 +243,7 @@ class Database(Namespaces, Censuses):
         A user's own engine may lead elsewhere; one of ours does so only if something in between redirects it.
         Two-phase transactions get names that begin with the namespace's, by which they are recognised later.
         """
+        self.ease(engine)
         name = None if url is None else self.name_in(url)
         if name is not None:
             engine.dialect.create_xid = lambda: f"{name}_{secrets.token_hex(8)}"  # type: ignore[method-assign]

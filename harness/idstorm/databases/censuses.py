@@ -29,6 +29,10 @@ class Censuses(ABC):
     def threaded(self, url: sa.URL) -> sa.URL:
         """Return a URL to the same place whose driver works with threads, as idstorm's own work does."""
 
+    def ease(self, engine: sa.Engine) -> None:
+        """Spare an engine what its driver does needlessly for each connection. Nothing else changes."""
+        return
+
     @abstractmethod
     def physical(self, connection: Any, table: str, schema: str | None) -> Physical | None:
         """Return which table a name resolves to on a driver's connection; None where that is not known.
@@ -40,6 +44,7 @@ class Censuses(ABC):
     def snapshot(self, url: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection in a fresh transaction that sees a single snapshot from its first read on."""
         engine = sa.create_engine(self.threaded(url), poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+        self.ease(engine)
         try:
             with engine.connect() as connection:
                 yield connection

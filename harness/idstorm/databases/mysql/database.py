@@ -26,6 +26,7 @@ from idstorm.databases.mysql.census import packed_census
 from idstorm.databases.mysql.outward import leading_out
 from idstorm.databases.mysql.server import MySQLServer
 from idstorm.databases.mysql.statements import STATEMENTS
+from idstorm.databases.mysql.tls import share_context
 from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
 from idstorm.databases.physical import Physical
@@ -90,6 +91,10 @@ class MySQL(Database):
     def named_by(self, dialect: sa.Dialect) -> str:
         """SQLAlchemy's dialect finds out which of the two it is when it first connects."""
         return self.name if bool(getattr(dialect, "is_mariadb", False)) == self.is_mariadb else self.sibling
+
+    def ease(self, engine: sa.Engine) -> None:
+        """Let connections share what PyMySQL needs for TLS."""
+        share_context(engine)
 
     @contextmanager
     def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
