@@ -50,12 +50,17 @@ def measure(*, quick: bool, on: Sequence[str]) -> Measured:
     figures += [Figure(f"{middle:,}: time of {how} / of the four", run["seconds"] / four) for how, run in asked.items()]
     wide = _run("judging", "uuid", middle)
     figures.append(Figure(f"{middle:,} random 128-bit ids: all checks, operations a second", middle / wide["seconds"]))
+    scoped = [_run("judging", scopes, middle) for scopes in ("1", "10000")]
+    slower = scoped[1]["seconds"] / scoped[0]["seconds"]
+    figures.append(Figure(f"{middle:,} ids: time of 10,000 scopes / of one", slower, at_most=1.5))
     method = (
         f"{CLIENTS} clients, one row an operation, with census and reader, {PLANTED} faults of each kind planted; each "
         "size once, in a fresh process; memory is the resident peak of the whole process, the columns included"
     )
     left_out = () if "duckdb" in asked else ("duckdb is not installed",)
-    return Measured("judge", method, tuple(figures), {"judged": runs, "asked": asked, "wide": wide}, left_out)
+    return Measured(
+        "judge", method, tuple(figures), {"judged": runs, "asked": asked, "wide": wide, "scoped": scoped}, left_out
+    )
 
 
 def _run(module: str, what: str, operations: int) -> dict[str, Any]:

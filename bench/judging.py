@@ -1,5 +1,7 @@
 """One judging, in a process of its own, so that its peak of memory is its own: `python -m bench.judging KIND NUMBER`.
 
+`KIND` is that of the keys, or the number of the scopes within which ids are counted.
+
 The history has faults planted in it, and a reader. Prints JSON: the seconds of the whole, those of each check, the
 bytes that columns and checks came to hold, and what was found. What several checks share is made by the first that asks
 for it, and counts there.
@@ -27,14 +29,15 @@ CLIENTS = 64
 
 def main(kind: str, operations: int) -> None:
     """Judge a synthetic storm with ids of this kind."""
-    codec = Codec(kind)
+    scopes = int(kind) if kind.isdigit() else 0
+    codec = Codec("text", 16, ("int", "int"), scope=1) if scopes else Codec(kind)
     fleet = Fleet(processes=2, clients=CLIENTS, inserts=operations)
     plan = plan_of(fleet, Pool(CLIENTS // 2), codec=codec, generator=Generator() if codec.words == 1 else None)
     plan = replace(plan, reader=codec.words == 1)
     seconds: dict[str, float] = {}
     vars(own)["CHECKS"] = {name: _timed(check, seconds) for name, check in CHECKS.items()}
     baseline = peak()
-    storm = storm_of(plan, operations, faults=True)
+    storm = storm_of(plan, operations, faults=True, scopes=scopes or 1)
     columns = peak() - baseline
     begun = perf_counter()
     report = judge.judge_storm(storm)

@@ -29,13 +29,16 @@ PLANTED = 100
 """Faults of each kind."""
 
 
-def storm_of(plan: Plan, operations: int, *, faults: bool = False) -> StoredStorm:
-    """Return a stored storm of this many operations, a multiple of the plan's clients, one row each."""
+def storm_of(plan: Plan, operations: int, *, faults: bool = False, scopes: int = 1) -> StoredStorm:
+    """Return a stored storm of this many operations, a multiple of the plan's clients, one row each.
+
+    `scopes`: how many there are, where the plan's ids are counted within one.
+    """
     clients, each = plan.fleet.clients, operations // plan.fleet.clients
     codec = plan.ids.codec
     begin, handed, ended = (np.empty(operations, np.int64) for _ in range(3))
     tokens = np.empty(operations, np.int64)
-    stored = _ids(codec, operations)
+    stored = _ids(codec, operations, scopes)
     told = np.empty_like(stored)
     rounds = np.arange(each)
     for client in range(clients):
@@ -93,8 +96,12 @@ def _read(tokens: Ints, begin: Ints) -> Reading:
     return Reading(moments, moments + _APART // 2, np.diff(ends, prepend=0), ends.astype(np.int64), tokens, True)
 
 
-def _ids(codec: Codec, number: int) -> Ints:
-    """Return the ids that the table holds: 1, 2, 3 …, or random ones of 128 bits."""
+def _ids(codec: Codec, number: int, scopes: int) -> Ints:
+    """Return the ids that the table holds: 1, 2, 3 …, in each scope if they have one, or random ones of 128 bits."""
     if codec.words == 1:
         return np.arange(1, number + 1)
-    return np.random.default_rng(0).integers(-(1 << 63), 1 << 63, (number, codec.words), np.int64)
+    ids = np.random.default_rng(0).integers(-(1 << 63), 1 << 63, (number, codec.words), np.int64)
+    if codec.scope:
+        names = np.random.default_rng(1).integers(-(1 << 63), 1 << 63, scopes, np.int64)
+        ids[:, -2], ids[:, -1] = names[np.arange(number) % scopes], np.arange(number) // scopes + 1
+    return ids
