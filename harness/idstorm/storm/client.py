@@ -31,7 +31,7 @@ from idstorm.storm.ear import Ear
 from idstorm.storm.engine import ENDED
 from idstorm.storm.hearing import hear
 from idstorm.storm.loops import awaited
-from idstorm.storm.rehearsal import validate_ids
+from idstorm.storm.returned import validate_ids
 
 _INSERT, _OK = int(Kind.INSERT), int(Outcome.OK)  # looking up a member of an enumeration is slow
 _REMEMBERED = 4_096  # rows that a client may still delete

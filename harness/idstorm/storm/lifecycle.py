@@ -26,12 +26,13 @@ from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
 from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.aftermath import NO_CENSUS, has_recorded, take_census
+from idstorm.storm.applicability import NotApplicable
 from idstorm.storm.beforehand import look_around
 from idstorm.storm.engine import as_user_error, open_engine
 from idstorm.storm.loops import where_it_may_wait
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader, why_none
-from idstorm.storm.rehearsal import NotApplicable, Rehearsed, rehearse
+from idstorm.storm.rehearsal import Rehearsed, rehearse
 from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal
 from idstorm.storm.supervise import supervise

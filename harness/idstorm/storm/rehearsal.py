@@ -6,9 +6,8 @@ commits by itself, and what the server can do.
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Container, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.rows import read_pairs
-from idstorm.databases.targets import Address, target_behind
+from idstorm.databases.targets import Address
 from idstorm.databases.urls import reaching
 from idstorm.errors import ScenarioError
 from idstorm.model.awaiting import is_async
@@ -32,6 +31,7 @@ from idstorm.model.work import Work
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
+from idstorm.storm.applicability import applicable_target
 from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.elsewhere import sequences_elsewhere
 from idstorm.storm.engine import (
@@ -43,20 +43,17 @@ from idstorm.storm.engine import (
     open_session,
     place_for,
 )
+from idstorm.storm.environment import environment_of
 from idstorm.storm.hearing import listening
-from idstorm.storm.loops import awaited, entered, in_loop, is_closing, kept_up, where_it_may_wait
+from idstorm.storm.loops import awaited, entered, in_loop, is_closing, where_it_may_wait
 from idstorm.storm.overhearing import Overhearing
+from idstorm.storm.returned import validate_ids
 from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
 
-_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")  # any other is a mistake
 _MOST_FAILURES = 20  # of an operation of which the scenario says that it may fail
 _MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
 _ALL_REFUSED = "with no other client at work, the id's own constraint refused each insert of the rehearsal"
 _MOST_SENTENCES = 2  # about rows for which the rehearsal was told something wrong
-
-
-class NotApplicable(Exception):
-    """The target lacks what the scenario needs."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def rehearse(
     the database is out of reach, NotApplicable where it lacks what is needed, and ScenarioError, with the user's own
     traceback, where the work fails.
     """
-    target = _look(scenario, address, url)
+    target = applicable_target(scenario, address, url)
     with listening():  # from the first connection on
         return _rehearse_on(scenario, work, address, url, connection_options, batch, target, patience)
 
@@ -183,40 +180,6 @@ def facts_of(
         return database.facts(connection, connection_options.settings)
 
 
-def validate_ids(ids: object, tokens: Sequence[int]) -> Sequence[Any]:
-    """Return what `insert` returned. Raises ScenarioError unless it is a sequence with an id for each token."""
-    if isinstance(ids, Coroutine):
-        ids.close()
-        raise ScenarioError("insert returned a coroutine without being an async function: write it with async def")
-    if not isinstance(ids, Sequence) or isinstance(ids, str | bytes):
-        raise ScenarioError(f"insert has to return a list with an id for each token; it returned {type(ids).__name__}")
-    if len(ids) != len(tokens):
-        raise ScenarioError(f"insert was given {len(tokens)} tokens and returned {len(ids)} ids")
-    return ids
-
-
-def _look(scenario: Scenario, address: Address, url: sa.URL) -> Target:
-    """Return the target as found. Raises NotApplicable where it lacks what the scenario needs."""
-    with address.database.administer(url) as connection:
-        target = target_behind(address.database, connection, address.url, address.name)
-        missing = sorted(set(scenario.needs) - target.traits)
-        if missing:
-            raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        if scenario.isolation in _LEVELS and scenario.isolation not in _levels(url):
-            raise NotApplicable(f"{target.driver} has no {scenario.isolation}")
-        for name, wanted in scenario.server.get(target.dialect, {}).items():
-            value = DATABASES[target.dialect].setting(connection, name)
-            if value != wanted:
-                how = f"has no {name}" if value is None else f"was started with {name}={value}"
-                raise NotApplicable(f"it takes a server with {name}={wanted}, and this one {how}")
-    return target
-
-
-def _levels(url: sa.URL) -> Container[str]:
-    """Return the isolation levels that a driver can set: some have fewer than their database."""
-    return url.get_dialect()().get_isolation_level_values(None)  # type: ignore[arg-type]
-
-
 def _ignored(work: Work, target: Target) -> list[str]:
     """Return sentences on what SQLAlchemy silently leaves out of the id's columns here."""
     asked = [column.default.name for column in work.ids if isinstance(column.default, sa.Sequence)]
@@ -230,23 +193,6 @@ def _looped(scenario: Scenario, engine: sa.Engine) -> list[str]:
     if engine.dialect.is_async or not (is_async(scenario.insert) or is_async(scenario.delete)):
         return []
     return [f"the work awaits, and {engine.dialect.driver} does not: each client ran it in an event loop of its own"]
-
-
-@contextmanager
-def environment_of(scenario: Scenario, place: Place) -> Iterator[Any]:
-    """Keep up the scenario's environment for the whole storm, and yield what its clients are told of it.
-
-    Raises ScenarioError where that cannot be held by JSON.
-    """
-    if scenario.environment is None:
-        yield None
-        return
-    with kept_up(scenario.environment(place)) as given:
-        try:
-            told = json.loads(json.dumps(given))
-        except (TypeError, ValueError) as error:
-            raise ScenarioError(f"an environment has to yield what JSON can hold: {error}") from error
-        yield told
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from idstorm.record.plan import Plan
 from idstorm.scenario import Place, Scenario
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import as_user_error, place_for
+from idstorm.storm.environment import environment_of
 from idstorm.storm.loops import awaited, in_loop
 from idstorm.storm.progress import Follow, Watch
-from idstorm.storm.rehearsal import environment_of
 from idstorm.storm.stop import StopSignal
 from idstorm.storm.worker_pool import WorkerPool, Workers
 
