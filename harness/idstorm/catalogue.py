@@ -28,6 +28,9 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeGuard
+
+from sqlalchemy import Table
 
 import idstorm
 from idstorm import extensions
@@ -151,7 +154,7 @@ def _of_function(work: str, model: str) -> Found:
     chosen = into.scenario.id
     if chosen is not None and not isinstance(chosen, str):
         raise UsageError(f"{model} names a scenario: name a mapped class, or a column of one, such as {model}.id")
-    scenario = scenario_of(function, into.scenario.model, chosen)
+    scenario = scenario_of(function, into.scenario.mapped, chosen)
     found = _found(module, origin, name, scenario)
     return replace(found, reference=f"{found.reference} {INTO} {into.reference}")
 
@@ -279,12 +282,12 @@ def _named(module: ModuleType, origin: str, name: str) -> Found:
     value = getattr(module, name, None)
     if isinstance(value, Scenario):
         return _found(module, origin, name, value)
-    if isinstance(value, type) and hasattr(value, "__mapper__"):
+    if _is_model(value):
         return _found(module, origin, name, Scenario(value))
     if inspect.isroutine(value):
         return _found(module, origin, name, scenario_of(value, None))
     model, _, column = name.rpartition(".")
-    if isinstance(of := getattr(module, model, None), type) and hasattr(of, "__mapper__"):
+    if _is_model(of := getattr(module, model, None)):
         return _found(module, origin, name, Scenario(of, id=column))
     candidates = [
         key for key, value in vars(module).items() if isinstance(value, Scenario) or _is_own_model(value, module)
@@ -293,6 +296,10 @@ def _named(module: ModuleType, origin: str, name: str) -> Found:
     hint = f"; there is {', '.join(near)}" if near else "; it has neither"
     what = "is neither a scenario nor a mapped class" if hasattr(module, name) else "is not there"
     raise UsageError(f"{name} in {origin} {what}{hint}")
+
+
+def _is_model(value: object) -> TypeGuard[type[Any] | Table]:
+    return isinstance(value, Table) or (isinstance(value, type) and hasattr(value, "__mapper__"))
 
 
 def _is_own_model(value: object, module: ModuleType) -> bool:

@@ -8,9 +8,9 @@ from running import Idstorm
 
 SHOP = """
 from __future__ import annotations
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import create_engine, func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 class Base(DeclarativeBase):
     pass
@@ -48,8 +48,28 @@ async def place_later(db: AsyncSession) -> Order:
 def nothing(session) -> Order:
     session.add(Order())
 
+OwnSession = sessionmaker(create_engine("sqlite:///elsewhere.db"))
+scoped = scoped_session(sessionmaker())
+OwnAsyncSession = async_sessionmaker(expire_on_commit=False)
+
+def by_its_own() -> Order:
+    with OwnSession.begin() as session:
+        session.add(order := Order())
+        return order
+
+def by_a_scoped_one() -> Order:
+    order = Order()
+    scoped.add(order)
+    scoped.commit()
+    scoped.remove()
+    return order
+
+async def by_its_own_later() -> Order:
+    async with OwnAsyncSession.begin() as session:
+        session.add(order := Order())
+    return order
+
 def needs_more(session, customer) -> Order: ...
-def takes_none() -> Order: ...
 def no_model(session): ...
 """
 
@@ -95,11 +115,31 @@ def test_an_async_function_is_stormed_by_tasks(idstorm: Idstorm) -> None:
 
 
 @pytest.mark.parametrize(
+    ("function", "on"),
+    [
+        ("by_its_own", "sqlite"),
+        ("by_a_scoped_one", "sqlite"),
+        ("by_its_own_later", "sqlite+aiosqlite:///shop.db"),
+    ],
+)
+def test_sessions_of_a_functions_own_are_led_to_the_storms_database(idstorm: Idstorm, function: str, on: str) -> None:
+    code, verdicts, said = storm(idstorm, f"shop:{function}", "--on", on)
+    assert (code, verdicts.get("unique"), verdicts.get("durable")) == (0, "held", "held"), said
+    assert not (idstorm.folder / "elsewhere.db").exists()
+
+
+def test_a_function_without_a_session_and_a_module_without_a_maker_is_told_so(idstorm: Idstorm) -> None:
+    idstorm.write("bare.py", "from shop import Order\n\ndef alone() -> Order: ...\n")
+    idstorm.write("shop.py", SHOP)
+    ran = idstorm("run", "bare:alone", "-n", "400")
+    assert (ran.code, "alone takes no session, and bare has no sessionmaker" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize(
     ("function", "sentence"),
     [
         ("nothing", "returned None, which carries no id of Order"),
         ("needs_more", "needs_more also needs customer, which a storm does not have"),
-        ("takes_none", "takes_none has no parameter that takes a session"),
         ("no_model", "nothing says which table no_model inserts into: name its class with --model"),
     ],
 )

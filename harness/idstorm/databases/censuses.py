@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.physical import Physical
-from idstorm.databases.rows import in_namespace, read_pairs, read_rows
+from idstorm.databases.rows import condition_in_namespace, in_namespace, read_pairs, read_rows
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault
 from idstorm.record.census import Census
@@ -72,9 +72,14 @@ class Censuses(ABC):
         return [row[0] for row in rows] if len(columns) == 1 else rows
 
     def read_census(
-        self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec
+        self,
+        url: sa.URL,
+        ids: Sequence[sa.Column[Any]],
+        token: sa.Column[Any] | None,
+        codec: Codec,
+        present: sa.ColumnElement[bool] | None = None,
     ) -> Census:
-        """Return the (id, token) pairs of a table in one snapshot.
+        """Return the (id, token) pairs of a table in one snapshot, or of those rows that are `present`.
 
         An id that cannot be read back, or is not an id of this codec, is kept as `odd`. Raises CensusUnreadable where
         reading fails, or where the number of rows differs from the table's own count.
@@ -82,23 +87,33 @@ class Censuses(ABC):
         _, columns, carrier = in_namespace(ids, token)
         plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
         with suppress(CensusUnreadable):  # the plain way may succeed where the fast one fails
-            if plain:
-                return self._counted_census(url, ids, token, codec, fast=True)
-        return self._counted_census(url, ids, token, codec, fast=False)
+            if plain and present is None:
+                return self._counted_census(url, ids, token, codec, None, fast=True)
+        return self._counted_census(url, ids, token, codec, present, fast=False)
 
     def _counted_census(
-        self, url: sa.URL, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None, codec: Codec, *, fast: bool
+        self,
+        url: sa.URL,
+        ids: Sequence[sa.Column[Any]],
+        token: sa.Column[Any] | None,
+        codec: Codec,
+        present: sa.ColumnElement[bool] | None,
+        *,
+        fast: bool,
     ) -> Census:
         try:
             with self.snapshot(url) as connection:
                 table, columns, carrier = in_namespace(ids, token)
                 counts = [sa.func.count(column) for column in (*columns, *([] if carrier is None else [carrier]))]
-                counted, *known = connection.execute(sa.select(sa.func.count(), *counts).select_from(table)).one()
+                count = sa.select(sa.func.count(), *counts).select_from(table)
+                if present is not None:
+                    count = count.where(condition_in_namespace(present))
+                counted, *known = connection.execute(count).one()
                 census = None
                 if fast and carrier is not None and all(number == counted for number in known):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
-                    census = Census.of(codec, read_pairs(connection, ids, token))
+                    census = Census.of(codec, read_pairs(connection, ids, token, present))
         except Exception as error:  # from a driver, a type or a value: in any case the run goes on
             raise CensusUnreadable(f"the census could not be read: {_words_of(error)}") from error
         if len(census) != counted:

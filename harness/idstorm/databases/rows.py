@@ -25,15 +25,28 @@ def in_namespace(
     return table, [table.c[column.name] for column in ids], None if token is None else table.c[token.name]
 
 
+def condition_in_namespace(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return a condition on a model's columns as one on those that `in_namespace` returns."""
+
+    def plain(element: Any, **_: Any) -> Any:
+        return sa.column(element.name, element.type) if isinstance(element, sa.Column) else None
+
+    return sa.sql.visitors.replacement_traverse(condition, {}, plain)
+
+
 def read_pairs(
-    connection: sa.Connection, ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
+    connection: sa.Connection,
+    ids: Sequence[sa.Column[Any]],
+    token: sa.Column[Any] | None,
+    present: sa.ColumnElement[bool] | None = None,
 ) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row, as the columns' own types read them back. A composite id is a tuple.
 
-    An id, or a part of one, that its type fails to read back is `Odd`.
+    An id, or a part of one, that its type fails to read back is `Odd`. `present` is a condition on the model's columns:
+    other rows are left out.
     """
     _, plain, carrier = in_namespace(ids, token)
-    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])])
+    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])], present)
     return [
         (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
     ]
@@ -49,21 +62,28 @@ def read_token(value: Any) -> int | None:
     return number if 0 <= number < 1 << 63 else None
 
 
-def read_rows(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]) -> list[tuple[Any, ...]]:
+def read_rows(
+    connection: sa.Connection,
+    columns: Sequence[sa.ColumnElement[Any]],
+    present: sa.ColumnElement[bool] | None = None,
+) -> list[tuple[Any, ...]]:
     """Return these columns of all rows, in no order. A value that its column's type fails to read back is `Odd`.
 
     Raises the driver's own errors, in which case there are no rows.
     """
+    where = sa.true() if present is None else condition_in_namespace(present)
     try:
-        with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*columns)) as result:
-            return [tuple(row) for row in result]
+        with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*columns).where(where)) as rows:
+            return [tuple(row) for row in rows]
     except sa.exc.DBAPIError:
         raise
     except Exception:  # from a type; the rows before it are read again, since a snapshot has no order
-        return _value_by_value(connection, columns)
+        return _value_by_value(connection, columns, where)
 
 
-def _value_by_value(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]) -> list[tuple[Any, ...]]:
+def _value_by_value(
+    connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]], where: sa.ColumnElement[bool]
+) -> list[tuple[Any, ...]]:
     """Convert each value as SQLAlchemy would, so that a failure at one does not affect the others."""
     types = [column.type.dialect_impl(connection.dialect) for column in columns]
     asked = [type_.column_expression(column) for type_, column in zip(types, columns, strict=True)]
@@ -71,7 +91,7 @@ def _value_by_value(connection: sa.Connection, columns: Sequence[sa.ColumnElemen
         sa.type_coerce(column if wrapped is None else wrapped, sa.types.NullType())
         for wrapped, column in zip(asked, columns, strict=True)
     ]
-    with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*plain)) as result:
+    with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*plain).where(where)) as result:
         described = () if result.cursor is None else result.cursor.description or ()
         codes = [described[place][1] if described else None for place in range(len(columns))]
         readers = [type_.result_processor(connection.dialect, code) for type_, code in zip(types, codes, strict=True)]

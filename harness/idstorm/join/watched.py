@@ -64,12 +64,12 @@ class Watched:
     def of(cls, watched: type | Scenario) -> Watched:
         """Make one from a mapped class or a scenario of one. Raises ScenarioError for anything else."""
         scenario = watched if isinstance(watched, Scenario) else Scenario(watched)
-        mapper: Mapper[Any] | None = sa.inspect(scenario.model, raiseerr=False)
+        mapper: Mapper[Any] | None = sa.inspect(scenario.mapped, raiseerr=False)
         if mapper is None:
             raise ScenarioError(f"{watched!r} is neither a mapped class nor a Scenario of one")
         ids = id_columns(scenario, mapper)
         return cls(
-            model=scenario.model,
+            model=scenario.mapped,
             scenario=scenario,
             ids=ids,
             keys=tuple(mapper.get_property_by_column(column).key for column in ids),

@@ -19,6 +19,7 @@ def tables_of(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Table, ...] |
         scenario.insert,
         scenario.delete,
         scenario.client,
+        scenario.tables,
         scenario.setup,
         scenario.interlude,
         scenario.engine,

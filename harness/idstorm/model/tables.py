@@ -42,6 +42,11 @@ def make_tables(
 
 
 def _create(scenario: Scenario, work: Work, connection: sa.Connection, as_user_error: UsersOwn) -> None:
+    if scenario.tables is not None:
+        with as_user_error("bringing the tables to their schema failed"):
+            scenario.tables(connection)
+            connection.commit()
+        return
     with as_user_error("making the tables failed"):
         try:
             scenario.metadata.create_all(connection, tables=work.tables, checkfirst=False)
@@ -53,4 +58,4 @@ def _create(scenario: Scenario, work: Work, connection: sa.Connection, as_user_e
 def own_pairs(work: Work, engine: sa.Engine) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row that the storm's own engine sees, for a database that lives in a process."""
     with engine.connect() as connection:
-        return read_pairs(connection, work.ids, work.token)
+        return read_pairs(connection, work.ids, work.token, work.present)

@@ -35,6 +35,7 @@ class Work:
     generator: Generator | None
     rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
     tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
+    present: sa.ColumnElement[bool] | None = None  #: which rows count as there; None: all
     scope: int = 0  #: how many of the ids' columns, from the first, are the scope
 
     @property
@@ -86,9 +87,9 @@ class Work:
 
 def work_of(scenario: Scenario) -> Work:
     """Return what a client does for a scenario. Raises ScenarioError where the model does not allow it."""
-    mapper: Mapper[Any] = sa.inspect(scenario.model)
+    mapper: Mapper[Any] = sa.inspect(scenario.mapped)
     if not isinstance(mapper.local_table, sa.Table):
-        raise ScenarioError(f"{scenario.model.__name__} is not mapped to a table")
+        raise ScenarioError(f"{scenario.mapped.__name__} is not mapped to a table")
     tables = tables_of(scenario, mapper)
     places = [table.name for table in tables or scenario.metadata.tables.values()]
     twice = sorted({name for name in places if places.count(name) > 1})
@@ -97,7 +98,7 @@ def work_of(scenario: Scenario) -> Work:
     ids = id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     own = scenario.insert is not None or scenario.client is not None
-    rows = None if own else Rows(scenario.model, mapper, token, prepared=scenario.setup is not None)
+    rows = None if own else Rows(scenario.mapped, mapper, token, prepared=scenario.setup is not None)
     return Work(
         insert=_default_insert(mapper, ids, rows) if scenario.insert is None else awaiting(scenario.insert),
         delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
@@ -106,8 +107,28 @@ def work_of(scenario: Scenario) -> Work:
         generator=generator_of(ids) if scenario.generated else None,
         rows=rows,
         tables=tables,
+        present=_present(scenario, ids),
         scope=len(_several(scenario.scope)),
     )
+
+
+def _present(scenario: Scenario, ids: tuple[sa.Column[Any], ...]) -> sa.ColumnElement[bool] | None:
+    """Return the condition for rows that count as there. Raises ScenarioError where it is not one on the id's table."""
+    if scenario.present is None:
+        return None
+    try:
+        condition: sa.ColumnElement[bool] = sa.sql.coercions.expect(sa.sql.roles.WhereHavingRole, scenario.present)
+    except sa.exc.ArgumentError as error:
+        raise ScenarioError(
+            f"present of a scenario has to be a condition, such as {scenario.mapped.__name__}.deleted_at.is_(None)"
+        ) from error
+    columns = [one for one in sa.sql.visitors.iterate(condition) if isinstance(one, sa.Column)]
+    elsewhere = sorted({qualified(one) for one in columns if one.table.name != ids[0].table.name})
+    if elsewhere:
+        raise ScenarioError(
+            f"present of a scenario has to be a condition on {ids[0].table.name}, not on {elsewhere[0]}"
+        )
+    return condition
 
 
 def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any], ...]:

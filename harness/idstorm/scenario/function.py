@@ -19,9 +19,10 @@ _NAMES = ("session", "db_session", "async_session", "db")
 def scenario_of(function: Callable[..., Any], model: type[Any] | None, id_: str | None = None) -> Scenario:
     """Return the scenario in which each operation calls a function once for each of its rows.
 
-    The function is given a session by the parameter that is annotated as one, or called like one. It returns the id, or
-    the mapped object, or a tuple with either. `model` is by default what its return annotation names; `id_` is by
-    default the primary key. Raises UsageError where nothing says which parameter or which model it is.
+    The function is given a session by the parameter that is annotated as one, or called like one. One that has no
+    parameter opens sessions of its own: sessionmakers among the names of its module are led to the storm's database.
+    It returns the id, or the mapped object, or a tuple with either. `model` is by default what its return annotation
+    names, and `id_` the primary key. Raises UsageError where nothing says which parameter or which model it is.
     """
     hints = _hints(function)
     model = model or _mapped(hints.get("return"))
@@ -29,15 +30,15 @@ def scenario_of(function: Callable[..., Any], model: type[Any] | None, id_: str 
         raise UsageError(
             f"nothing says which table {function.__name__} inserts into: name its class with --model module:Name"
         )
-    session_as, mapped = _parameter(function, hints), model
+    call, mapped = _call(function, hints), model
 
     def insert(session: Session, tokens: Sequence[int]) -> list[Any]:
-        return [_id_of(function(**{session_as: session}), function, mapped, id_, session) for _ in tokens]
+        return [_id_of(call(session), function, mapped, id_, session) for _ in tokens]
 
     async def insert_async(session: Any, tokens: Sequence[int]) -> list[Any]:
         ids = []
         for _ in tokens:
-            made = await function(**{session_as: session})
+            made = await call(session)
             run = getattr(session, "run_sync", None)  # what is read of an object may have to be loaded again
             ids.append(
                 _id_of(made, function, mapped, id_, session)
@@ -65,6 +66,32 @@ def _id_of(made: Any, function: Callable[..., Any], model: type[Any], id_: str |
         f"{function.__name__} returned {made!r}, which carries no id of {model.__name__}: let it return the id, the "
         "object, or a tuple with either"
     )
+
+
+def _call(function: Callable[..., Any], hints: dict[str, Any]) -> Callable[[Any], Any]:
+    """Return how to call a function, given the session of an operation."""
+    if inspect.signature(function).parameters:
+        session_as = _parameter(function, hints)
+        return lambda session: function(**{session_as: session})
+    makers = [one for one in function.__globals__.values() if _makes(one)]
+    if not makers:
+        raise UsageError(
+            f"{function.__name__} takes no session, and {function.__module__} has no sessionmaker that could be led to "
+            "the storm's database: give it a parameter `session`, or write a scenario whose insert calls it"
+        )
+
+    def call(session: Any) -> Any:
+        for maker in makers:
+            maker.configure(bind=session.bind)
+        return function()
+
+    return call
+
+
+def _makes(one: Any) -> bool:
+    """Return whether something makes sessions: a sessionmaker, or a scoped session over one, of either kind."""
+    maker = getattr(one, "session_factory", one)
+    return any(kind.__name__ in ("sessionmaker", "async_sessionmaker") for kind in type(maker).__mro__)
 
 
 def _parameter(function: Callable[..., Any], hints: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from idstorm.extensions import dialects
 from idstorm.scenario.claims import Claims, overlap
 from idstorm.scenario.clients import Clients, Environment, Place, Poll
 from idstorm.scenario.conditions import Failing, known_traits
+from idstorm.scenario.core import class_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -35,9 +36,9 @@ class Scenario:
     Only the model is required. Raises ScenarioError for what cannot be a scenario.
     """
 
-    model: type[Any]
-    """The mapped class. The tables created are its own and those that it refers to; all of its MetaData for a
-    scenario with its own code, since that may touch any of them."""
+    model: type[Any] | Table
+    """The mapped class, or a Table that has none. The tables created are its own and those that it refers to; all of
+    its MetaData for a scenario with its own code, since that may touch any of them."""
     id: Column | Sequence[Column] | None = None
     """The column, or columns, whose values are judged. Default: the primary key."""
     scope: Column | Sequence[Column] | None = None
@@ -58,6 +59,9 @@ class Scenario:
     `flush`."""
     delete: Delete | AsyncDelete | None = None
     """`delete(session, ids)`: delete rows whose inserts were acknowledged to this client. Default: one DELETE by id."""
+    present: Any = None
+    """A condition on columns of the id's table, such as `Order.deleted_at.is_(None)`: only rows that meet it count as
+    there. A `delete` may then mark its rows instead of removing them. Default: all rows."""
     batch: int = 1
     """Tokens for each call of `insert`."""
     least: int = 0
@@ -97,6 +101,9 @@ class Scenario:
     """The database lives in a process: its only worker creates the tables and takes the census, by one engine."""
     server: Servers = field(default_factory=dict)
     """By dialect, the settings that a server must have been started with. A private one is started with them."""
+    tables: Callable[[Connection], object] | None = None
+    """`tables(connection)`: brings an empty namespace to its schema, by migrations, say; what it does is committed.
+    Default: the tables are created from the model's MetaData."""
     setup: Callable[[Connection], object] | None = None
     """Called once in each namespace, the rehearsal's and then the storm's, after the tables are made and before the
     clients start; what it does is committed. It may find things there already that outlive one (a role, a file).
@@ -113,6 +120,8 @@ class Scenario:
     """The claims. A check that no claim mentions keeps its default."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.model, Table):
+            object.__setattr__(self, "model", class_of(self.model))
         if not isinstance(self.model, type) or not hasattr(self.model, "__mapper__"):
             raise ScenarioError(f"the model of a scenario has to be a mapped class, not {self.model!r}")
         if self.least < 0:
@@ -145,9 +154,15 @@ class Scenario:
         return (Failing(self.failing),) if isinstance(self.failing, int | float) else tuple(self.failing)
 
     @property
+    def mapped(self) -> type[Any]:
+        """The mapped class, where the model is a Table as well."""
+        assert isinstance(self.model, type)
+        return self.model
+
+    @property
     def metadata(self) -> MetaData:
         """The MetaData of all tables that are created."""
-        table = inspect(self.model).local_table
+        table = inspect(self.mapped).local_table
         assert isinstance(table, Table)
         return table.metadata
 

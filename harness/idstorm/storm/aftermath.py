@@ -106,7 +106,7 @@ def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: 
         taken = (folder / "census.zip").exists()
         return None if taken else "the worker that holds the database took no census"
     try:
-        census = DATABASES[plan.target.dialect].read_census(url, work.ids, work.token, plan.ids.codec)
+        census = DATABASES[plan.target.dialect].read_census(url, work.ids, work.token, plan.ids.codec, work.present)
         store.write_census(folder, "census", census, plan.stamp)
     except EnvironmentFault as error:  # it could not be read, or the disk of the results is full
         return redact(str(error), secrets_of(url))

@@ -237,7 +237,7 @@ def _prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, fol
             engine.dispose()
 
     where_it_may_wait(engine, make)
-    before = database.read_census(url, work.ids, work.token, plan.ids.codec)
+    before = database.read_census(url, work.ids, work.token, plan.ids.codec, work.present)
     if len(before):
         store.write_census(folder, "before", before, plan.stamp)
     return len(before)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from idstorm.databases.base import Database
-from idstorm.databases.rows import in_namespace, read_token
+from idstorm.databases.rows import condition_in_namespace, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, show_users_error
 from idstorm.model.work import Work
@@ -45,7 +45,7 @@ def naive_poll(work: Work) -> Poll:
     _, (id_,), token = in_namespace(work.ids, work.token)
     down = work.generator is not None and work.generator.increment < 0
     assert token is not None
-    rows = sa.select(id_, token).order_by(id_.desc() if down else id_)
+    rows = sa.select(id_, token).where(_present(work)).order_by(id_.desc() if down else id_)
 
     def poll(connection: sa.Connection, last: Any, final: bool) -> tuple[Any, Any]:
         newer = rows if last is None else rows.where(id_ < last if down else id_ > last)
@@ -59,7 +59,7 @@ def _poll_of_scopes(work: Work) -> Poll:
     """Return a poll that asks for rows beyond the furthest number seen in each scope, and for those of new scopes."""
     _, (*columns, number), token = in_namespace(work.ids, work.token)
     assert token is not None
-    rows = sa.select(*columns, number, token).order_by(number)
+    rows = sa.select(*columns, number, token).where(_present(work)).order_by(number)
 
     def poll(connection: sa.Connection, last: Any, final: bool) -> tuple[Any, Any]:
         furthest = dict[tuple[Any, ...], Any]() if last is None else dict(last)
@@ -73,6 +73,10 @@ def _poll_of_scopes(work: Work) -> Poll:
         return [(tuple(row[:-1]), row[-1]) for row in found], furthest
 
     return poll
+
+
+def _present(work: Work) -> sa.ColumnElement[bool]:
+    return sa.true() if work.present is None else condition_in_namespace(work.present)
 
 
 def why_none(scenario: Scenario, ids: Ids) -> str | None:

@@ -88,7 +88,7 @@ class _Stage:
     def pairs(self, work: Work) -> Pairs:
         """Return (id, token) of each row that all sessions see."""
         with self.reading() as connection:
-            return read_pairs(connection, work.ids, work.token)
+            return read_pairs(connection, work.ids, work.token, work.present)
 
     def as_user_error(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the environment is to blame."""
