@@ -83,6 +83,29 @@ def test_a_race_of_tasks_is_seen(idstorm: Idstorm, driver: str) -> None:
     assert {"durable", "faithful"} <= held(storm)
 
 
+POLL = """
+async def poll(connection, last, final):
+    await asyncio.sleep(0)
+    found = connection.execute(select(Thing.id, Thing.token).where(Thing.id > (last or 0)).order_by(Thing.id))
+    rows = (await found if asyncio.iscoroutine(found) else found).all()
+    return rows, rows[-1][0] if rows else last
+
+mine = Scenario(Thing, reader=poll)
+"""
+
+
+@pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg"])
+def test_a_poll_may_be_async(idstorm: Idstorm, driver: str) -> None:
+    storm = stormed(idstorm, POLL, *target(driver))
+    assert storm["verdicts"]["visible"]["status"] in ("held", "broken"), storm["verdicts"]["visible"]
+    assert storm["verdicts"]["visible"]["figures"]["advanced"] >= 10
+
+
+def test_over_a_driver_for_threads_an_async_poll_is_given_the_plain_connection(idstorm: Idstorm) -> None:
+    storm = stormed(idstorm, POLL)
+    assert storm["verdicts"]["visible"]["status"] in ("held", "broken"), storm["verdicts"]["visible"]
+
+
 def test_the_clients_of_a_worker_are_tasks_of_one_thread(idstorm: Idstorm) -> None:
     body = """
 async def noted(session, tokens):

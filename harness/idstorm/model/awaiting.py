@@ -11,11 +11,12 @@ from functools import partial, wraps
 from threading import local
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 
-ASYNC_SESSION = "idstorm_async_session"
-"""Where the `info` of a session has the AsyncSession over it, if that is what the user's code is to be given."""
+ASYNC_SIDE = "idstorm_async_side"
+"""Where the `info` of a session or a connection has the one of asyncio over it, which async code is to be given."""
 
 home: ContextVar[object] = ContextVar("idstorm_home", default=None)
 """The task in which a client's work runs; tasks that the work starts inherit it. None: the client is a thread."""
@@ -35,17 +36,17 @@ def is_async(function: object) -> bool:
 
 
 def awaiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that gives a coroutine function its AsyncSession, and waits for it.
+    """Return a function that gives a coroutine function its AsyncSession, or AsyncConnection, and waits for it.
 
-    Over a driver for threads there is no AsyncSession: it is given the Session, and runs in a loop of its thread's own.
+    Over a driver for threads there is none: it is given the plain one, and runs in a loop of its thread's own.
     """
     if not is_async(function):
         return function
 
     @wraps(function)
-    def call(session: Session, *given: Any) -> Any:
-        own = session.info.get(ASYNC_SESSION)
-        coroutine = function(session if own is None else own, *given)
+    def call(plain: Session | Connection, *given: Any) -> Any:
+        own = plain.info.get(ASYNC_SIDE)
+        coroutine = function(plain if own is None else own, *given)
         return apart(_run, coroutine) if own is None else await_only(coroutine)
 
     return call

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sqlalchemy import URL, Connection
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @dataclass(frozen=True)
@@ -60,5 +63,6 @@ class NotYet(Exception):
 
 
 Poll = Callable[[Connection, Any, bool], tuple[Collection[Any], Any]]
+AsyncPoll: TypeAlias = "Callable[[AsyncConnection, Any, bool], Awaitable[tuple[Collection[Any], Any]]]"
 Environment = Callable[[Place], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
 Clients = Callable[[Place, Any], AbstractContextManager[Inserter] | AbstractAsyncContextManager["AsyncInserter"]]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from idstorm.errors import ScenarioError
 from idstorm.extensions import dialects
 from idstorm.scenario.claims import Claims, overlap
-from idstorm.scenario.clients import Clients, Environment, Place, Poll
+from idstorm.scenario.clients import AsyncPoll, Clients, Environment, Place, Poll
 from idstorm.scenario.conditions import Failing, known_traits
 from idstorm.scenario.core import class_of
 
@@ -81,11 +81,12 @@ class Scenario:
     """Connections that one client needs at once."""
     think: tuple[float, float] = (0.0, 0.0)
     """Least and most seconds for which a transaction is held open between its insert and its COMMIT."""
-    reader: bool | Poll = False
+    reader: bool | Poll | AsyncPoll = False
     """Whether a reader polls the table for newer rows during the storm, for `visible`. True: for ids beyond the
     furthest seen. `poll(connection, last, final)` returns the (id, token) of the rows that are new to it, and the value
     that it gets as `last` the next time; that is None the first time. `final`: all is quiet, no more rows will come.
-    Raises `NotYet` if the table holds rows that it cannot read before something else has ended."""
+    Raises `NotYet` if the table holds rows that it cannot read before something else has ended. An async one gets an
+    AsyncConnection, if the driver is one for asyncio."""
     client: Clients | None = None
     """`client(place, environment)`: a context manager, entered by each client in its own thread, for work that does
     not go through a session (HTTP, a bare driver). Its `insert(tokens)` returns when the rows are committed. An async

@@ -15,7 +15,7 @@ from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
 from idstorm.internals import sequences_of
-from idstorm.model.awaiting import ASYNC_SESSION, is_async
+from idstorm.model.awaiting import ASYNC_SIDE, is_async
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
@@ -95,7 +95,7 @@ def opening(scenario: Scenario, engine: sa.Engine) -> Callable[[], Session]:
                 made.bind = engine
             return cast(Session, made)
         session = made.sync_session
-        session.info[ASYNC_SESSION] = made
+        session.info[ASYNC_SIDE] = made
         return session
 
     return open_

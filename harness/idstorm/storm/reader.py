@@ -9,7 +9,7 @@ the storm may hold rows back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, monotonic_ns, sleep
@@ -22,6 +22,7 @@ from idstorm.databases.base import Database
 from idstorm.databases.rows import condition_in_namespace, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, show_users_error
+from idstorm.model.awaiting import ASYNC_SIDE, awaiting, is_async
 from idstorm.model.work import Work
 from idstorm.record.plan import Ids, Plan
 from idstorm.record.poll_log import Log
@@ -29,6 +30,7 @@ from idstorm.redaction import redact
 from idstorm.scenario import Scenario
 from idstorm.scenario.clients import NotYet, Poll
 from idstorm.storm.engine import translated
+from idstorm.storm.loops import in_loop
 
 _MOST_SCOPES = 200  # that a naive poll can ask about in one statement
 _PAUSE = 0.002  # seconds between two polls, or as long as a poll took: half of the time is left to the storm
@@ -104,6 +106,12 @@ def why_none(scenario: Scenario, ids: Ids) -> str | None:
     return None
 
 
+def _async_side(engine: sa.Engine, connection: sa.Connection) -> Any:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine  # which take a while, and are seldom needed
+
+    return AsyncConnection(AsyncEngine(engine), connection)
+
+
 class Reader:
     """The reader of one storm. A context manager, which rests the reader on exit."""
 
@@ -111,11 +119,15 @@ class Reader:
         self, scenario: Scenario, work: Work, database: Database, url: sa.URL, plan: Plan, folder: Path
     ) -> None:
         self._own = callable(scenario.reader)  # a scenario's own reader is to blame for its errors
-        self._poll = scenario.reader if callable(scenario.reader) else naive_poll(work)
+        self._poll = awaiting(scenario.reader) if callable(scenario.reader) else naive_poll(work)
+        self._awaits = is_async(scenario.reader) and url.get_dialect().is_async
         ids = self._ids = plan.ids
         self._secrets = secrets_of(url)
         self._log = Log(folder, plan.tokens.base)
-        engine = sa.create_engine(database.threaded(url), pool_size=1, max_overflow=0)
+        if self._awaits:  # its last poll is in another event loop, where no connection of the first can be used
+            engine = sa.create_engine(url, poolclass=sa.NullPool)
+        else:
+            engine = sa.create_engine(database.threaded(url), pool_size=1, max_overflow=0)
         database.configure(engine, url, {})
         self._engine = translated(engine, scenario)
         self._last: Any = None  # what the poll wants to be given the next time
@@ -125,7 +137,7 @@ class Reader:
         self._failure: str | None = None
         self._fault: str | None = None
         self._held_back = False  # the last poll said that it could not see all rows yet
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = self._in_a_thread(self._run)
 
     def __enter__(self) -> Reader:
         self._thread.start()
@@ -146,7 +158,7 @@ class Reader:
         """Poll once more, when all is quiet. Returns why that failed, or None. Raises ScenarioError."""
         if not self._thread.is_alive():
             # A lock held by another session could block this poll forever, so it also runs in its own thread.
-            self._thread = threading.Thread(target=self._finish, daemon=True)
+            self._thread = self._in_a_thread(self._finish)
             self._thread.start()
             self._thread.join(_LAST_WITHIN + _REST_WITHIN)
         if self._thread.is_alive():
@@ -155,6 +167,9 @@ class Reader:
         if self._fault is not None:
             raise ScenarioError(f"the reader failed\n{self._fault}")
         return self._failure
+
+    def _in_a_thread(self, body: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=in_loop if self._awaits else body, args=(body,) * self._awaits, daemon=True)
 
     def _run(self) -> None:
         while not self._resting.is_set() and self._fault is None:
@@ -175,6 +190,8 @@ class Reader:
         begin, self._held_back = monotonic_ns(), False
         try:
             with self._engine.connect() as connection:
+                if self._awaits:
+                    connection.info[ASYNC_SIDE] = _async_side(self._engine, connection)
                 found, last = self._poll(connection, self._last, final)
                 rows = [(row[0], row[1]) for row in found]
             ended = monotonic_ns()
