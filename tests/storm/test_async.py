@@ -83,6 +83,41 @@ def test_a_race_of_tasks_is_seen(idstorm: Idstorm, driver: str) -> None:
     assert {"durable", "faithful"} <= held(storm)
 
 
+BY = """
+class Bare:
+    def __init__(self, engine):
+        self.engine = engine
+
+    async def insert(self, tokens):
+        async with self.engine.begin() as connection:
+            insert = Thing.__table__.insert().returning(Thing.id)
+            return [(await connection.execute(insert, {"token": token})).scalar() for token in tokens]
+
+@asynccontextmanager
+async def client(place, environment):
+    url, arguments = place.by("asyncpg")
+    assert (place.schema is not None) == bool(arguments), place
+    engine = create_async_engine(url, connect_args=arguments, pool_size=1)
+    yield Bare(engine)
+    await engine.dispose()
+
+mine = Scenario(Thing, client=client)
+"""
+
+
+@pytest.mark.parametrize("kind", ["schema", "database"])
+def test_a_client_gets_into_the_namespace_by_the_driver_that_it_names(idstorm: Idstorm, kind: str) -> None:
+    storm = stormed(idstorm, BY, *target("psycopg_async"), "--namespace", kind)
+    assert storm["result"] == "passed", storm
+    assert {"durable", "faithful"} <= held(storm)
+
+
+def test_a_driver_that_no_argument_leads_into_a_schema_is_told_the_other_way(idstorm: Idstorm) -> None:
+    idstorm.write("mine.py", f"{HEAD}\n{BY.replace('asyncpg', 'pg8000')}")
+    ran = idstorm("run", "mine.py", "-n", "400", *target("psycopg_async"))
+    assert (ran.code, "pg8000 cannot be led into a schema: storm with --namespace database" in ran.err) == (2, True)
+
+
 POLL = """
 async def poll(connection, last, final):
     await asyncio.sleep(0)

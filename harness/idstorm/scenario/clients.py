@@ -21,6 +21,20 @@ class Place:
     """Leads into the storm's own namespace, password included. Code that does not await gets a driver for threads."""
     dialect: str
     capabilities: frozenset[str]
+    schema: str | None = None
+    """The storm's own schema, where it has one."""
+    database: str | None = None
+    """The database that it is in, or the file."""
+    _by: Callable[[str], tuple[URL, dict[str, Any]]] | None = field(default=None, repr=False, compare=False)
+
+    def by(self, driver: str) -> tuple[URL, dict[str, Any]]:
+        """Return a URL by another driver, and what its connect function is to be given besides.
+
+        `create_engine(url, connect_args=arguments)` leads into the storm's own namespace. Raises ScenarioError where
+        that driver cannot be led there.
+        """
+        assert self._by is not None, "it is the place of a storm"
+        return self._by(driver)
 
 
 class Inserter(Protocol):

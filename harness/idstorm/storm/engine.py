@@ -6,6 +6,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -139,7 +140,14 @@ def place_for(function: object, database: Database, url: sa.URL, target: Target)
 
     Code that does not await gets a URL for threads, whatever the storm's own driver is.
     """
-    return Place(url if is_async(function) else database.threaded(url), target.dialect, frozenset(target.capabilities))
+    return Place(
+        url if is_async(function) else database.threaded(url),
+        target.dialect,
+        frozenset(target.capabilities),
+        database.schema_in(url),
+        url.database,
+        partial(database.by, url),
+    )
 
 
 def connection_options_of(plan: Plan) -> ConnectionOptions:

@@ -15,7 +15,7 @@ from idstorm.databases.namespaces.holding import holding
 from idstorm.databases.namespaces.names import Namespace, Quiet, name_of
 from idstorm.databases.postgresql import codes, own_databases, quiescing, schemas
 from idstorm.databases.postgresql.marks import take
-from idstorm.errors import EnvironmentFault
+from idstorm.errors import EnvironmentFault, ScenarioError
 
 TAKE_OPTIONS = ("psycopg", "psycopg2")  # drivers of libpq, whose URLs may set what a session starts with
 
@@ -96,6 +96,25 @@ class PostgreSQLNamespaces(Database):
     def name_in(self, url: sa.URL) -> str | None:
         """Read it from the search path, or from the URL's database."""
         return schemas.schema_of(url) or own_databases.database_of(url)
+
+    def schema_in(self, url: sa.URL) -> str | None:
+        """Read it from the search path."""
+        return schemas.schema_of(url)
+
+    def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
+        """asyncpg takes a search path as an argument. Other drivers that take no options have only databases.
+
+        https://magicstack.github.io/asyncpg/current/api/index.html#connection
+        """
+        there = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+        schema = schemas.schema_of(url)
+        if schema is None or driver.partition("_")[0] in TAKE_OPTIONS:
+            return there, {}
+        if driver != "asyncpg":
+            raise ScenarioError(f"{driver} cannot be led into a schema: storm with --namespace database")
+        ssl = {"ssl": str(url.query["sslmode"])} if "sslmode" in url.query else {}
+        plain = there.difference_update_query(["options", "application_name", "sslmode"])
+        return plain, {"server_settings": {"search_path": schema, "application_name": schema}, **ssl}
 
     def namespaces(self, url: sa.URL) -> list[Namespace]:
         """Return the schemas and databases with idstorm's mark, or a name in its pattern."""
