@@ -40,9 +40,9 @@ def made(session, tokens, told):
         ),
         (
             "Scenario(Task, id=[Task.number, Task.year], scope=Task.team)",
-            "besides it the id of Task has number, year: name that column",
+            "besides its scope the id of Task has number, year: name that column",
         ),
-        ("Scenario(Task, id=Task.team, scope=Task.team)", "besides it the id of Task has none"),
+        ("Scenario(Task, id=Task.team, scope=Task.team)", "besides its scope the id of Task has none"),
         ("Scenario(Task, id=Task.number, scope='tenant')", "Task has no column tenant"),
     ],
 )
@@ -52,6 +52,52 @@ def test_a_scope_that_leaves_no_number_to_count_is_refused_in_a_sentence(
     ran = idstorm("run", idstorm.write("mine.py", f"{HEAD}\nmine = {scenario}\n"), "-n", "400")
     assert ran.code == 2
     assert says in ran.err
+
+
+KEYED = """
+def insert(session, tokens):
+    (token,) = tokens
+    number = 1 + (session.scalar(select(func.max(Task.number))) or 0)
+    task = Task(team="JV", year=2026, number=number, code=f"JV-2026-{number:05}", token=token)
+    session.add(task)
+    session.flush()
+    return [task.code]
+
+def parts(code):
+    team, year, number = code.split("-")
+    return team, int(year), int(number)
+
+claims = [holds(unique, gapless, ordered, starts_at)]
+mine = Scenario(Task, id=Task.code, key=KEY, insert=insert, engine=begin_immediate, claims=claims)
+"""
+
+
+def keyed(idstorm: Idstorm, key: str) -> str:
+    imports = "from sqlalchemy import func\nfrom idstorm import catalogue\n"
+    engine = "begin_immediate = catalogue.find('counter_table')[0].scenario.engine\n"
+    return idstorm.write("mine.py", imports + engine + HEAD + KEYED.replace("KEY", key))
+
+
+def test_what_is_counted_may_be_hidden_in_the_id(idstorm: Idstorm) -> None:
+    ran = idstorm.storm(keyed(idstorm, "parts"), "-n", "600")
+    (storm,) = ran.report["storms"]
+    judged = {name: storm["verdicts"][name]["status"] for name in ("unique", "gapless", "ordered", "starts_at")}
+    assert judged == dict.fromkeys(judged, "held"), storm["verdicts"]
+    (again,) = idstorm("check", str(idstorm.run_folder), "--json", "-").report["storms"]
+    assert again["verdicts"] == storm["verdicts"]
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("lambda code: 1 / 0", "key('JV-2026-00001') raised ZeroDivisionError: division by zero"),
+        ("lambda code: code", "invalid literal for int()"),
+        ("lambda code: ()", "key('JV-2026-00001') returned (), which has no number"),
+    ],
+)
+def test_a_key_that_makes_no_number_is_shown_to_its_author(idstorm: Idstorm, key: str, says: str) -> None:
+    ran = idstorm("run", keyed(idstorm, key), "-n", "400")
+    assert (ran.code, says in ran.err) == (2, True), ran.err
 
 
 COUNTED = """

@@ -13,8 +13,9 @@ from idstorm.databases.censuses import CensusUnreadable
 from idstorm.databases.sqlite import SQLite
 from idstorm.record.census import Census
 from idstorm.record.columns import Keys
-from idstorm.record.keys import Codec, Odd
+from idstorm.record.keys import Codec
 from idstorm.record.stamp import Stamp
+from idstorm.record.texts import Odd
 from running import Idstorm
 from servers import On
 

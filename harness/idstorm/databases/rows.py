@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idstorm.record.keys import Odd
+from idstorm.record.texts import Odd
 
 _FETCHED_AT_ONCE = 10_000
 _TOKEN = re.compile("[0-9]{1,19}")

@@ -33,6 +33,13 @@ WITNESSES = 24
 FOREIGN, UNEXPECTED = -1, -2
 
 
+def in_scope(witness: Mapping[str, Any]) -> str:
+    """Return in words what `Evidence.scope_of` put into a witness; nothing where ids have no scope."""
+    if "scope_of" in witness:
+        return f" in the scope of {witness['scope_of']}"
+    return f" in {witness['scope']}" if "scope" in witness else ""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that the checks of one storm look at. `census` is None if it could not be read.
@@ -271,12 +278,12 @@ class Evidence:
         own = ids if self.own_entries.all() else self.line.places(self.census.ids.take(self.own_entries))
         return Span.of(ids, own, self.line)
 
-    def scope_of(self, keys: Keys, place: int) -> Any:
-        """Return the scope of an id as shown to users: a value, or a list of them."""
+    def scope_of(self, keys: Keys, place: int) -> dict[str, Any]:
+        """Return the scope of an id for a witness: by its columns or, where it is hidden in the id, by the id."""
         shown = keys.show(place)
-        if not isinstance(shown, list):  # its text was too long to be kept whole
-            return shown
-        return shown[0] if len(shown) == 2 else shown[:-1]
+        if self.plan.ids.codec.keyed or not isinstance(shown, list):  # its text was too long to be kept whole
+            return {"scope_of": shown}
+        return {"scope": shown[0] if len(shown) == 2 else shown[:-1]}
 
     def ids(self, rows: Iterable[int]) -> list[Any]:
         """Return the ids that these rows were told, each as Python has it: a number, a text."""

@@ -28,7 +28,7 @@ class Line:
     @classmethod
     def of(cls, columns: Sequence[Keys]) -> Line | None:
         """Return the line for these ids, which are numbers or have a scope; None if it would go beyond 64 bits."""
-        if not columns or not columns[0].codec.scope:
+        if not columns or not columns[0].codec.counted:
             return cls(np.zeros(0, np.int64))
         keys = join_keys(columns[0].codec, columns)
         if not len(keys):

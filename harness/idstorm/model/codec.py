@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from idstorm.databases.registry import spoken_by
 from idstorm.model.moments import form_as_stored, form_of_moments
 from idstorm.model.types import gives_back_its_own, layers
-from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for
+from idstorm.record.keyed import Key, Keyed
+from idstorm.record.keys import Burned, Codec, Existing, codec_for
+from idstorm.record.texts import Odd
 
+_LONGEST_NUMBER = 40  # bytes of one of 128 bits as text, and of a UUID
 _UNKNOWN_TEXT = 64  # bytes kept of a text whose maximum length is unknown and that has no example
 _BLANKS = re.compile(r"(NATIONAL )?N?CHAR(ACTER)?\b(?! VARYING)", re.IGNORECASE)
 
@@ -27,17 +30,21 @@ def codec_of(
     zone: str = "",
     *,
     scope: int = 0,
+    key: Key | None = None,
 ) -> Codec:
     """Return the codec for the ids of these columns.
 
     `rows` are what was told of each rehearsed row, and the ids that are stored for it: none or, if it is duplicated,
     several. `zone` is the time zone of the storm's sessions, where it matters. `scope` is how many of the columns, from
-    the first, are the scope of the last one.
+    the first, are the scope of the last one; `key` makes of an id what is counted.
     """
     known = list(rows)
     forms = forms_of(columns, dialect, zone)
     stored = next((id_ for _, several in known for id_ in several if _is_known(id_)), None)
-    return replace(_codec_of(columns, dialect, known).formed(forms_as_stored(forms, stored)), scope=scope)
+    codec, forms = _codec_of(columns, dialect, known), forms_as_stored(forms, stored)
+    if key is not None and codec.kind != "text":
+        codec = Codec("text", _LONGEST_NUMBER)
+    return Keyed.of(replace(codec.formed(forms), scope=scope, keyed=key is not None), key)
 
 
 def forms_of(columns: Sequence[sa.Column[Any]], dialect: sa.Dialect, zone: str = "") -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from idstorm.model.filling import keys_of, plain_type
 from idstorm.model.naming import checks_of, names_of
 from idstorm.model.rows import Rows, qualified
 from idstorm.model.schema import tables_of
+from idstorm.record.keyed import Key
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Insert, Scenario
 
@@ -36,6 +37,7 @@ class Work:
     rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
     tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
     present: sa.ColumnElement[bool] | None = None  #: which rows count as there; None: all
+    key: Key | None = None  #: makes of an id what is counted; None: the id itself is, if it is a number
     scope: int = 0  #: how many of the ids' columns, from the first, are the scope
 
     @property
@@ -108,6 +110,7 @@ def work_of(scenario: Scenario) -> Work:
         rows=rows,
         tables=tables,
         present=_present(scenario, ids),
+        key=scenario.key,
         scope=len(_several(scenario.scope)),
     )
 
@@ -144,8 +147,8 @@ def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any],
     columns = (*scope, *(column for column in columns if column not in scope))
     if len({column.table for column in columns}) != 1:
         raise ScenarioError("the id of a scenario is a column, or several columns of one table")
-    if scope:
-        _check_counted(columns[len(scope) :], mapper)
+    if scope or scenario.key is not None:
+        _check_counted(columns[len(scope) :], mapper, keyed=scenario.key is not None)
     return columns
 
 
@@ -155,17 +158,20 @@ def _several(given: Column | Sequence[Column] | None) -> Sequence[Column]:
     return (given,) if isinstance(given, str | InstrumentedAttribute | sa.Column) else given
 
 
-def _check_counted(columns: Sequence[sa.Column[Any]], mapper: Mapper[Any]) -> None:
+def _check_counted(columns: Sequence[sa.Column[Any]], mapper: Mapper[Any], *, keyed: bool) -> None:
     """Raise ScenarioError unless there is one column to count within a scope, of whole numbers."""
     name = mapper.class_.__name__
     if len(columns) != 1:
         found = ", ".join(column.name for column in columns) or "none"
         raise ScenarioError(
-            f"within a scope one column is counted, and besides it the id of {name} has {found}: name that column, "
+            f"one column is counted, and besides its scope the id of {name} has {found}: name that column, "
             f"Scenario({name}, id=…, scope=…)"
         )
-    if not isinstance(plain_type(columns[0].type), sa.Integer | sa.Numeric):
-        raise ScenarioError(f"{qualified(columns[0])} is counted within a scope, and is not a column of numbers")
+    if not keyed and not isinstance(plain_type(columns[0].type), sa.Integer | sa.Numeric):
+        raise ScenarioError(
+            f"{qualified(columns[0])} is counted within a scope, and is not a column of numbers: "
+            "say what is counted in it, Scenario(key=…)"
+        )
 
 
 def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:

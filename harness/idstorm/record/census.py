@@ -12,9 +12,10 @@ import numpy as np
 from idstorm.record.archive import Packed, new_archive
 from idstorm.record.columns import Bools, Ints, Keys
 from idstorm.record.files import intact, loads
-from idstorm.record.keys import Codec, Shown, show_stored
+from idstorm.record.keys import Codec, Shown
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import Stamp
+from idstorm.record.texts import show_stored
 
 _ODD = "odd"
 _KEPT = 1_000  # odd ids, as text

@@ -122,9 +122,14 @@ class Ids:
         return self.codec.kind in ("int64", "uint64")
 
     @property
+    def readable(self) -> bool:
+        """Whether a reader can ask for those beyond the last that it has seen."""
+        return self.numeric or self.sortable or (self.codec.scope > 0 and not self.codec.keyed)
+
+    @property
     def counted(self) -> bool:
         """Whether the ids are such integers, or are counted by one within a scope."""
-        return self.numeric or self.codec.scope > 0
+        return self.numeric or self.codec.counted
 
 
 @dataclass(frozen=True)
@@ -198,8 +203,9 @@ class Plan:
         for claim in plan["claims"].values():
             if claim["own"] is None:
                 del claim["own"]
-        if not self.ids.codec.scope:
-            del plan["ids"]["codec"]["scope"]
+        for name in ("scope", "keyed"):
+            if not plan["ids"]["codec"][name]:
+                del plan["ids"]["codec"][name]
         return plan
 
     @classmethod

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idstorm.errors import ScenarioError
 from idstorm.extensions import dialects
+from idstorm.record.keyed import Key
 from idstorm.scenario.claims import Claims, overlap
 from idstorm.scenario.clients import AsyncPoll, Clients, Environment, Place, Poll
 from idstorm.scenario.conditions import Failing, known_traits
@@ -45,6 +46,9 @@ class Scenario:
     """The column, or columns, within which the id is counted: a tenant, a year. Besides them, the id is one column of
     numbers. `insert` returns a tuple of these values, the scope's first. Checks that compare numbers do so within each
     scope, and `starts_at` expects each to count 1, 2, 3."""
+    key: Key | None = None
+    """`key(id)`: what is counted in an id that hides it: a number, or a tuple of its scope and the number, such as
+    (2026, 17) for "JV-2026-00017". It is called with ids as clients are told them, and as the table gives them back."""
     sortable: bool = False
     """The ids are not numbers, but are meant to sort in the order of their creation, for `ordered`."""
     generated: bool = True

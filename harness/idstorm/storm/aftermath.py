@@ -22,6 +22,7 @@ from idstorm.model.work import Work, references_of
 from idstorm.record import store
 from idstorm.record.capacity import Capacity, Reference
 from idstorm.record.ending import CensusQuality, Ending, ServerAfterwards
+from idstorm.record.keyed import Keyed
 from idstorm.record.load_history import read_tapes
 from idstorm.record.pack_history import HISTORY, compact
 from idstorm.record.plan import Plan
@@ -106,7 +107,9 @@ def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: 
         taken = (folder / "census.zip").exists()
         return None if taken else "the worker that holds the database took no census"
     try:
-        census = DATABASES[plan.target.dialect].read_census(url, work.ids, work.token, plan.ids.codec, work.present)
+        census = DATABASES[plan.target.dialect].read_census(
+            url, work.ids, work.token, Keyed.of(plan.ids.codec, work.key), work.present
+        )
         store.write_census(folder, "census", census, plan.stamp)
     except EnvironmentFault as error:  # it could not be read, or the disk of the results is full
         return redact(str(error), secrets_of(url))
@@ -115,7 +118,7 @@ def _read_back(scenario: Scenario, plan: Plan, work: Work, url: sa.URL, folder: 
 
 def _capacity(scenario: Scenario, plan: Plan, work: Work, url: sa.URL) -> tuple[Capacity | None, str | None]:
     """Return how far the ids can go, if the database says so, or why it does not."""
-    if scenario.local or not plan.ids.counted:
+    if scenario.local or not plan.ids.counted or plan.ids.codec.keyed:
         return None, None
     database, id_ = DATABASES[plan.target.dialect], work.ids[-1]
     down = work.generator is not None and work.generator.increment < 0

@@ -21,6 +21,7 @@ from idstorm.model.tables import make_tables
 from idstorm.model.work import Work, work_of
 from idstorm.record import store
 from idstorm.record.ending import Ending
+from idstorm.record.keyed import Keyed
 from idstorm.record.plan import Claim, Plan, Target, Tokens
 from idstorm.redaction import redact
 from idstorm.scenario.claims import resolve_claims
@@ -237,7 +238,7 @@ def _prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, fol
             engine.dispose()
 
     where_it_may_wait(engine, make)
-    before = database.read_census(url, work.ids, work.token, plan.ids.codec, work.present)
+    before = database.read_census(url, work.ids, work.token, Keyed.of(plan.ids.codec, work.key), work.present)
     if len(before):
         store.write_census(folder, "before", before, plan.stamp)
     return len(before)

@@ -98,7 +98,7 @@ def why_none(scenario: Scenario, ids: Ids) -> str | None:
             "a reader asks for rows beyond the last id of one column, and the id has several: "
             "name the one that rows are in the order of, Scenario(id=…), or leave out --reader"
         )
-    if not (ids.counted or ids.sortable):
+    if not ids.readable:
         return (
             "the ids are in no order that a reader could follow: "
             "if they are meant to be in one, say so with Scenario(sortable=True); else leave out --reader"

@@ -232,7 +232,10 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
         for count in (1, batch):
             done += _rehearse(work, stage, tell, ear, count, 1 if done else _MOST_REFUSALS)
             if not done:
-                codec, sentences = codec_of(work.ids, stage.engine.dialect, [], scope=work.scope), [_ALL_REFUSED]
+                codec, sentences = (
+                    codec_of(work.ids, stage.engine.dialect, [], scope=work.scope, key=work.key),
+                    [_ALL_REFUSED],
+                )
                 break
             codec, sentences = agree(done, work, stage.engine.dialect, stage.zone, list(ear.elsewhere))
             if batch == 1 and not misled(done, codec):
@@ -245,7 +248,7 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
         by_itself |= gone
     ids_of_plan = Ids(
         columns=work.id_names,
-        codec=codec,
+        codec=codec.planned,
         token=None if work.token is None else qualified(work.token),
         constraints=_unique_keys(work, stage),
         autonomous=by_itself or connection_options.isolation == AUTOCOMMIT or scenario.client is not None,

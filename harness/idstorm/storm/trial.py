@@ -19,7 +19,8 @@ from idstorm.errors import ScenarioError
 from idstorm.model.codec import codec_of, forms_as_stored, forms_of
 from idstorm.model.rows import qualified
 from idstorm.model.work import Work
-from idstorm.record.keys import Burned, Codec, Existing, Odd, codec_for, show_stored
+from idstorm.record.keys import Burned, Codec, Existing, codec_for
+from idstorm.record.texts import Odd, show_stored
 
 Pairs = list[tuple[Any, int | None]]
 
@@ -98,7 +99,9 @@ def agree(
     """
     rows = [row for one in rehearsals for row in one.rows]
     _look_for_rows(rehearsals, work, elsewhere)
-    codec = codec_of(work.ids, dialect, [(told, stored) for told, stored, _ in rows], zone, scope=work.scope)
+    codec = codec_of(
+        work.ids, dialect, [(told, stored) for told, stored, _ in rows], zone, scope=work.scope, key=work.key
+    )
     for told, _, _ in rows:
         _prove(codec, told, work)
     return codec, [sentence for told, stored, _ in rows if (sentence := _sentence(codec, told, stored))]

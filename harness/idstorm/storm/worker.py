@@ -41,6 +41,7 @@ from idstorm.model.tables import make_tables, own_pairs
 from idstorm.model.work import Work, work_of
 from idstorm.record import store
 from idstorm.record.census import Census
+from idstorm.record.keyed import Keyed
 from idstorm.record.plan import Plan
 from idstorm.record.tape import Tape
 from idstorm.redaction import redact
@@ -148,7 +149,7 @@ def _storm_on(
                 work,
                 database,
                 open_,
-                Tape(tapes, number, plan.fleet.batch, plan.ids.codec, plan.tokens.base),
+                Tape(tapes, number, plan.fleet.batch, Keyed.of(plan.ids.codec, scenario.key), plan.tokens.base),
                 control,
                 secrets,
             )
@@ -192,7 +193,7 @@ def _take_census(folder: Path, plan: Plan, work: Work, engine: sa.Engine) -> str
 def _write_census(folder: Path, name: str, plan: Plan, work: Work, engine: sa.Engine) -> None:
     pairs = own_pairs(work, engine)
     if pairs or name == "census":
-        store.write_census(folder, name, Census.of(plan.ids.codec, pairs), plan.stamp)
+        store.write_census(folder, name, Census.of(Keyed.of(plan.ids.codec, work.key), pairs), plan.stamp)
 
 
 def _body(

@@ -10,7 +10,7 @@ import numpy as np
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.judge.evidence import Evidence
+from idstorm.judge.evidence import Evidence, in_scope
 from idstorm.judge.ledger import CAUSES, ledger, no_span
 
 
@@ -46,16 +46,15 @@ def _witness(evidence: Evidence, before: int, after: int) -> dict[str, Any]:
     assert census is not None
     assert line is not None
     sides = [line.number(place) + evidence.offset for place in (before, after)]
-    if not evidence.plan.ids.codec.scope:
+    if not evidence.plan.ids.codec.counted:
         return {"largest_gap_between": sides}
     (entry, *_) = np.flatnonzero(line.places(census.ids) == before)
-    return {"scope": evidence.scope_of(census.ids, int(entry)), "largest_gap_between": sides}
+    return {**evidence.scope_of(census.ids, int(entry)), "largest_gap_between": sides}
 
 
 def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     low, high = first["largest_gap_between"]
-    where = f" in {first['scope']}" if "scope" in first else ""
-    return f"{figures['missing']:,} missing (between {low:,} and {high:,}{where})"
+    return f"{figures['missing']:,} missing (between {low:,} and {high:,}{in_scope(first)})"
 
 
 CHECK = Check(

@@ -48,7 +48,7 @@ def headroom(evidence: Evidence) -> Finding:
     at 0. `rows_left` allows for the ids that this storm burned for each row that it kept.
     """
     plan, server = evidence.plan, evidence.ending.server
-    if not plan.ids.counted:
+    if not plan.ids.counted or plan.ids.codec.keyed:
         return Finding(Status.NA, reason="the ids are not numbers")
     if server.capacity_unread is not None:
         return Finding(Status.UNKNOWN, reason=server.capacity_unread)
@@ -139,7 +139,7 @@ def _burned(evidence: Evidence, position: int, step: int) -> float:
     """Return how many ids this storm burned for each row that it kept."""
     ids = evidence.history.keys.take(evidence.owned).numbers
     kept = evidence.kinds_of_entries[0]
-    if not kept or not len(ids) or evidence.plan.ids.codec.scope:  # each scope uses the same numbers
+    if not kept or not len(ids) or evidence.plan.ids.codec.counted:  # each scope uses the same numbers
         return 0.0
     drawn = (position - evidence.offset - int(ids.min() if step > 0 else ids.max())) // step + 1
     return max(0, drawn - kept) / kept

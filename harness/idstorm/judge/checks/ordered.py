@@ -110,7 +110,7 @@ def _in_direction(evidence: Evidence) -> Ints | None:
     None where the order of some ids is not known.
     """
     keys, generator = evidence.history.keys, evidence.plan.ids.generator
-    if evidence.plan.ids.codec.scope:
+    if evidence.plan.ids.codec.counted:
         return None if evidence.line is None else evidence.line.places(keys)
     if evidence.plan.ids.numeric:
         return ~keys.words if generator is not None and generator.increment < 0 else keys.words

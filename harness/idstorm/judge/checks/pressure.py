@@ -38,7 +38,7 @@ def pressure(evidence: Evidence) -> Finding:
     history, outcome, failures = evidence.history, evidence.row_outcome, Failures(evidence)
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
     held &= (history.outcome == Outcome.OK) | failures.raced
-    mean, peak = _overlap_within_scopes(evidence, held) if evidence.plan.ids.codec.scope else _overlap(evidence, held)
+    mean, peak = _overlap_within_scopes(evidence, held) if evidence.plan.ids.codec.counted else _overlap(evidence, held)
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
         "attempted": len(history.told),
@@ -103,7 +103,7 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
         if (clients := _acknowledged_clients(evidence)) < 2:
             yield f"all of them were those of {'one client' if clients else 'no client'}, which cannot collide alone"
         elif mean < MIN_OVERLAP:
-            within = " within a scope" if evidence.plan.ids.codec.scope else ""
+            within = " within a scope" if evidence.plan.ids.codec.counted else ""
             more_or_fewer = f"{more[2]}, or choose fewer scopes" if within else more[2]
             yield f"operations overlapped {mean:.2f} deep on average{within}, {MIN_OVERLAP} is asked for{more_or_fewer}"
 

@@ -17,7 +17,7 @@ import numpy as np
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.judge.evidence import Evidence
+from idstorm.judge.evidence import Evidence, in_scope
 from idstorm.judge.groups import pieces
 from idstorm.judge.ledger import TOO_FAR
 from idstorm.record.columns import Ints, Keys
@@ -31,7 +31,7 @@ _ENOUGH = 30
 def starts_at(evidence: Evidence) -> Finding:
     """Hold where the lowest id handed (the highest, if they descend) and the distances are as they are asked for."""
     generator, history = evidence.plan.ids.generator, evidence.history
-    scoped = evidence.plan.ids.codec.scope > 0
+    scoped = evidence.plan.ids.codec.counted
     if not scoped and (not evidence.plan.ids.numeric or generator is None):
         return Finding(Status.NA, reason="the ids do not come from a generator with a start and an increment")
     if evidence.before is not None:
@@ -82,7 +82,7 @@ def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
         reason = f"{unseen} inserts never saw their id: the first of a scope may be theirs"
         return Finding(Status.UNKNOWN, figures, reason=reason)
     entry = int(np.flatnonzero(line.places(keys) == worst)[0])
-    witness = {"scope": evidence.scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
+    witness = {**evidence.scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
     held = not wrong and step == 1
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
@@ -124,7 +124,7 @@ def _unsure(evidence: Evidence, asked: Generator, first: int, step: int) -> str 
 
 
 def _in_words(_: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    where = f" in {first['scope']}" if "scope" in first else ""
+    where = in_scope(first)
     return f"first {first['first']:,}{where}, step {first['step']}"
 
 

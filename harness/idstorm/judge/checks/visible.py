@@ -77,9 +77,9 @@ def visible(evidence: Evidence) -> Finding:
 def _why_nobody_reads(ids: Ids) -> str:
     if ids.token is None:
         return "no column of the table can carry a token, so missed rows cannot be told apart"
-    if not ids.counted and not ids.sortable:
+    if not ids.readable:
         return "the ids are not meant to be in any order"
-    if len(ids.columns) > 1 and not ids.codec.scope:
+    if len(ids.columns) > 1 and not ids.codec.counted:
         return "a reader polls for rows beyond the last id of one column, and the id has several"
     return "there was no reader: ask for one with --reader"
 
