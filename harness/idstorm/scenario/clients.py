@@ -21,6 +21,8 @@ class Place:
     """Leads into the storm's own namespace, password included. Code that does not await gets a driver for threads."""
     dialect: str
     capabilities: frozenset[str]
+    driver: str = ""
+    """The driver of the storm, by SQLAlchemy's name. `url` may have another."""
     schema: str | None = None
     """The storm's own schema, where it has one."""
     database: str | None = None

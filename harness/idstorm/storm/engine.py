@@ -144,6 +144,7 @@ def place_for(function: object, database: Database, url: sa.URL, target: Target)
         url if is_async(function) else database.threaded(url),
         target.dialect,
         frozenset(target.capabilities),
+        url.get_driver_name(),
         database.schema_in(url),
         url.database,
         partial(database.by, url),
