@@ -65,7 +65,7 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 $(OLD)/installed-dev: pyproject.toml | $(OLD)/bin/python
-	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' hypothesis psutil 'pytest==8.0.*' 'pytest-xdist==3.5.*' sqlmodel
+	$(OLD)/bin/python $(PIP) --editable '.[all]' 'SQLAlchemy<2.1' alembic hypothesis psutil 'pytest==8.0.*' 'pytest-xdist==3.5.*' sqlmodel
 	@touch $@
 
 clean:  ## remove what these targets made, but no results

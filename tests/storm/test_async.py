@@ -132,13 +132,14 @@ mine = Scenario(Thing, reader=poll)
 @pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg"])
 def test_a_poll_may_be_async(idstorm: Idstorm, driver: str) -> None:
     storm = stormed(idstorm, POLL, *target(driver))
-    assert storm["verdicts"]["visible"]["status"] in ("held", "broken"), storm["verdicts"]["visible"]
-    assert storm["verdicts"]["visible"]["figures"]["advanced"] >= 10
+    visible = storm["verdicts"]["visible"]
+    assert visible["figures"]["advanced"] > 0, visible
 
 
 def test_over_a_driver_for_threads_an_async_poll_is_given_the_plain_connection(idstorm: Idstorm) -> None:
     storm = stormed(idstorm, POLL)
-    assert storm["verdicts"]["visible"]["status"] in ("held", "broken"), storm["verdicts"]["visible"]
+    visible = storm["verdicts"]["visible"]
+    assert visible["figures"]["advanced"] > 0, visible
 
 
 def test_the_clients_of_a_worker_are_tasks_of_one_thread(idstorm: Idstorm) -> None:

@@ -52,11 +52,7 @@ class PostgreSQLServer(Recipe):
         return password + "\n"
 
     def initialise(self, programs: Programs, folder: Path) -> tuple[list[str], Path]:
-        """Fresh data needs no sync: a SIGKILL loses nothing from the system's cache.
-
-        The password is random, so that hashing it thousands of times would only slow down every connection.
-        https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-SCRAM-ITERATIONS
-        """
+        """Fresh data needs no sync: a SIGKILL loses nothing from the system's cache."""
         command = [
             *programs.command("initdb"),
             f"--pgdata={folder / 'data'}",
@@ -66,7 +62,6 @@ class PostgreSQLServer(Recipe):
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
-            *(["-c", "scram_iterations=1"] if _number(programs.version)[0] >= 16 else []),
         ]
         return command, Path(os.devnull)
 
