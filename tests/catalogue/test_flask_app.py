@@ -74,8 +74,8 @@ def test_a_killed_server_process_leaves_what_it_was_at_unknown_and_loses_nothing
     assert storm["verdicts"]["durable"]["status"] == "held"
 
 
-def test_the_report_says_what_became_of_simultaneous_calls_of_create_all(idstorm: Idstorm, anywhere: On) -> None:
-    ran = idstorm.storm("flask_app:create_all", "--on", anywhere.dialect, **anywhere.environ)
+def test_the_report_says_what_became_of_simultaneous_calls_of_create_all(idstorm: Idstorm, postgresql: On) -> None:
+    ran = idstorm.storm("flask_app:create_all", "-n", "400", "--on", "postgresql", **postgresql.environ)
     (storm,) = ran.report["storms"]
     assert ran.code == 0
     said = next(note for note in storm["notes"] if "db.create_all()" in note)

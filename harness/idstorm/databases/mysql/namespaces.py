@@ -75,7 +75,8 @@ def drop(connection: sa.Connection, name: str) -> None:
     MariaDB drops one table after another. Were the mark among the first, it would be gone when a locked table makes the
     drop fail.
     """
-    connection.exec_driver_sql("SET SESSION lock_wait_timeout = 10, foreign_key_checks = 0")
+    limits = "lock_wait_timeout = 10, innodb_lock_wait_timeout = 10"
+    connection.exec_driver_sql(f"SET SESSION {limits}, foreign_key_checks = 0")
     query = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
     for table, type_ in connection.exec_driver_sql(query, (name,)).all():
         if table not in _MARKS:
