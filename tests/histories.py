@@ -196,9 +196,13 @@ def storm(
         _history(timed, tokens, clients, codec),
         None if entries is None else Census.of(codec, [found(entry) for entry in entries]),
         None if before is None else Census.of(codec, [(id_, None) for id_ in before]),
-        None if polls is None else _reading(polls, tokens, complete),
+        None if polls is None else _reading(polls, tokens if token else _ids_of(timed), complete),
         ending or Ending(),
     )
+
+
+def _ids_of(operations: Sequence[Operation]) -> list[int]:
+    return [id_ if isinstance(id_, int) else -1 for operation in operations for id_ in operation.ids]
 
 
 def _reading(polls: Sequence[Poll], tokens: list[int], complete: bool) -> Reading:

@@ -22,6 +22,7 @@ from idstorm.judge.checks.unique import unique
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.line import Line
 from idstorm.record.capacity import Capacity
+from idstorm.record.code import Code
 from idstorm.record.columns import Keys
 from idstorm.record.ending import Ending, ServerAfterwards
 from idstorm.record.keys import Codec
@@ -135,6 +136,28 @@ def test_an_operation_with_several_rows_in_a_scope_overlaps_once() -> None:
         for n in range(300)
     ]
     assert pressure(counted(*rows)).figures["overlap_mean"] == 2
+
+
+RACED = Code("postgresql:23505 of thing_pkey", refused=True)
+
+
+def test_what_the_database_ended_because_of_the_race_counts_in_a_scope_that_it_overlapped() -> None:
+    for scopes in ("a", "ab"):
+        rows = [
+            one
+            for n in range(600)
+            for one in (
+                told((scopes[n % len(scopes)], n), client=0, begin=1_000 * (n + 1), ended=1_000 * (n + 1) + 900),
+                failed(NOTHING, client=1, begin=1_000 * (n + 1) + 1, ended=1_000 * (n + 1) + 901, error=RACED),
+            )
+        ]
+        assert pressure(counted(*rows)).figures["overlap_mean"] > 1.9
+
+
+def test_a_null_id_lends_its_scope_to_no_gap() -> None:
+    census = [(None, None), (("a", 1), 0), (("a", 5), 1)]
+    (witness,) = gapless(counted(*as_one(("a", 1), ("a", 5)), census=census)).witnesses
+    assert witness["scope"] == "a"
 
 
 def test_numbers_too_far_apart_to_be_counted_are_unknown_and_not_an_error() -> None:

@@ -70,6 +70,19 @@ def test_rows_are_told_apart_by_token_not_by_id() -> None:
     assert (finding.status, finding.figures["skipped"]) == (Status.BROKEN, 1)
 
 
+def test_rows_without_a_token_are_told_apart_by_their_ids() -> None:
+    assert judged(*INSERTS, token=False, polls=IN_TURN).status is Status.HELD
+    finding = judged(*INSERTS, token=False, polls=[one for one in IN_TURN if one.rows != (4,)])
+    assert (finding.status, finding.figures["skipped"], finding.witnesses[0]["id"]) == (Status.BROKEN, 1, 5)
+
+
+@pytest.mark.parametrize("more", [told(3, client=1), deleted(0), unknown(3, client=1)])
+def test_without_a_token_an_id_that_may_have_named_two_rows_leaves_open_which_was_read(more: Operation) -> None:
+    finding = judged(*INSERTS, more, token=False, polls=IN_TURN)
+    assert finding.status is Status.UNKNOWN
+    assert "rows carry no token" in str(finding.reason)
+
+
 def test_a_row_that_the_table_does_not_hold_is_not_missed() -> None:
     operations = [*INSERTS, failed(13), unknown(14), told(15), deleted(14)]
     assert judged(*operations, polls=IN_TURN).status is Status.HELD
@@ -172,7 +185,7 @@ def test_where_nobody_reads_it_is_said_why() -> None:
     reasons = {
         "there was no reader: ask for one with --reader": judged(told(1), polls=None),
         "no column of the table can carry a token, so missed rows cannot be told apart": judged(
-            told(1), polls=None, token=False
+            told("a"), polls=None, token=False, codec=TEXT
         ),
         "the ids are not meant to be in any order": judged(told("a"), polls=None, codec=TEXT),
     }

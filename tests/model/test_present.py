@@ -8,8 +8,8 @@ from running import Idstorm
 from servers import On
 
 HEAD = """
-from sqlalchemy import update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select, update
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 from idstorm.scenario import Row, Scenario, durable, holds, visible
 
 class Order(Row):
@@ -50,6 +50,8 @@ def test_a_row_that_should_be_marked_and_is_not_has_been_left_there(idstorm: Ids
     ("present", "says"),
     [
         ("'gone'", "present of a scenario has to be a condition, such as Order.deleted_at.is_(None)"),
+        ("Order.id.not_in(select(Order.id))", "present of a scenario cannot ask for other rows"),
+        ("Order.id == aliased(Order).id", "present of a scenario cannot ask for other rows"),
         ("Other.id > 0", "present of a scenario has to be a condition on order, not on other.id"),
     ],
 )

@@ -100,6 +100,32 @@ def test_a_key_that_makes_no_number_is_shown_to_its_author(idstorm: Idstorm, key
     assert (ran.code, says in ran.err) == (2, True), ran.err
 
 
+DELETED = """
+from uuid import UUID, uuid4
+from sqlalchemy import Uuid
+
+class Part(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant: Mapped[UUID] = mapped_column(Uuid)
+    number: Mapped[int]
+
+tenant = uuid4()
+
+def insert(session, tokens):
+    parts = [Part(tenant=tenant, number=token % 2**31, token=token) for token in tokens]
+    session.add_all(parts)
+    session.flush()
+    return [(str(tenant).upper(), f"0{part.number}") for part in parts]
+
+mine = Scenario(Part, id=Part.number, scope=Part.tenant, insert=insert, deletes=0.2)
+"""
+
+
+def test_what_was_told_as_text_is_deleted_by_its_columns_types(idstorm: Idstorm) -> None:
+    (storm,) = idstorm.storm(idstorm.write("mine.py", HEAD + DELETED), "-n", "600").report["storms"]
+    assert {storm["verdicts"][name]["status"] for name in ("durable", "faithful")} == {"held"}, storm["verdicts"]
+
+
 COUNTED = """
 class Team(Row):
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -20,6 +20,8 @@ def fails(connection):
     connection.exec_driver_sql("ALTER TABLE nowhere ADD COLUMN x int")
 
 failing = Scenario(orders, tables=fails)
+there = sa.Table("there", metadata, sa.Column("id", sa.Integer, primary_key=True), schema="hr")
+elsewhere = Scenario(there, tables=fails)
 """
 
 
@@ -43,6 +45,11 @@ def test_a_column_of_a_table_of_core_is_judged_by_its_name(idstorm: Idstorm) -> 
 def test_a_table_without_a_primary_key_is_refused_in_a_sentence(idstorm: Idstorm) -> None:
     ran = idstorm("run", f"{idstorm.write('mine.py', CORE)}:keyless")
     assert (ran.code, "the table keyless has no primary key" in ran.err) == (2, True), ran.err
+
+
+def test_migrations_of_a_model_that_names_a_schema_are_refused(idstorm: Idstorm) -> None:
+    ran = idstorm("run", f"{idstorm.write('mine.py', CORE)}:elsewhere", "-n", "400")
+    assert (ran.code, "the model names the schema hr, in which migrations would alter" in ran.err) == (2, True)
 
 
 def test_migrations_that_fail_are_shown_as_theirs(idstorm: Idstorm) -> None:

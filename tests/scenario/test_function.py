@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+import idstorm
 from running import Idstorm
 
 SHOP = """
@@ -126,6 +132,99 @@ def test_sessions_of_a_functions_own_are_led_to_the_storms_database(idstorm: Ids
     code, verdicts, said = storm(idstorm, f"shop:{function}", "--on", on)
     assert (code, verdicts.get("unique"), verdicts.get("durable")) == (0, "held", "held"), said
     assert not (idstorm.folder / "elsewhere.db").exists()
+
+
+LED = """
+from flask import current_app
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import scoped_session, sessionmaker
+from shop import Order
+
+elsewhere = create_engine("sqlite:///elsewhere.db")
+Bound = sessionmaker(binds={Order: elsewhere})
+Scoped = scoped_session(sessionmaker(elsewhere))
+Scoped.execute(text("SELECT 1"))
+
+def bound() -> Order:
+    with Bound.begin() as session:
+        session.add(order := Order())
+        return order
+
+count = iter(range(10**9))
+
+def failing() -> Order:
+    order = Order()
+    Scoped.add(order)
+    if next(count) % 20 == 7:
+        Scoped.execute(text("INSERT INTO nowhere VALUES (1)"))
+    Scoped.commit()
+    return order
+"""
+
+
+def stormed(idstorm: Idstorm, *words: str) -> dict[str, Any]:
+    idstorm.write("shop.py", SHOP)
+    idstorm.write("led.py", LED)
+    (report, *_) = idstorm.storm(*words).report["storms"]
+    assert isinstance(report, dict)
+    return report
+
+
+def test_a_maker_that_binds_classes_is_led_too_and_nothing_is_written_elsewhere(idstorm: Idstorm) -> None:
+    assert stormed(idstorm, "led:bound")["result"] == "passed"
+    assert (idstorm.folder / "elsewhere.db").stat().st_size == 0
+
+
+def test_a_scoped_session_begins_anew_with_each_call_and_after_a_failure(idstorm: Idstorm) -> None:
+    report = stormed(idstorm, "led:failing", "-n", "600", "--repeat", "2")
+    assert report["operations"]["acknowledged"] > 500, report["operations"]
+    assert report["verdicts"]["durable"]["status"] == "held"
+
+
+def test_a_session_that_chooses_its_database_by_itself_is_refused(idstorm: Idstorm) -> None:
+    idstorm.write("shop.py", SHOP)
+    routing = """
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session, sessionmaker
+from shop import Order
+
+class Routed(Session):
+    def get_bind(self, **_):
+        return create_engine("sqlite:///elsewhere.db")
+
+Own = sessionmaker(class_=Routed)
+
+def place() -> Order: ...
+"""
+    ran = idstorm("run", f"{idstorm.write('routed.py', routing).removesuffix('.py')}:place", "-n", "400")
+    assert (ran.code, "chooses by itself where Order is kept" in ran.err) == (2, True), ran.err
+
+
+def test_sessions_of_asyncio_over_a_driver_for_threads_are_refused(idstorm: Idstorm) -> None:
+    idstorm.write("shop.py", SHOP)
+    alone = """
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from shop import Order
+
+Own = async_sessionmaker()
+
+async def later() -> Order: ...
+"""
+    idstorm.write("alone.py", alone)
+    ran = idstorm("run", "alone:later", "-n", "400")
+    assert (ran.code, "need another driver: one for asyncio" in ran.err) == (2, True), ran.err
+
+
+def test_the_application_is_left_as_it_was(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "shop.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(here)
+    module = import_module("shop")
+    try:
+        before = dict(module.OwnSession.kw)
+        assert idstorm.run("shop:by_its_own", on="sqlite", inserts=300).passed
+        assert module.OwnSession.kw == before
+    finally:
+        del sys.modules["shop"]
 
 
 def test_a_function_without_a_session_and_a_module_without_a_maker_is_told_so(idstorm: Idstorm) -> None:

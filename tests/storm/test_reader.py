@@ -73,14 +73,15 @@ from sqlalchemy.orm import DeclarativeBase
 class Base(DeclarativeBase):
     pass
 
-class Bare(Base):
-    __tablename__ = "bare"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Tokenless(Base):
+    __tablename__ = "tokenless"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=lambda: uuid4().hex)
 
 class Loose(Row):
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=lambda: uuid4().hex)
 
-unread, bare, loose = Scenario(Thing), Scenario(Bare, reader=True), Scenario(Loose, reader=True)
+unread, loose = Scenario(Thing), Scenario(Loose, reader=True)
+tokenless = Scenario(Tokenless, reader=True)
 """
 
 
@@ -91,7 +92,7 @@ def test_where_a_reader_makes_no_sense_it_is_said_why(idstorm: Idstorm) -> None:
     }
     assert {verdict["status"] for verdict in found.values()} == {"n/a"}
     assert "there was no reader" in found["unread"]["reason"]
-    assert "no column of the table can carry a token" in found["bare"]["reason"]
+    assert "no column of the table can carry a token" in found["tokenless"]["reason"]
     assert "not meant to be in any order" in found["loose"]["reason"]
 
 
@@ -205,11 +206,31 @@ def work(session, tokens):
 
 class Tokenless(Base):
     __tablename__ = "tokenless"
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=lambda: uuid4().hex)
     note: Mapped[int | None] = mapped_column(SmallInteger)
 
 several, tokenless = Scenario(Several, insert=work), Scenario(Tokenless)
 """
+
+
+def test_rows_without_a_token_are_read_by_their_ids(idstorm: Idstorm) -> None:
+    bare = """
+from sqlalchemy.orm import DeclarativeBase
+
+class Base(DeclarativeBase):
+    pass
+
+class Bare(Base):
+    __tablename__ = "bare"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+mine = Scenario(Bare, reader=True)
+"""
+    (storm,) = storms(idstorm, idstorm.write("mine.py", HEAD + bare), "-n", "600")
+    assert storm["verdicts"]["visible"]["figures"]["advanced"] > 0
+    recorded = reading(idstorm)
+    assert len(set(recorded.tokens.tolist())) == 600
+    assert recorded.tokens.max() == 600
 
 
 def test_who_asks_for_a_reader_where_none_can_be_is_told_why_and_what_to_do(idstorm: Idstorm) -> None:

@@ -67,6 +67,11 @@ class Watched:
         mapper: Mapper[Any] | None = sa.inspect(scenario.mapped, raiseerr=False)
         if mapper is None:
             raise ScenarioError(f"{watched!r} is neither a mapped class nor a Scenario of one")
+        if unknown := [name for name in ("scope", "key", "present") if getattr(scenario, name) is not None]:
+            raise ScenarioError(
+                f"{' and '.join(unknown)} of a scenario cannot be judged of sessions that are joined: "
+                "join a scenario without, whose id is all the columns that tell its rows apart"
+            )
         ids = id_columns(scenario, mapper)
         return cls(
             model=scenario.mapped,

@@ -56,8 +56,8 @@ class Line:
         """Return the number at a place."""
         return place % self.width + self.low if self.width else place
 
-    def lay_out(self, keys: Keys, begin: Ints, ended: Ints) -> tuple[Ints, Ints]:
-        """Return when each of these ids' operations began and ended, as if one scope had come after the other.
+    def lay_out(self, stretches: Ints, begin: Ints, ended: Ints) -> tuple[Ints, Ints]:
+        """Return when operations in these stretches began and ended, as if one scope had come after the other.
 
         A moment of zero, which was never reached, stays zero. Raises OverflowError where they would go beyond 64 bits.
         """
@@ -67,7 +67,7 @@ class Line:
         length = int(max(begin.max(), ended.max())) - first + 2
         if self.stretches * length > _LARGEST:
             raise OverflowError
-        shift = self._scopes(keys) * length - (first - 1)
+        shift = stretches * length - (first - 1)
         return np.where(begin == 0, 0, begin + shift), np.where(ended == 0, 0, ended + shift)
 
     def _scopes(self, keys: Keys) -> Ints:

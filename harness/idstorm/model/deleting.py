@@ -47,7 +47,7 @@ def default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: 
         return len(found)
 
     def delete(session: Session, values: Sequence[Any], tokens: Sequence[int] | None = None, /) -> None:
-        by_id = chosen.in_([_as_stored(ids[0], value) for value in values] if len(ids) == 1 else values)
+        by_id = chosen.in_([_as_stored(ids, value) for value in values])
         if token is None or tokens is None:
             delete_where(session, by_id)
             return
@@ -68,7 +68,9 @@ def _key_in(mapper: Mapper[Any], table: sa.FromClause) -> list[sa.Column[Any]]:
     return [column for one in properties for column in one.columns if column.table is table]
 
 
-def _as_stored(column: sa.Column[Any], value: Any) -> Any:
-    """Return an id in the form that its column takes, if a client was told it as text."""
-    wanted = column.type.python_type
+def _as_stored(columns: Sequence[sa.Column[Any]], value: Any) -> Any:
+    """Return an id in the form that its columns take, if a client was told it as text."""
+    if len(columns) > 1:
+        return tuple(_as_stored([column], part) for column, part in zip(columns, value, strict=True))
+    wanted = columns[0].type.python_type
     return wanted(value) if isinstance(value, str) and wanted in (int, UUID) else value

@@ -97,6 +97,13 @@ def work_of(scenario: Scenario) -> Work:
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has only one for its tables")
+    if scenario.tables is not None and (
+        schemas := [one.schema for one in mapper.tables if isinstance(one, sa.Table) and one.schema]
+    ):
+        raise ScenarioError(
+            f"the model names the schema {schemas[0]}, in which migrations would alter what is really there: let "
+            "tables= make the storm's own tables, without naming a schema, for a model that names none"
+        )
     ids = id_columns(scenario, mapper)
     token = _token_column(scenario, mapper, ids)
     own = scenario.insert is not None or scenario.client is not None
@@ -125,7 +132,11 @@ def _present(scenario: Scenario, ids: tuple[sa.Column[Any], ...]) -> sa.ColumnEl
         raise ScenarioError(
             f"present of a scenario has to be a condition, such as {scenario.mapped.__name__}.deleted_at.is_(None)"
         ) from error
-    columns = [one for one in sa.sql.visitors.iterate(condition) if isinstance(one, sa.Column)]
+    parts = list(sa.sql.visitors.iterate(condition))
+    columns = [one for one in parts if isinstance(one, sa.Column)]
+    others = [one for one in parts if isinstance(one, sa.FromClause | sa.SelectBase)]
+    if others or not all(isinstance(one.table, sa.Table) for one in columns):
+        raise ScenarioError("present of a scenario cannot ask for other rows, by a subquery or an alias")
     elsewhere = sorted({qualified(one) for one in columns if one.table.name != ids[0].table.name})
     if elsewhere:
         raise ScenarioError(

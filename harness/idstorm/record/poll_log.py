@@ -1,8 +1,8 @@
 """What a reader saw that polled the table for newer rows throughout a storm.
 
 Two files of plain 64-bit integers, in the order in which they happened: `reader.polls`, five words a poll, and
-`reader.rows`, the token of each row that a poll returned. Before them comes a word that marks such a file, and the base
-of the storm's tokens. The rows of a poll are written before the poll itself, so
+`reader.rows`, the token of each row that a poll returned, or its id where rows carry no token. Before them comes a word
+that marks such a file, and the base of the storm's tokens. The rows of a poll are written before the poll itself, so
 that files which were cut short still read back. When the storm is over, `pack_reading` makes `reader.zip` of the two.
 """
 
@@ -37,7 +37,7 @@ class Reading:
     ended: Ints
     counts: Ints  #: rows that each poll returned
     high: Ints  #: the furthest id seen by the end of each poll, in the generator's direction
-    tokens: Ints  #: of each row, poll by poll; -1 for a row without one
+    tokens: Ints  #: of each row, poll by poll; -1 for a row without one; ids, where no row of the storm carries one
     complete: bool  #: the last poll came after everything was over
 
     def __len__(self) -> int:

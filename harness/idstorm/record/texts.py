@@ -97,6 +97,9 @@ def _meant(value: object, form: str) -> object:
     match kind, value:
         case "blank", str():
             return value.rstrip(" ")
+        case "int", str():
+            with suppress(ValueError):
+                return int(value)
         case "decimal", str():
             with suppress(ArithmeticError):
                 number = Decimal(value)

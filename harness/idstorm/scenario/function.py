@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, get_type_hints
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import inspect as state_of
 from sqlalchemy.orm import Session
 
 from idstorm.errors import ScenarioError, UsageError
+from idstorm.scenario.own_sessions import OwnSessions
 from idstorm.scenario.scenario import Scenario
 
 _NAMES = ("session", "db_session", "async_session", "db")
@@ -30,7 +32,7 @@ def scenario_of(function: Callable[..., Any], model: type[Any] | None, id_: str 
         raise UsageError(
             f"nothing says which table {function.__name__} inserts into: name its class with --model module:Name"
         )
-    call, mapped = _call(function, hints), model
+    call, mapped = _call(function, hints, model), model
 
     def insert(session: Session, tokens: Sequence[int]) -> list[Any]:
         return [_id_of(call(session), function, mapped, id_, session) for _ in tokens]
@@ -68,30 +70,18 @@ def _id_of(made: Any, function: Callable[..., Any], model: type[Any], id_: str |
     )
 
 
-def _call(function: Callable[..., Any], hints: dict[str, Any]) -> Callable[[Any], Any]:
+def _call(function: Callable[..., Any], hints: dict[str, Any], model: type[Any]) -> Callable[[Any], Any]:
     """Return how to call a function, given the session of an operation."""
     if inspect.signature(function).parameters:
         session_as = _parameter(function, hints)
         return lambda session: function(**{session_as: session})
-    makers = [one for one in function.__globals__.values() if _makes(one)]
-    if not makers:
+    own = OwnSessions.of(function)
+    if own is None:
         raise UsageError(
             f"{function.__name__} takes no session, and {function.__module__} has no sessionmaker that could be led to "
             "the storm's database: give it a parameter `session`, or write a scenario whose insert calls it"
         )
-
-    def call(session: Any) -> Any:
-        for maker in makers:
-            maker.configure(bind=session.bind)
-        return function()
-
-    return call
-
-
-def _makes(one: Any) -> bool:
-    """Return whether something makes sessions: a sessionmaker, or a scoped session over one, of either kind."""
-    maker = getattr(one, "session_factory", one)
-    return any(kind.__name__ in ("sessionmaker", "async_sessionmaker") for kind in type(maker).__mro__)
+    return partial(own.call_async if inspect.iscoroutinefunction(function) else own.call, function, model)
 
 
 def _parameter(function: Callable[..., Any], hints: dict[str, Any]) -> str:

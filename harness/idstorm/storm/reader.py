@@ -46,8 +46,8 @@ def naive_poll(work: Work) -> Poll:
         return _poll_of_scopes(work)
     _, (id_,), token = in_namespace(work.ids, work.token)
     down = work.generator is not None and work.generator.increment < 0
-    assert token is not None
-    rows = sa.select(id_, token).where(_present(work)).order_by(id_.desc() if down else id_)
+    columns = [id_, sa.null() if token is None else token]
+    rows = sa.select(*columns).where(_present(work)).order_by(id_.desc() if down else id_)
 
     def poll(connection: sa.Connection, last: Any, final: bool) -> tuple[Any, Any]:
         newer = rows if last is None else rows.where(id_ < last if down else id_ > last)
@@ -84,11 +84,12 @@ def _present(work: Work) -> sa.ColumnElement[bool]:
 def why_none(scenario: Scenario, ids: Ids) -> str | None:
     """Return why a table cannot have a reader, and what to do about it; None: it can have one.
 
-    A reader makes sense if rows are in one place, in some order, and distinguished by a token.
+    A reader makes sense if rows are in one place, in some order, and distinguished by a token, or by an id that is a
+    number.
     """
     if scenario.local:
         return "the database lives in its worker, where no reader can reach it: leave out --reader"
-    if ids.token is None:
+    if ids.token is None and not ids.numeric:
         return (
             "no column can carry a token, so a row that a reader missed would not be known: "
             "add a column `token` (a string or a big integer), or leave out --reader"
@@ -197,8 +198,7 @@ class Reader:
             ended = monotonic_ns()
             self._last, self._failure = last, None
             self._advance([id_ for id_, _ in rows])
-            tokens = [-1 if token is None else token for token in (read_token(token) for _, token in rows)]
-            self._log.write(begin, ended, tokens, self._high, last=final)
+            self._log.write(begin, ended, self._names(rows), self._high, last=final)
         except NotYet as reason:
             self._failure, self._held_back = redact(f"not all rows could be read: {reason}", self._secrets), True
         except (SQLAlchemyError, OSError) as error:  # the table is being restored, the server is restarting …
@@ -211,6 +211,12 @@ class Reader:
                 words = f"the reader could not read what was there: {type(error).__name__}: {error}"
                 self._failure = redact(words, self._secrets)
         return (monotonic_ns() - begin) / 1e9
+
+    def _names(self, rows: list[tuple[Any, Any]]) -> list[int]:
+        """Return what tells these rows apart: their tokens or, where there is none, their ids."""
+        if self._ids.token is None:
+            return list(self._words([id_ for id_, _ in rows]))
+        return [-1 if token is None else token for token in (read_token(token) for _, token in rows)]
 
     def _advance(self, ids: list[Any]) -> None:
         if self._ids.numeric and ids:

@@ -14,12 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 _SAID = ("ssl", "read_default")  # how the names of arguments begin that may say something about TLS
+_FIRST = (1, 2)  # the version from which PyMySQL takes TLS unasked
 _NO_TLS = 2026  # what PyMySQL itself raises where a server has none
 
 
 def share_context(engine: sa.Engine) -> None:
     """Let the connections of an engine share a context, if it uses PyMySQL and nothing is said about TLS."""
-    if engine.dialect.driver != "pymysql":
+    if engine.dialect.driver != "pymysql" or engine.dialect.loaded_dbapi.VERSION < _FIRST:
         return
     has_tls = True
 

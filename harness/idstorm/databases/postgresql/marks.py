@@ -16,10 +16,14 @@ HOLDER = "idstorm holding a lock"  #: the application name of the session that h
 
 SESSIONS = (
     "FROM pg_stat_activity WHERE %s::text IN (application_name, datname::text) AND datname = current_database() "
-    f"AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid() "
+    "AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') AND pid <> pg_backend_pid() "
     f"AND application_name <> '{HOLDER}'"
 )
-"""The sessions of a storm: they carry the name of its schema, which no URL changes, or are in its own database."""
+"""The sessions of a storm: they carry the name of its schema, which no URL changes, or are in its own database.
+
+Those of roles that the caller is not a member of are others', which may look into any database (monitoring). Processes
+of the server itself have no role.
+"""
 
 _LOCK = "hashtextextended(%s, 0)"
 

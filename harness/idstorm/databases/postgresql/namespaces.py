@@ -102,19 +102,28 @@ class PostgreSQLNamespaces(Database):
         return schemas.schema_of(url)
 
     def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
-        """asyncpg takes a search path as an argument. Other drivers that take no options have only databases.
+        """Return how another driver gets to the same namespace.
 
+        asyncpg takes as arguments what other URLs say. Raises ScenarioError where a driver cannot be told all of it.
         https://magicstack.github.io/asyncpg/current/api/index.html#connection
         """
-        there = url.set(drivername=f"{url.get_backend_name()}+{driver}")
-        schema = schemas.schema_of(url)
-        if schema is None or driver.partition("_")[0] in TAKE_OPTIONS:
-            return there, {}
-        if driver != "asyncpg":
+        scheme = f"{url.get_backend_name()}+{driver}"
+        if driver == url.get_driver_name():
+            return url, {}
+        if driver.partition("_")[0] in TAKE_OPTIONS:
+            return self.threaded(url).set(drivername=scheme), {}
+        told = schemas.settings_of(url)
+        if driver != "asyncpg" and schemas.schema_of(url) is not None:
             raise ScenarioError(f"{driver} cannot be led into a schema: storm with --namespace database")
-        ssl = {"ssl": str(url.query["sslmode"])} if "sslmode" in url.query else {}
-        plain = there.difference_update_query(["options", "application_name", "sslmode"])
-        return plain, {"server_settings": {"search_path": schema, "application_name": schema}, **ssl}
+        arguments: dict[str, Any] = {"server_settings": told} if told else {}
+        for name, theirs, kind in (("sslmode", "ssl", str), ("connect_timeout", "timeout", float)):
+            if name in url.query:
+                arguments[theirs] = kind(str(url.query[name]))
+        rest = url.difference_update_query(["options", "application_name", "sslmode", "connect_timeout"])
+        left = [*(rest if driver == "asyncpg" else url).query]
+        if left:
+            raise ScenarioError(f"{driver} does not take {left[0]}, which the URL of the storm has")
+        return rest.set(drivername=scheme), arguments
 
     def namespaces(self, url: sa.URL) -> list[Namespace]:
         """Return the schemas and databases with idstorm's mark, or a name in its pattern."""

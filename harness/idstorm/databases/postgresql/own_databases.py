@@ -30,7 +30,7 @@ _ALL = (
     "FROM pg_database ORDER BY 1"
 )
 _SESSIONS = (
-    "FROM pg_stat_activity WHERE datname = %s AND coalesce(backend_type, 'client backend') = 'client backend' "
+    "FROM pg_stat_activity WHERE datname = %s AND usesysid IS NOT NULL AND pg_has_role(usesysid, 'MEMBER') "
     "AND pid <> pg_backend_pid()"
 )
 _LIKE = """

@@ -66,6 +66,13 @@ def _options(url: sa.URL) -> list[str]:
     return [word for word, (name, _) in settings if name != "search_path"]
 
 
+def settings_of(url: sa.URL) -> dict[str, str]:
+    """Return what a URL sets for a session that it starts, by name: options, and the name of the application."""
+    name = url.query.get("application_name")
+    named = {} if name is None else {"application_name": str(name)}
+    return {**{name: value for name, value in _settings(url) if name}, **named}
+
+
 def _settings(url: sa.URL) -> list[tuple[str, str]]:
     """Return the setting and the value of each option of a URL; ("", "") for an option that is not a setting."""
     plain = [_SETTING.fullmatch(re.sub(r"\\(.)", r"\1", word)) for word in _words(url)]

@@ -48,8 +48,8 @@ def _witness(evidence: Evidence, before: int, after: int) -> dict[str, Any]:
     sides = [line.number(place) + evidence.offset for place in (before, after)]
     if not evidence.plan.ids.codec.counted:
         return {"largest_gap_between": sides}
-    (entry, *_) = np.flatnonzero(line.places(census.ids) == before)
-    return {**evidence.scope_of(census.ids, int(entry)), "largest_gap_between": sides}
+    (entry, *_) = np.flatnonzero(line.places(census.known_ids) == before)
+    return {**evidence.scope_of(census.known_ids, int(entry)), "largest_gap_between": sides}
 
 
 def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:

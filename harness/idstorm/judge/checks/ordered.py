@@ -39,7 +39,8 @@ def ordered(evidence: Evidence) -> Finding:
         return Finding(Status.UNKNOWN, reason=reason)
     acknowledged = evidence.owned & (evidence.row_outcome == Outcome.OK)
     try:
-        moments = line.lay_out(history.keys, history.of_rows(history.begin), history.of_rows(history.ended))
+        stretches = line.stretch(places) if line.width else places
+        moments = line.lay_out(stretches, history.of_rows(history.begin), history.of_rows(history.ended))
     except OverflowError:
         return Finding(Status.UNKNOWN, reason="the storm was too long to be ordered within so many scopes")
     begun, ended = (tracks(column, history.row_offsets) for column in moments)

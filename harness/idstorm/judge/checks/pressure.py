@@ -38,7 +38,8 @@ def pressure(evidence: Evidence) -> Finding:
     history, outcome, failures = evidence.history, evidence.row_outcome, Failures(evidence)
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
     held &= (history.outcome == Outcome.OK) | failures.raced
-    mean, peak = _overlap_within_scopes(evidence, held) if evidence.plan.ids.codec.counted else _overlap(evidence, held)
+    scoped = evidence.line is not None and evidence.line.stretches > 1
+    mean, peak = _overlap_within_scopes(evidence, held) if scoped else _overlap(evidence, held)
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
         "attempted": len(history.told),
@@ -60,20 +61,33 @@ def _overlap(evidence: Evidence, held: Bools) -> tuple[float, int]:
 
 
 def _overlap_within_scopes(evidence: Evidence, held: Bools) -> tuple[float, int]:
-    """Return the overlap of operations in the same scope. One that inserts in several counts in each, once."""
+    """Return the overlap of operations in the same scope. One that inserts in several counts in each, once.
+
+    One that the database ended because of the race was told no id, and so no scope. It counts in that of an operation
+    that it overlapped.
+    """
     history, line = evidence.history, evidence.line
-    rows = np.flatnonzero(history.of_rows(held) & np.isin(history.told, (Told.ID, Told.EXISTING, Told.BURNED)))
-    if line is None:
-        return 0.0, 0
+    assert line is not None
+    told = np.isin(history.told, (Told.ID, Told.EXISTING, Told.BURNED))
+    rows = np.flatnonzero(history.of_rows(held) & told)
     operations = rows if history.op_of_row is None else history.op_of_row[rows]
     scopes = line.stretch(line.places(history.keys.take(rows)))
     once = np.unique(operations * line.stretches + scopes, return_index=True)[1]
-    rows, operations = rows[once], operations[once]
+    operations, scopes = operations[once], scopes[once]
+    begin, ended = _begin(evidence), history.ended
+    silent = np.setdiff1d(np.flatnonzero(held), operations)
+    if len(silent) and len(operations):
+        by_end = np.argsort(ended[operations], kind="stable")
+        next_one = np.searchsorted(ended[operations][by_end], begin[silent])
+        beside = by_end[np.minimum(next_one, len(by_end) - 1)]
+        met = (next_one < len(by_end)) & (begin[operations[beside]] <= ended[silent])
+        operations = np.concatenate([operations, silent[met]])
+        scopes = np.concatenate([scopes, scopes[beside[met]]])
     try:
-        begin, ended = line.lay_out(history.keys.take(rows), _begin(evidence)[operations], history.ended[operations])
+        moments = line.lay_out(scopes, begin[operations], ended[operations])
     except OverflowError:
         return 0.0, 0
-    return overlap(begin, ended, np.array([0, len(begin)]))
+    return overlap(*moments, np.array([0, len(operations)]))
 
 
 def _offsets(kept: Bools, offsets: Ints) -> Ints:

@@ -2,12 +2,13 @@
 
 Outbox pollers and incremental jobs depend on it. Ids are handed out before rows become visible: where a later id
 commits first, and the reader comes in between, it never looks back. Rows are told apart by their tokens, so that an id
-that was handed out again is not mistaken for the row that had it before.
+that was handed out again is not mistaken for the row that had it before. Where rows carry none, they are told apart by
+their ids, as long as no id could have named two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.judge.evidence import Evidence
+from idstorm.judge.evidence import FOREIGN, Evidence
 from idstorm.judge.groups import pieces
 from idstorm.judge.quantiles import QUANTILES, quantiles_ms
 from idstorm.record.columns import Ints
@@ -43,6 +44,9 @@ def visible(evidence: Evidence) -> Finding:
             Status.UNKNOWN,
             reason=evidence.ending.census.unread or evidence.ending.reader or "the reader recorded nothing",
         )
+    if evidence.plan.ids.token is None and (len(evidence.contested) or len(evidence.history.deleted)):
+        reason = "rows carry no token, and ids that repeat, or rows that are deleted, leave open which of them was read"
+        return Finding(Status.UNKNOWN, reason=reason)
     seen_at = _first_seen(evidence, reading)
     skipped = evidence.found & (seen_at == _NEVER_SEEN)
     rows = np.flatnonzero(skipped)
@@ -75,7 +79,7 @@ def visible(evidence: Evidence) -> Finding:
 
 
 def _why_nobody_reads(ids: Ids) -> str:
-    if ids.token is None:
+    if ids.token is None and not ids.numeric:
         return "no column of the table can carry a token, so missed rows cannot be told apart"
     if not ids.readable:
         return "the ids are not meant to be in any order"
@@ -86,16 +90,33 @@ def _why_nobody_reads(ids: Ids) -> str:
 
 def _first_seen(evidence: Evidence, reading: Reading) -> Ints:
     """Return for each row when the poll that first returned it had ended."""
-    seen_at = np.full(len(evidence.history.told), _NEVER_SEEN)
+    seen_at, rows_of = np.full(len(evidence.history.told), _NEVER_SEEN), _finder(evidence)
     after = np.cumsum(reading.counts)
     for piece in reversed(list(pieces(len(reading.tokens)))):  # the first sighting is written last
-        rows = evidence.rows_of(reading.tokens[piece])
+        rows = rows_of(reading.tokens[piece])
         first, last = np.searchsorted(after, (piece.start, piece.stop - 1), side="right")
         shares = np.diff(np.minimum(after[first : last + 1], piece.stop), prepend=piece.start)
         ended = np.repeat(reading.ended[first : last + 1], shares)[::-1]
         known = (rows >= 0)[::-1]
         seen_at[rows[::-1][known]] = ended[known]
     return seen_at
+
+
+def _finder(evidence: Evidence) -> Callable[[Ints], Ints]:
+    """Return how the rows are found that a poll returned: by their tokens or, where they carry none, by their ids."""
+    if evidence.plan.ids.token is not None:
+        return evidence.rows_of
+    rows = np.flatnonzero(evidence.owned & (evidence.row_outcome != Outcome.FAILED))
+    rows = rows[np.argsort(evidence.history.keys.words[rows], kind="stable")]
+    ids = evidence.history.keys.words[rows]
+
+    def find(words: Ints) -> Ints:
+        if not len(ids):
+            return np.full(len(words), FOREIGN)
+        place = np.minimum(np.searchsorted(ids, words), len(ids) - 1)
+        return np.where(ids[place] == words, rows[place], FOREIGN)
+
+    return find
 
 
 def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
