@@ -173,6 +173,11 @@ def test_what_a_killed_run_leaves_is_known_by_its_mark(idstorm: Idstorm, server:
         execute(server, f"DROP {word} {unmarked}")
 
 
+def test_a_namespace_that_has_just_gone_is_dropped_without_a_word(server: On) -> None:
+    assert server.url is not None
+    assert DATABASES[server.dialect].reclaim(server.url, "idstorm_20000101_000000_abcd_1")
+
+
 def test_an_engine_that_leads_elsewhere_is_refused(idstorm: Idstorm, server: On) -> None:
     with own_database(server) as on:
         execute(on, *OUTSIDE[on.dialect])

@@ -186,6 +186,7 @@ def test_a_local_database_has_no_room_for_a_reader(idstorm: Idstorm) -> None:
 
 
 UNREADABLE = """
+from uuid import uuid4
 from sqlalchemy import SmallInteger
 from sqlalchemy.orm import DeclarativeBase
 

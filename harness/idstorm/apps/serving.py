@@ -22,7 +22,7 @@ from idstorm.scenario import Place
 _PROGRAM = Path(__file__).with_name("serve.py")
 _UP_WITHIN = 30.0  # seconds
 _SAID = 1 << 16  # bytes of a server's output that are read
-_LAST_LINES = 12
+_LAST_LINES = 40  # gunicorn follows an application's own traceback with one of its own
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def drop(connection: sa.Connection, name: str) -> None:
         if table not in _MARKS:
             place = f"{_quoted(connection, name)}.{_quoted(connection, table)}"
             connection.exec_driver_sql(f"DROP {_DROPS.get(type_, 'TABLE')} IF EXISTS {place}", **_PLAIN)
-    connection.exec_driver_sql(f"DROP DATABASE {_quoted(connection, name)}")
+    connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {_quoted(connection, name)}")  # its storm may just have ended
 
 
 _PLAIN = {"execution_options": {"no_parameters": True}}  # a name may have a per cent sign

@@ -110,4 +110,6 @@ def listed(connection: sa.Connection) -> list[Namespace]:
 
 def drop(connection: sa.Connection, name: str) -> None:
     """Drop a schema and everything in it, with a limit on the wait for locks."""
-    connection.exec_driver_sql(f"DROP SCHEMA {connection.dialect.identifier_preparer.quote_identifier(name)} CASCADE")
+    connection.exec_driver_sql(
+        f"DROP SCHEMA IF EXISTS {connection.dialect.identifier_preparer.quote_identifier(name)} CASCADE"
+    )

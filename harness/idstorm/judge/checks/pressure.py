@@ -16,6 +16,8 @@ from idstorm.findings.results import Status, StormState
 from idstorm.findings.verdict import NOTABLE_FAILURES
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.failures import Failures
+from idstorm.judge.ledger import TOO_FAR
+from idstorm.judge.line import Line
 from idstorm.judge.timeline import stretches, tracks
 from idstorm.record.columns import Bools, Ints
 from idstorm.record.history import History
@@ -38,8 +40,12 @@ def pressure(evidence: Evidence) -> Finding:
     history, outcome, failures = evidence.history, evidence.row_outcome, Failures(evidence)
     held = (history.ended != 0) & ((history.flags & Flag.UNCONNECTED) == 0)
     held &= (history.outcome == Outcome.OK) | failures.raced
-    scoped = evidence.line is not None and evidence.line.stretches > 1
-    mean, peak = _overlap_within_scopes(evidence, held) if scoped else _overlap(evidence, held)
+    if evidence.line is None:
+        mean, peak = 0.0, 0
+    elif evidence.line.stretches > 1:
+        mean, peak = _overlap_within_scopes(evidence, evidence.line, held)
+    else:
+        mean, peak = _overlap(evidence, held)
     acknowledged = int(np.count_nonzero((outcome == Outcome.OK) & evidence.owned))
     figures = {
         "attempted": len(history.told),
@@ -60,14 +66,13 @@ def _overlap(evidence: Evidence, held: Bools) -> tuple[float, int]:
     return overlap(begin[held], history.ended[held], _offsets(held, history.op_offsets))
 
 
-def _overlap_within_scopes(evidence: Evidence, held: Bools) -> tuple[float, int]:
+def _overlap_within_scopes(evidence: Evidence, line: Line, held: Bools) -> tuple[float, int]:
     """Return the overlap of operations in the same scope. One that inserts in several counts in each, once.
 
     One that the database ended because of the race was told no id, and so no scope. It counts in that of an operation
     that it overlapped.
     """
-    history, line = evidence.history, evidence.line
-    assert line is not None
+    history = evidence.history
     told = np.isin(history.told, (Told.ID, Told.EXISTING, Told.BURNED))
     rows = np.flatnonzero(history.of_rows(held) & told)
     operations = rows if history.op_of_row is None else history.op_of_row[rows]
@@ -116,6 +121,8 @@ def _wanting(evidence: Evidence, failures: Failures, acknowledged: int, mean: fl
     elif evidence.plan.fleet.clients > 1:
         if (clients := _acknowledged_clients(evidence)) < 2:
             yield f"all of them were those of {'one client' if clients else 'no client'}, which cannot collide alone"
+        elif evidence.line is None:
+            yield TOO_FAR
         elif mean < MIN_OVERLAP:
             within = " within a scope" if evidence.plan.ids.codec.counted else ""
             more_or_fewer = f"{more[2]}, or choose fewer scopes" if within else more[2]
