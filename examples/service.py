@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -51,7 +50,7 @@ async def place(wanted: Wanted, db: Annotated[AsyncSession, Depends(session, sco
 orders = Scenario(
     Order,
     token=Order.reference,
-    environment=asgi_app("service:app", folder=Path(__file__).parent),
+    environment=asgi_app(f"{__file__}:app"),
     client=posting("/orders", id="order.id", body=lambda token: {"reference": str(token)}),
     claims=[holds(unique, durable, faithful)],
 )

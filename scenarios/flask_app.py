@@ -25,28 +25,23 @@ https://github.com/pallets-eco/flask-sqlalchemy/issues/656
 
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, BinaryIO
+from typing import Any
 
 import gunicorn  # noqa: F401 (the server is another process: a user without gunicorn is told beforehand)
-import httpx
+import httpx  # noqa: F401 (as are those without what clients speak HTTP with)
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Engine, NullPool
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from idstorm.scenario import Place, Refused, Scenario, accepted, durable, faithful, holds, unique
+from idstorm.apps import posting, wsgi_app
+from idstorm.scenario import Place, Scenario, accepted, durable, faithful, holds, unique
 
 db = SQLAlchemy()
 
@@ -113,118 +108,46 @@ def add_in_context(session: Session, tokens: Sequence[int]) -> list[int]:
 
 # With HTTP: a server, and clients
 
-
-class Browser:
-    """A client that posts users, one after another."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def insert(self, tokens: Sequence[int]) -> list[int | None]:
-        if len(tokens) == 1:
-            return [self._add(tokens[0])]
-        return [self._add_if_allowed(token) for token in tokens]
-
-    def _add(self, token: int) -> int:
-        try:
-            answer = self._http.post("/users", json=values(token))
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            sleep(0.05)  # a dead server refuses faster than a live one answers
-            raise Refused("no connection to the server", constraint="") from error
-        if answer.is_client_error:
-            about = answer.json()
-            raise Refused(f"HTTP {answer.status_code} {about.get('error', '')}", constraint=about.get("constraint"))
-        answer.raise_for_status()
-        id_: int = answer.json()["id"]
-        return id_
-
-    def _add_if_allowed(self, token: int) -> int | None:
-        with suppress(Refused):
-            return self._add(token)
-        return None
+PROCESSES, THREADS = 2, 4
 
 
-@contextmanager
-def browser(_: Place, environment: dict[str, Any]) -> Iterator[Browser]:
-    with httpx.Client(base_url=environment["url"], timeout=_ANSWER_WITHIN, trust_env=False) as http:
-        yield Browser(http)
+def served_app() -> Flask:
+    return create_app(os.environ["DATABASE_URL"], pool_size=THREADS, max_overflow=0)
 
 
-_PROGRAM = Path(__file__).with_name("_flask_server.py")
-_UP_WITHIN, _ANSWER_WITHIN = 30.0, 30.0  # seconds
-_PROCESSES, _THREADS = 2, 4
-_CREATORS, _ROUNDS = 4, 3
-_CALLED = "create_all: "
-_SAID = 1 << 16  # bytes of a server's output that are read
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server process, with those that it starts."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: BinaryIO
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended. It is not reaped: until then no other process gets its number."""
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-
-    @property
-    def lines(self) -> list[str]:
-        """What it has said. The file's position belongs to the server and is left alone."""
-        size = os.fstat(self.log.fileno()).st_size
-        return os.pread(self.log.fileno(), _SAID, max(0, size - _SAID)).decode(errors="replace").splitlines()
-
-    @property
-    def calls(self) -> list[str]:
-        """How each finished call of db.create_all() ended."""
-        return [line.removeprefix(_CALLED) for line in self.lines if line.startswith(_CALLED)]
-
-    def wait_until_it_answers(self) -> None:
-        deadline = monotonic() + _UP_WITHIN
-        while self.running and monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                httpx.get(self.url, timeout=1, trust_env=False)
-                return
-            sleep(0.05)
-        how = "does not answer" if self.running else "ended before it answered"
-        raise RuntimeError("\n".join([f"the server {how}; its last words:", *self.lines[-12:]]))
-
-
-@contextmanager
-def server(url: URL, processes: int, *words: str) -> Iterator[Server]:
-    """Start the server on a free port of this machine, and leave nothing of it behind."""
-    with tempfile.TemporaryFile() as log, socket.create_server(("127.0.0.1", 0)) as listener:
-        numbers = map(str, (listener.fileno(), processes, _THREADS))
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-B", str(_PROGRAM), *numbers, *words],
-            env={**os.environ, "DATABASE_URL": url.render_as_string(hide_password=False)},
-            stdin=subprocess.PIPE,  # stays open as long as we live
-            stdout=log,
-            stderr=log,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,  # Ctrl-C is for idstorm
-        )
-        try:
-            host, port = listener.getsockname()
-            listener.close()  # so that no client connects to a server that is gone
-            yield Server(process, f"http://{host}:{port}", log)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-
-
-@contextmanager
-def served(place: Place) -> Iterator[dict[str, Any]]:
-    with server(place.url, _PROCESSES) as started:
-        started.wait_until_it_answers()
-        yield {"url": started.url}
+served = wsgi_app(f"{__file__}:served_app()", processes=PROCESSES, threads=THREADS)
+browser = posting("/users", body=values, constraint="constraint")
 
 
 # db.create_all() by all processes at once
+
+CREATORS, ROUNDS = 4, 3
+FORKED_WITHIN = 0.1  # seconds that gunicorn takes at most from one process to the next
+WITHIN = 30.0  # seconds
+CALLED = "create_all: "
+IMPORTED = monotonic()  # for all processes the same: they part afterwards
+
+
+def served_app_with_tables() -> Flask:
+    """The application, which makes its tables first, at the same moment in all processes, and says how that ended."""
+    app = served_app()
+    with app.app_context():
+        db.engine.connect().close()  # to connect takes longer than to make a table
+        sleep(max(0, IMPORTED + FORKED_WITHIN * (CREATORS + 1) - monotonic()))
+        try:
+            db.create_all()
+        except DBAPIError as error:
+            say(f"{CALLED}{type(error.orig).__name__}: {str(error.orig).splitlines()[0]}")
+            raise
+        say(f"{CALLED}ok")
+    return app
+
+
+def say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())  # at once: all processes write into one file
+
+
+creators = wsgi_app(f"{__file__}:served_app_with_tables()", processes=CREATORS, threads=THREADS)
 
 
 @dataclass(frozen=True)
@@ -237,37 +160,40 @@ class Round:
 
 @contextmanager
 def served_by_creators(place: Place) -> Iterator[dict[str, Any]]:
-    rounds = [_start_on_nothing(place) for _ in range(_ROUNDS)]
-    with server(place.url, _CREATORS, "create_all") as started:
-        started.wait_until_it_answers()
-        yield {"url": started.url, "notes": _notes(rounds)}
+    rounds = [start_on_nothing(place) for _ in range(ROUNDS)]
+    with creators(place) as given:
+        yield {**given, "notes": notes(rounds)}
 
 
-def _start_on_nothing(place: Place) -> Round:
+def start_on_nothing(place: Place) -> Round:
     with create_app(place.url, poolclass=NullPool).app_context():
         db.drop_all()
-    with server(place.url, _CREATORS, "create_all") as started:
-        _until(lambda: len(started.calls) == _CREATORS or not started.running)
-        if set(started.calls) != {"ok"}:
-            _until(lambda: not started.running)
-        return Round(tuple(started.calls), not started.running)
+    with creators.started(place) as server:
+
+        def calls() -> list[str]:
+            return [line.removeprefix(CALLED) for line in server.lines if line.startswith(CALLED)]
+
+        until(lambda: len(calls()) == CREATORS or not server.running)
+        if set(calls()) != {"ok"}:
+            until(lambda: not server.running)
+        return Round(tuple(calls()), not server.running)
 
 
-def _notes(rounds: Sequence[Round]) -> list[str]:
+def notes(rounds: Sequence[Round]) -> list[str]:
     calls = [call for one in rounds for call in one.calls]
     errors = Counter(call for call in calls if call != "ok")
     first = (
-        f"{_CREATORS} server processes called db.create_all() at once on an empty schema, {_ROUNDS} times: "
+        f"{CREATORS} server processes called db.create_all() at once on an empty schema, {ROUNDS} times: "
         f"{errors.total()} of {len(calls)} calls failed"
     )
     each = [f"{times} x {error}" for error, times in errors.most_common()]
     gave_up = sum(one.gave_up for one in rounds)
-    then = f"gunicorn gave up {gave_up} of {_ROUNDS} times; started once more, with the tables there, it served"
+    then = f"gunicorn gave up {gave_up} of {ROUNDS} times; started once more, with the tables there, it served"
     return ["; ".join([first, *each]), *([then] if errors else [])]
 
 
-def _until(what: Callable[[], bool]) -> None:
-    deadline = monotonic() + _UP_WITHIN
+def until(what: Callable[[], bool]) -> None:
+    deadline = monotonic() + WITHIN
     while not what() and monotonic() < deadline:
         sleep(0.02)
 

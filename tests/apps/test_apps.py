@@ -85,7 +85,7 @@ def test_what_is_answered_with_409_was_certainly_not_done(idstorm: Idstorm) -> N
     ("change", "says"),
     [
         ({"app": "shop:nowhere"}, "has no attribute 'nowhere'"),
-        ({"id_": "order.id"}, "which has no order.id: say where the id is"),
+        ({"id_": "order.id"}, "which has no order.id: say where it is"),
     ],
 )
 def test_an_application_that_cannot_be_stormed_is_quoted(idstorm: Idstorm, change: dict[str, str], says: str) -> None:

@@ -26,7 +26,7 @@ def servers_of(idstorm: psutil.Process) -> list[psutil.Process]:
 
 def _serves(command: str) -> bool:
     """Whether it is gunicorn, which calls itself by another name where setproctitle is installed."""
-    return "_flask_server" in command or command.startswith("gunicorn")
+    return "serve.py" in command or command.startswith("gunicorn")
 
 
 def gone(processes: list[psutil.Process]) -> bool:

@@ -63,12 +63,11 @@ class App:
     """An environment: an application by its name, in so many processes. Called with a place, it is served there."""
 
     interface: str  #: asgi or wsgi
-    name: str  #: module:name, or module:factory()
+    name: str  #: module:name or file.py:name, and () where it is called for the application
     processes: int
     threads: int
     url_in: str
     driver: str | None
-    folder: Path
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, place: Place) -> AbstractContextManager[dict[str, Any]]:
@@ -90,7 +89,7 @@ class App:
                 raise ScenarioError(f"{self.name} is served by {library}: pip install 'idstorm[{self.interface}]'")
         environ = {**os.environ, **self.environ, self.url_in: self._url(place)}
         with tempfile.TemporaryFile() as log, socket.create_server(("127.0.0.1", 0)) as listener:
-            words = map(str, (self.interface, listener.fileno(), self.name, self.processes, self.threads, self.folder))
+            words = map(str, (self.interface, listener.fileno(), self.name, self.processes, self.threads))
             process = subprocess.Popen(
                 [sys.executable, "-P", "-B", str(_PROGRAM), *words],
                 env=environ,
@@ -129,15 +128,14 @@ def wsgi_app(
     url_in: str = "DATABASE_URL",
     driver: str | None = None,
     environ: Mapping[str, str] | None = None,
-    folder: str | Path = ".",
 ) -> App:
     """Return an environment in which gunicorn serves a WSGI application, such as one of Flask or Django.
 
-    `app` is ``module:name``, or ``module:factory()``; its module is found from `folder`, by default the current
-    directory. `url_in` is the variable in which the application finds the URL of its database, and `driver` the driver
-    that the URL is to name, if not that of the storm. `environ` has further variables.
+    `app` is ``module:name``, found from the current directory, or ``path/to/file.py:name``. A ``name()`` is called for
+    the application in each process. `url_in` is the variable in which the application finds the URL of its database,
+    and `driver` the driver that the URL is to name, if not that of the storm. `environ` has further variables.
     """
-    return App("wsgi", app, processes, threads, url_in, driver, Path(folder).absolute(), environ or {})
+    return App("wsgi", app, processes, threads, url_in, driver, environ or {})
 
 
 def asgi_app(
@@ -147,10 +145,9 @@ def asgi_app(
     url_in: str = "DATABASE_URL",
     driver: str | None = None,
     environ: Mapping[str, str] | None = None,
-    folder: str | Path = ".",
 ) -> App:
     """Return an environment in which uvicorn serves an ASGI application, such as one of FastAPI.
 
     Its parameters are those of `wsgi_app`.
     """
-    return App("asgi", app, processes, 1, url_in, driver, Path(folder).absolute(), environ or {})
+    return App("asgi", app, processes, 1, url_in, driver, environ or {})
