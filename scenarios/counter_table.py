@@ -18,13 +18,12 @@ https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#sqlite-transactions
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, String, create_engine, event, insert, select, update
+from sqlalchemy import Connection, String, insert, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Row, Scenario, breaks, durable, faithful, gapless, holds, unique
+from idstorm.scenario import Row, Scenario, breaks, durable, faithful, gapless, holds, sqlite_begin, unique
 
 TRIES = 5
 
@@ -41,21 +40,6 @@ class Counter(Row):
 
 def open_counter(connection: Connection) -> None:
     connection.execute(insert(Counter).values(name="invoices", last=0))
-
-
-def begin_immediate(url: URL, **pool: Any) -> Engine:
-    engine = create_engine(url, **pool)
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def leave_transactions_alone(connection: Any, _: object) -> None:
-            connection.isolation_level = None
-
-        @event.listens_for(engine, "begin")
-        def lock_first(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
 
 
 def number(session: Session, tokens: Sequence[int], *, lock: bool) -> list[int]:
@@ -85,7 +69,7 @@ counter_table = Scenario(
     model=Invoice,
     id=Invoice.number,
     insert=insert_locked,
-    engine=begin_immediate,
+    engine=sqlite_begin("BEGIN IMMEDIATE"),
     setup=open_counter,
     rollback=0.1,
     claims=[

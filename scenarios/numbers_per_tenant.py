@@ -23,13 +23,24 @@ https://www.sqlite.org/lang_createtrigger.html
 from collections.abc import Sequence
 from random import random
 from time import sleep
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idstorm.scenario import Row, Scenario, breaks, durable, faithful, gapless, holds, ordered, starts_at, unique
+from idstorm.scenario import (
+    Row,
+    Scenario,
+    breaks,
+    durable,
+    faithful,
+    gapless,
+    holds,
+    ordered,
+    sqlite_begin,
+    starts_at,
+    unique,
+)
 
 TENANTS = 2  # few, so that clients really meet in each
 TRIES = 6
@@ -85,21 +96,6 @@ def open_counters_and_trigger(connection: Connection) -> None:
     open_counters(connection)
     for statement in TRIGGERS[connection.dialect.name]:
         connection.exec_driver_sql(statement)
-
-
-def begin_immediate(url: URL, **pool: Any) -> Engine:
-    engine = create_engine(url, **pool)
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def leave_transactions_alone(connection: Any, _: object) -> None:
-            connection.isolation_level = None
-
-        @event.listens_for(engine, "begin")
-        def lock_first(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
 
 
 def tenant_of(token: int) -> int:
@@ -161,7 +157,7 @@ locked = Scenario(
     id=Task.number,
     scope=Task.tenant_id,
     insert=insert_locked,
-    engine=begin_immediate,
+    engine=sqlite_begin("BEGIN IMMEDIATE"),
     setup=open_counters,
     rollback=0.1,
     claims=[holds(unique, durable, faithful), WITHOUT_GAPS],
@@ -172,7 +168,7 @@ by_trigger = Scenario(
     id=Task.number,
     scope=Task.tenant_id,
     insert=insert_by_trigger,
-    engine=begin_immediate,
+    engine=sqlite_begin("BEGIN IMMEDIATE"),
     setup=open_counters_and_trigger,
     rollback=0.1,
     claims=[holds(unique, durable, faithful), WITHOUT_GAPS],

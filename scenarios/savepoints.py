@@ -13,9 +13,7 @@ https://www.postgresql.org/docs/current/functions-sequence.html
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idstorm.scenario import (
@@ -29,27 +27,13 @@ from idstorm.scenario import (
     faithful,
     gapless,
     holds,
+    sqlite_begin,
     unique,
 )
 
 
 class Step(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
-
-
-def begin_first(url: URL, **pool: Any) -> Engine:
-    engine = create_engine(url, **pool)
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def leave_transactions_alone(connection: Any, _: object) -> None:
-            connection.isolation_level = None
-
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 def give_up_the_second(session: Session, tokens: Sequence[int]) -> list[int | Burned]:
@@ -78,5 +62,11 @@ CLAIMS = [
 savepoints = Scenario(model=Step, insert=give_up_the_second, batch=3, claims=CLAIMS)
 
 begin = Scenario(
-    model=Step, insert=give_up_the_second, batch=3, rollback=0.2, least=1_200, engine=begin_first, claims=CLAIMS
+    model=Step,
+    insert=give_up_the_second,
+    batch=3,
+    rollback=0.2,
+    least=1_200,
+    engine=sqlite_begin("BEGIN"),
+    claims=CLAIMS,
 )

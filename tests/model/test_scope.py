@@ -8,9 +8,9 @@ from running import Idstorm
 from servers import On
 
 HEAD = """
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
-from idstorm.scenario import Row, Scenario, breaks, holds, gapless, ordered, starts_at, unique, visible
+from idstorm.scenario import Row, Scenario, breaks, holds, gapless, ordered, sqlite_begin, starts_at, unique, visible
 
 class Task(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -68,14 +68,12 @@ def parts(code):
     return team, int(year), int(number)
 
 claims = [holds(unique, gapless, ordered, starts_at)]
-mine = Scenario(Task, id=Task.code, key=KEY, insert=insert, engine=begin_immediate, claims=claims)
+mine = Scenario(Task, id=Task.code, key=KEY, insert=insert, engine=sqlite_begin("BEGIN IMMEDIATE"), claims=claims)
 """
 
 
 def keyed(idstorm: Idstorm, key: str) -> str:
-    imports = "from sqlalchemy import func\nfrom idstorm import catalogue\n"
-    engine = "begin_immediate = catalogue.find('counter_table')[0].scenario.engine\n"
-    return idstorm.write("mine.py", imports + engine + HEAD + KEYED.replace("KEY", key))
+    return idstorm.write("mine.py", HEAD + KEYED.replace("KEY", key))
 
 
 def test_what_is_counted_may_be_hidden_in_the_id(idstorm: Idstorm) -> None:

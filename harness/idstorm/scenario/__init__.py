@@ -18,6 +18,7 @@ from idstorm.scenario.conditions import Failing
 from idstorm.scenario.own import check
 from idstorm.scenario.row import Row
 from idstorm.scenario.scenario import Scenario
+from idstorm.scenario.sqlite import sqlite_begin
 
 __all__ = [
     "Burned",
@@ -35,6 +36,7 @@ __all__ = [
     "check",
     "holds",
     "may_break",
+    "sqlite_begin",
     *names(),
 ]
 
