@@ -32,7 +32,7 @@ class OwnSessions:
         return cls(tuple(makers), tuple(scoped)) if makers else None
 
     def call(self, function: Callable[[], Any], model: type[Any], session: Any) -> Any:
-        """Call a function, each time with new sessions, as at the begin of a request."""
+        """Call a function, each time with new sessions, as at the beginning of a request."""
         scoped = [one for one in self.scoped if _is(one, "scoped_session")]
         for one in scoped:
             one.remove()

@@ -77,8 +77,9 @@ def _overlap_within_scopes(evidence: Evidence, line: Line, held: Bools) -> tuple
     rows = np.flatnonzero(history.of_rows(held) & told)
     operations = rows if history.op_of_row is None else history.op_of_row[rows]
     scopes = line.stretch(line.places(history.keys.take(rows)))
-    once = np.unique(operations * line.stretches + scopes, return_index=True)[1]
-    operations, scopes = operations[once], scopes[once]
+    if history.op_of_row is not None:
+        once = np.unique(operations * line.stretches + scopes, return_index=True)[1]
+        operations, scopes = operations[once], scopes[once]
     begin, ended = _begin(evidence), history.ended
     silent = np.setdiff1d(np.flatnonzero(held), operations)
     if len(silent) and len(operations):

@@ -72,8 +72,9 @@ def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
         return Finding(
             Status.UNKNOWN, reason=f"{different} ids followed the first of their scopes, {_ENOUGH} are needed"
         )
-    starts = np.repeat(places[firsts], np.diff(firsts, append=len(places)))
-    step = int(np.gcd.reduce(places - starts))
+    apart = np.diff(places)
+    apart[firsts[1:] - 1] = 0  # from one scope to the next
+    step = int(np.gcd.reduce(np.unique(apart)))
     wrong = [place for place in places[firsts].tolist() if line.number(place) != 1]
     worst = max(wrong, key=lambda place: abs(line.number(place) - 1)) if wrong else int(places[0])
     first = line.number(worst)
