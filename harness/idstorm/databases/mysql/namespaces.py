@@ -1,135 +1,90 @@
-"""MySQL and MariaDB: a database that carries idstorm's mark, under one of the server's locks.
-
-A database has no owner, and not every server lets it have a comment. So the mark is a view in it. The server vouches
-for the view's definer: naming another user as the definer takes a privilege that only administrators have.
-https://dev.mysql.com/doc/refman/9.7/en/stored-objects-security.html
-https://mariadb.com/kb/en/create-view/
-"""
+"""The namespaces of MySQL and MariaDB: a database for each storm."""
 
 from __future__ import annotations
 
-import re
-import time
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.mysql import codes
-from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, found, is_stamped
-
-_MARKS = {"idstorm_mark": "left", "idstorm_kept": "kept"}
-_LEFT, _KEPT = _MARKS
-_SESSIONS = "FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
-_DROPS = {"VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}  # by the type of a table; all other types are dropped as tables
-_XA_REFUSED = {1227, 1401}  # XA RECOVER takes a privilege
-_XA_UNSEEN = "whether it left transactions prepared: that takes GRANT XA_RECOVER_ADMIN ON *.*"
+from idstorm.databases.asking import ask
+from idstorm.databases.base import Database
+from idstorm.databases.mysql import codes, databases
+from idstorm.databases.namespaces.holding import holding
+from idstorm.databases.namespaces.names import PREFIX, Namespace, Quiet, name_of
+from idstorm.errors import EnvironmentFault
 
 
-def leading_into(url: sa.URL, name: str) -> sa.URL:
-    """Return a URL whose connections start in the database; any other that the URL also names is left out."""
-    return url.set(database=name).difference_update_query(["db", "database"])
+class MySQLNamespaces(Database):
+    """What MySQL implements for namespaces."""
 
+    @contextmanager
+    def namespace(self, url: sa.URL, label: str, *, keep: bool = False, kind: str | None = None) -> Iterator[sa.URL]:
+        """Make a database that carries idstorm's mark."""
+        name = name_of(label)
+        inside = self.inside(url, name)
+        with self.administer(url) as connection:
+            if not databases.take(connection, name):
+                raise EnvironmentFault(f"another session has the lock of {name}")
+            with self._allowed(url):
+                databases.make(connection, name)
+            with nullcontext() if keep else self.cleared(url, inside, name):
+                with self._allowed(url):
+                    databases.mark(connection, name, keep=keep)
+                with holding(connection, partial(self.administer, url), partial(databases.take, name=name)):
+                    yield inside
 
-def take(connection: sa.Connection, name: str) -> bool:
-    """Take a database's lock for this session. Returns False where another session has it."""
-    return bool(connection.exec_driver_sql("SELECT GET_LOCK(%s, 0)", (name,)).scalar_one() == 1)
+    @contextmanager
+    def _allowed(self, url: sa.URL) -> Iterator[None]:
+        """Name the missing privilege, if that is why a database cannot be made."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if codes.number_of(error.orig) not in codes.PRIVILEGE:
+                raise
+            missing, *_ = self.privileges(url, two_phase=False)
+            raise EnvironmentFault(f"{url.username} may not make a database: {missing}") from error
 
+    def inside(self, url: sa.URL, name: str) -> sa.URL:
+        """The database is part of the URL."""
+        return databases.leading_into(url, name)
 
-def make(connection: sa.Connection, name: str) -> None:
-    """Make a database whose lock is held."""
-    connection.exec_driver_sql(f"CREATE DATABASE {_quoted(connection, name)} CHARACTER SET utf8mb4")
+    def name_in(self, url: sa.URL) -> str | None:
+        """The URL's database, if it is a storm's."""
+        return url.database if url.database is not None and url.database.startswith(PREFIX) else None
 
+    def namespaces(self, url: sa.URL) -> list[Namespace]:
+        """Return the databases with idstorm's mark, or a name in its pattern."""
+        with self.administer(url) as connection:
+            return databases.listed(connection)
 
-def mark(connection: sa.Connection, name: str, *, keep: bool) -> None:
-    """Mark a database: no statement makes and marks one at once."""
-    view = f"{_quoted(connection, name)}.{_KEPT if keep else _LEFT}"
-    connection.exec_driver_sql(f"CREATE SQL SECURITY INVOKER VIEW {view} AS SELECT 'of one storm' AS idstorm")
+    @contextmanager
+    def locked(self, url: sa.URL, name: str) -> Iterator[bool]:
+        """Take the lock that has the database's name."""
+        with self.administer(url) as connection:
+            yield databases.take(connection, name)
 
+    def drop_namespace(self, url: sa.URL, name: str) -> None:
+        """Drop a database, its mark last, with a limit on the wait for locks."""
+        with self.administer(url) as connection:
+            databases.drop(connection, name)
 
-def listed(connection: sa.Connection) -> list[Namespace]:
-    """Return the databases with idstorm's mark, or with a name in its pattern."""
-    query = (
-        "SELECT s.schema_name, v.table_name, v.definer, CURRENT_USER() FROM information_schema.schemata s "
-        "LEFT JOIN information_schema.views v ON v.table_schema = s.schema_name AND v.table_name IN (%s, %s) "
-        "WHERE LEFT(s.schema_name, 8) = %s ORDER BY 1"
-    )
-    known = {
-        name: found(name, mark=_MARKS.get(mark or ""), owner=definer or "", caller=caller)
-        for name, mark, definer, caller in connection.exec_driver_sql(query, (_LEFT, _KEPT, PREFIX))
-        if mark is not None or is_stamped(name)
-    }
-    return [one if one.strange else replace(one, in_use=_is_in_use(connection, one.name)) for one in known.values()]
+    def prove(self, connection: Any, url: sa.URL) -> bool:
+        """Ask for the current database."""
+        return str(ask(connection, "SELECT DATABASE()")) == url.database
 
+    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+        """Making a database takes one; seeing others' sessions and prepared transactions takes one more each."""
+        user = url.get_dialect()().identifier_preparer.quote(url.username or "you")
+        needed = [f"GRANT ALL ON `idstorm\\_%`.* TO {user}", f"GRANT PROCESS ON *.* TO {user}"]
+        return [
+            *needed,
+            *([f"GRANT {self.sees_prepared} ON *.* TO {user}"] if two_phase and self.sees_prepared else []),
+        ]
 
-def _is_in_use(connection: sa.Connection, name: str) -> bool:
-    """Return whether the lock is held or sessions are at work: a run that lost its lock is about to retake it."""
-    asked = f"SELECT IS_FREE_LOCK(%s), EXISTS (SELECT 1 {_SESSIONS})"
-    free, at_work = connection.exec_driver_sql(asked, (name, name)).one()
-    return bool(at_work or not free)
+    sees_prepared: ClassVar[str | None] = "XA_RECOVER_ADMIN"  #: the privilege that lists prepared transactions
 
-
-def drop(connection: sa.Connection, name: str) -> None:
-    """Drop a database, its mark last, with a limit on the wait for locks.
-
-    MariaDB drops one table after another. Were the mark among the first, it would be gone when a locked table makes the
-    drop fail.
-    """
-    limits = "lock_wait_timeout = 10, innodb_lock_wait_timeout = 10"
-    connection.exec_driver_sql(f"SET SESSION {limits}, foreign_key_checks = 0")
-    query = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
-    for table, type_ in connection.exec_driver_sql(query, (name,)).all():
-        if table not in _MARKS:
-            place = f"{_quoted(connection, name)}.{_quoted(connection, table)}"
-            connection.exec_driver_sql(f"DROP {_DROPS.get(type_, 'TABLE')} IF EXISTS {place}", **_PLAIN)
-    connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {_quoted(connection, name)}")  # its storm may just have ended
-
-
-_PLAIN = {"execution_options": {"no_parameters": True}}  # a name may have a per cent sign
-
-
-def quiesce(connection: sa.Connection, name: str) -> Quiet:
-    """Wait for the sessions in a storm's database, then end them, then roll back what they had prepared."""
-    for attempt in range(100):
-        waiting = connection.exec_driver_sql(f"SELECT id {_SESSIONS}", (name,)).scalars().all()
-        if not waiting:
-            break
-        for session in waiting if attempt >= 50 else []:
-            with suppress(sa.exc.SQLAlchemyError):  # the session has ended by itself
-                connection.exec_driver_sql(f"KILL {int(session)}")
-        time.sleep(0.1)
-    else:
-        return Quiet(False)
-    ended = set[str]()
-    for _ in range(50):
-        left = _prepared(connection, name)
-        if left is None:
-            return Quiet(True, unseen=_XA_UNSEEN)
-        if not left:
-            return Quiet(True, len(ended))
-        for transaction in left:
-            with suppress(sa.exc.DBAPIError):  # the server is not done with the session that prepared it
-                connection.exec_driver_sql(f"XA ROLLBACK '{transaction}'")
-                ended.add(transaction)
-        time.sleep(0.1)
-    return Quiet(False, len(ended))
-
-
-def _prepared(connection: sa.Connection, name: str) -> list[str] | None:
-    """Return the storm's prepared transactions, recognised by their names; None: not allowed.
-
-    A name is all that the catalogue has about such a transaction.
-    https://dev.mysql.com/doc/refman/9.7/en/xa-statements.html
-    """
-    try:
-        rows = connection.exec_driver_sql("XA RECOVER").all()
-    except sa.exc.DBAPIError as error:
-        if codes.number_of(error.orig) in _XA_REFUSED:
-            return None
-        raise
-    names = [row[3].decode("latin-1") if isinstance(row[3], bytes) else str(row[3]) for row in rows]
-    return [one for one in names if re.fullmatch(rf"{re.escape(name)}_[0-9a-f]+", one)]
-
-
-def _quoted(connection: sa.Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote_identifier(name)
+    def _quiesce(self, connection: sa.Connection, name: str) -> Quiet:
+        return databases.quiesce(connection, name)
