@@ -52,6 +52,7 @@ mine = Scenario(
     Order,
     environment=wsgi_app("{app}", url_in="SHOP_DATABASE", environ={{"PICKY": "{picky}"}}),
     client=posting("/orders", id="{id}"),
+    failing=0.5,
     claims=[holds(durable, faithful), may_break(accepted, why="some are refused")],
 )
 """

@@ -111,7 +111,7 @@ class Part(Row):
 tenant = uuid4()
 
 def insert(session, tokens):
-    parts = [Part(tenant=tenant, number=token % 2**31, token=token) for token in tokens]
+    parts = [Part(tenant=tenant, number=token, token=token) for token in tokens]
     session.add_all(parts)
     session.flush()
     return [(str(tenant).upper(), f"0{part.number}") for part in parts]

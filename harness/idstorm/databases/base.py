@@ -189,17 +189,6 @@ class Database(Namespaces, Censuses):
             return url
         return url.set(drivername=f"{self.backends[0]}+{best_driver(self.drivers, self.modules)}")
 
-    def schema_in(self, url: sa.URL) -> str | None:
-        """Return the schema that the URL of a namespace leads into; None where it leads into a database or a file."""
-        return None
-
-    def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
-        """Return how another driver gets to the same namespace: a URL, and arguments of its connect function.
-
-        Raises ScenarioError where it cannot be led there.
-        """
-        return url.set(drivername=f"{url.get_backend_name()}+{driver}"), {}
-
     def administering(self, url: sa.URL) -> sa.URL:
         """Return the URL for idstorm's own work, which leads to the same database."""
         return self.threaded(url)

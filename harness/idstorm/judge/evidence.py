@@ -17,7 +17,7 @@ from idstorm.judge.groups import pair_up, pieces, repeated
 from idstorm.judge.line import Line
 from idstorm.judge.span import Span
 from idstorm.record.census import Census
-from idstorm.record.columns import Bools, Ints, Keys
+from idstorm.record.columns import Bools, Ints
 from idstorm.record.ending import Ending
 from idstorm.record.habits import Habits
 from idstorm.record.history import Bytes, History
@@ -31,13 +31,6 @@ WITNESSES = 24
 """How many witnesses a finding keeps."""
 
 FOREIGN, UNEXPECTED = -1, -2
-
-
-def in_scope(witness: Mapping[str, Any]) -> str:
-    """Return in words what `Evidence.scope_of` put into a witness; nothing where ids have no scope."""
-    if "scope_of" in witness:
-        return f" in the scope of {witness['scope_of']}"
-    return f" in {witness['scope']}" if "scope" in witness else ""
 
 
 @dataclass(frozen=True)
@@ -277,13 +270,6 @@ class Evidence:
         ids = self.line.places(self.census.known_ids)
         own = ids if self.own_entries.all() else self.line.places(self.census.ids.take(self.own_entries))
         return Span.of(ids, own, self.line)
-
-    def scope_of(self, keys: Keys, place: int) -> dict[str, Any]:
-        """Return the scope of an id for a witness: by its columns or, where it is hidden in the id, by the id."""
-        shown = keys.show(place)
-        if self.plan.ids.codec.keyed or not isinstance(shown, list):  # its text was too long to be kept whole
-            return {"scope_of": shown}
-        return {"scope": shown[0] if len(shown) == 2 else shown[:-1]}
 
     def ids(self, rows: Iterable[int]) -> list[Any]:
         """Return the ids that these rows were told, each as Python has it: a number, a text."""

@@ -7,8 +7,9 @@ through all scopes at once; what lies in another stretch is never compared, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,3 +73,18 @@ class Line:
 
     def _scopes(self, keys: Keys) -> Ints:
         return np.minimum(np.searchsorted(self.names, keys.scopes), len(self.names) - 1)
+
+
+def scope_of(keys: Keys, place: int) -> dict[str, Any]:
+    """Return the scope of an id for a witness: by its columns or, where it is hidden in the id, by the id."""
+    shown = keys.show(place)
+    if keys.codec.keyed or not isinstance(shown, list):  # its text was too long to be kept whole
+        return {"scope_of": shown}
+    return {"scope": shown[0] if len(shown) == 2 else shown[:-1]}
+
+
+def in_scope(witness: Mapping[str, Any]) -> str:
+    """Return in words what `scope_of` put into a witness; nothing where ids have no scope."""
+    if "scope_of" in witness:
+        return f" in the scope of {witness['scope_of']}"
+    return f" in {witness['scope']}" if "scope" in witness else ""

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Connection, Engine, MetaData, Table, inspect
+from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table, inspect
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from idstorm.errors import ScenarioError
@@ -63,7 +63,7 @@ class Scenario:
     `flush`."""
     delete: Delete | AsyncDelete | None = None
     """`delete(session, ids)`: delete rows whose inserts were acknowledged to this client. Default: one DELETE by id."""
-    present: Any = None
+    present: ColumnElement[bool] | InstrumentedAttribute[bool] | None = None
     """A condition on columns of the id's table, such as `Order.deleted_at.is_(None)`: only rows that meet it count as
     there. A `delete` may then mark its rows instead of removing them. Default: all rows."""
     batch: int = 1

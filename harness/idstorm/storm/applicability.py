@@ -1,4 +1,4 @@
-"""Whether a scenario applies to a target: what is looked at before anything is made there."""
+"""Whether a scenario applies to a target, and what becomes of it there that its author may not expect."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address, target_behind
+from idstorm.model.awaiting import is_async
+from idstorm.model.work import Work
 from idstorm.record.plan import Target
 from idstorm.scenario import Scenario
 
@@ -38,3 +40,18 @@ def applicable_target(scenario: Scenario, address: Address, url: sa.URL) -> Targ
 def _levels(url: sa.URL) -> Container[str]:
     """Return the isolation levels that a driver can set: some have fewer than their database."""
     return url.get_dialect()().get_isolation_level_values(None)  # type: ignore[arg-type]
+
+
+def left_out(work: Work, target: Target) -> list[str]:
+    """Return sentences on what SQLAlchemy silently leaves out of the id's columns here."""
+    asked = [column.default.name for column in work.ids if isinstance(column.default, sa.Sequence)]
+    if "sequences" in target.capabilities:
+        return []
+    return [f"{target.dialect} has no sequences: SQLAlchemy silently leaves out {name}" for name in asked]
+
+
+def looped(scenario: Scenario, engine: sa.Engine) -> list[str]:
+    """Return a sentence if the work awaits, and nothing of the engine's has to be awaited."""
+    if engine.dialect.is_async or not (is_async(scenario.insert) or is_async(scenario.delete)):
+        return []
+    return [f"the work awaits, and {engine.dialect.driver} does not: each client ran it in an event loop of its own"]

@@ -31,7 +31,7 @@ from idstorm.model.work import Work
 from idstorm.record.keys import Codec
 from idstorm.record.plan import Ids, Target
 from idstorm.scenario import Place, Scenario
-from idstorm.storm.applicability import applicable_target
+from idstorm.storm.applicability import applicable_target, left_out, looped
 from idstorm.storm.deadline import ended_after, in_time
 from idstorm.storm.elsewhere import sequences_elsewhere
 from idstorm.storm.engine import (
@@ -154,7 +154,7 @@ def _rehearse_with(
             stage = replace(stage, zone=zone_of(engine))
         ids, sentences = _operate(work, stage, connection_options, batch)
         facts = facts_of(stage.database, engine, url, connection_options)
-        notes = (*work.notes, *_ignored(work, target), *_looped(scenario, engine), *sentences[:_MOST_SENTENCES])
+        notes = (*work.notes, *left_out(work, target), *looped(scenario, engine), *sentences[:_MOST_SENTENCES])
         return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:
         engine.dispose()
@@ -178,21 +178,6 @@ def facts_of(
     """Return the facts that a connection of the storm finds. Raises EnvironmentFault."""
     with reaching(url), engine.connect() as connection:
         return database.facts(connection, connection_options.settings)
-
-
-def _ignored(work: Work, target: Target) -> list[str]:
-    """Return sentences on what SQLAlchemy silently leaves out of the id's columns here."""
-    asked = [column.default.name for column in work.ids if isinstance(column.default, sa.Sequence)]
-    if "sequences" in target.capabilities:
-        return []
-    return [f"{target.dialect} has no sequences: SQLAlchemy silently leaves out {name}" for name in asked]
-
-
-def _looped(scenario: Scenario, engine: sa.Engine) -> list[str]:
-    """Return a sentence if the work awaits, and nothing of the engine's has to be awaited."""
-    if engine.dialect.is_async or not (is_async(scenario.insert) or is_async(scenario.delete)):
-        return []
-    return [f"the work awaits, and {engine.dialect.driver} does not: each client ran it in an event loop of its own"]
 
 
 @contextmanager
@@ -232,10 +217,8 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
         for count in (1, batch):
             done += _rehearse(work, stage, tell, ear, count, 1 if done else _MOST_REFUSALS)
             if not done:
-                codec, sentences = (
-                    codec_of(work.ids, stage.engine.dialect, [], scope=work.scope, key=work.key),
-                    [_ALL_REFUSED],
-                )
+                codec = codec_of(work.ids, stage.engine.dialect, [], scope=work.scope, key=work.key)
+                sentences = [_ALL_REFUSED]
                 break
             codec, sentences = agree(done, work, stage.engine.dialect, stage.zone, list(ear.elsewhere))
             if batch == 1 and not misled(done, codec):

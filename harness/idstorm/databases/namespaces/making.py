@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -35,6 +35,17 @@ class Namespaces(ABC):
         Raises EnvironmentFault where the database is out of reach, or naming the privilege that is missing, and
         LeftBehind where only the removal of the namespace failed.
         """
+
+    def schema_in(self, url: sa.URL) -> str | None:
+        """Return the schema that the URL of a namespace leads into; None where it leads into a database or a file."""
+        return None
+
+    def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
+        """Return how another driver gets to the same namespace: a URL, and arguments of its connect function.
+
+        Raises ScenarioError where it cannot be led there.
+        """
+        return url.set(drivername=f"{url.get_backend_name()}+{driver}"), {}
 
     def differing(self, url: sa.URL, inside: sa.URL) -> list[str]:
         """Return sentences on what a namespace does not have of what the URL's own sessions find."""

@@ -10,8 +10,9 @@ import numpy as np
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.judge.evidence import Evidence, in_scope
+from idstorm.judge.evidence import Evidence
 from idstorm.judge.ledger import CAUSES, ledger, no_span
+from idstorm.judge.line import in_scope, scope_of
 
 
 def gapless(evidence: Evidence) -> Finding:
@@ -49,7 +50,7 @@ def _witness(evidence: Evidence, before: int, after: int) -> dict[str, Any]:
     if not evidence.plan.ids.codec.counted:
         return {"largest_gap_between": sides}
     (entry, *_) = np.flatnonzero(line.places(census.known_ids) == before)
-    return {**evidence.scope_of(census.known_ids, int(entry)), "largest_gap_between": sides}
+    return {**scope_of(census.known_ids, int(entry)), "largest_gap_between": sides}
 
 
 def _in_words(figures: Mapping[str, Any], first: Mapping[str, Any]) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
-from idstorm.judge.evidence import Evidence, in_scope
+from idstorm.judge.evidence import Evidence
 from idstorm.judge.groups import pieces
 from idstorm.judge.ledger import TOO_FAR
+from idstorm.judge.line import in_scope, scope_of
 from idstorm.record.columns import Ints, Keys
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
@@ -83,7 +84,7 @@ def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
         reason = f"{unseen} inserts never saw their id: the first of a scope may be theirs"
         return Finding(Status.UNKNOWN, figures, reason=reason)
     entry = int(np.flatnonzero(line.places(keys) == worst)[0])
-    witness = {**evidence.scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
+    witness = {**scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
     held = not wrong and step == 1
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
