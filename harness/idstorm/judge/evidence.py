@@ -260,6 +260,12 @@ class Evidence:
         return Line.of(columns)
 
     @cached_property
+    def places(self) -> Ints:
+        """The place of each row's id on the line. That of a row whose client was told none means nothing."""
+        assert self.line is not None
+        return self.line.places(self.history.keys)
+
+    @cached_property
     def span(self) -> Span:
         """The ids in use from the lowest to the highest row of the storm's own, in each scope, where they are counted.
 

@@ -38,7 +38,7 @@ import numpy as np
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.groups import lookup
+from idstorm.judge.groups import distinct, lookup
 from idstorm.judge.span import Span
 from idstorm.record.columns import Ints, Keys, join_keys
 from idstorm.record.outcome import Outcome
@@ -116,7 +116,7 @@ def ledger(evidence: Evidence) -> Ledger:
     span, causes = evidence.span, dict[str, int]()
     charged = np.zeros(0, np.int64)
     for cause, ids in _known(evidence):
-        more = np.setdiff1d(span.without(ids), charged)
+        more = np.setdiff1d(span.without(ids), charged, assume_unique=True)
         charged = np.concatenate([charged, more])
         causes[cause] = len(more)
     generator = evidence.plan.ids.generator
@@ -141,10 +141,10 @@ def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
     history, outcome, line = evidence.history, evidence.row_outcome, evidence.line
     assert line is not None
     told = history.told == Told.ID
-    yield "rolled_back", line.places(history.keys.take(told & (outcome == Outcome.FAILED)))
-    yield "given_up", line.places(history.keys.take(history.told == Told.BURNED))
-    yield "unknown", line.places(history.keys.take(told & (outcome == Outcome.UNKNOWN)))
-    yield "deleted", line.places(history.keys.take(told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)))
+    yield "rolled_back", evidence.places[told & (outcome == Outcome.FAILED)]
+    yield "given_up", evidence.places[history.told == Told.BURNED]
+    yield "unknown", evidence.places[told & (outcome == Outcome.UNKNOWN)]
+    yield "deleted", evidence.places[told & evidence.deleted(Outcome.OK, Outcome.UNKNOWN)]
     yield "foreign", np.zeros(0, np.int64) if evidence.before is None else line.places(evidence.before.known_ids)
 
 
@@ -153,7 +153,7 @@ def _gaps(span: Span, charged: Ints, step: int) -> _Gaps:
 
     A charged id cuts the gap that it lies in.
     """
-    edges = np.unique(np.concatenate([span.before, span.after, charged]))
+    edges = distinct(np.concatenate([span.before, span.after, charged]))
     low, high = edges[:-1], edges[1:]
     within = np.searchsorted(span.before, low, side="right") - 1
     inside = (within >= 0) & (high <= span.after[within])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from idstorm.judge.groups import distinct
 from idstorm.record.columns import Ints, Keys, join_keys
 
 _LARGEST = (1 << 63) - 1
@@ -34,7 +35,7 @@ class Line:
         keys = join_keys(columns[0].codec, columns)
         if not len(keys):
             return cls(np.zeros(1, np.int64), 0, 1)
-        names, low = np.unique(keys.scopes), int(keys.numbers.min())
+        names, low = distinct(keys.scopes), int(keys.numbers.min())
         width = int(keys.numbers.max()) - low + 1
         return cls(names, low, width) if len(names) * width <= _LARGEST else None
 

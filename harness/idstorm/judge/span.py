@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from idstorm.judge.groups import dense_range, presence
+from idstorm.judge.groups import dense_range, distinct, presence
 from idstorm.judge.line import Line
 from idstorm.record.columns import Bools, Ints
 
@@ -43,7 +43,7 @@ class Span:
 
     def without(self, ids: Ints) -> Ints:
         """Return which of these ids are missing, each once: those that lie in a gap."""
-        ids = np.unique(ids)
+        ids = distinct(ids)
         if not len(self.before):
             return ids[:0]
         gap = np.maximum(np.searchsorted(self.before, ids) - 1, 0)
@@ -86,7 +86,7 @@ def _gaps(ids: Ints) -> tuple[Ints, Ints, int]:
     """Return the places before and after each gap, and how many different places are in use."""
     dense = dense_range(ids)
     if dense is None:
-        used = np.unique(ids)
+        used = distinct(ids)
         wide = np.flatnonzero(np.diff(used).view(np.uint64) > 1)
         return used[wide], used[wide + 1], len(used)
     present = presence(ids, *dense)

@@ -112,7 +112,7 @@ def _in_direction(evidence: Evidence) -> Ints | None:
     """
     keys, generator = evidence.history.keys, evidence.plan.ids.generator
     if evidence.plan.ids.codec.counted:
-        return None if evidence.line is None else evidence.line.places(keys)
+        return None if evidence.line is None else evidence.places
     if evidence.plan.ids.numeric:
         return ~keys.words if generator is not None and generator.increment < 0 else keys.words
     several = len(evidence.plan.ids.columns)

@@ -76,12 +76,14 @@ def _overlap_within_scopes(evidence: Evidence, line: Line, held: Bools) -> tuple
     told = np.isin(history.told, (Told.ID, Told.EXISTING, Told.BURNED))
     rows = np.flatnonzero(history.of_rows(held) & told)
     operations = rows if history.op_of_row is None else history.op_of_row[rows]
-    scopes = line.stretch(line.places(history.keys.take(rows)))
+    scopes = line.stretch(evidence.places[rows])
     if history.op_of_row is not None:
         once = np.unique(operations * line.stretches + scopes, return_index=True)[1]
         operations, scopes = operations[once], scopes[once]
     begin, ended = _begin(evidence), history.ended
-    silent = np.setdiff1d(np.flatnonzero(held), operations)
+    told_nothing = held.copy()
+    told_nothing[operations] = False
+    silent = np.flatnonzero(told_nothing)
     if len(silent) and len(operations):
         by_end = np.argsort(ended[operations], kind="stable")
         next_one = np.searchsorted(ended[operations][by_end], begin[silent])
@@ -90,10 +92,10 @@ def _overlap_within_scopes(evidence: Evidence, line: Line, held: Bools) -> tuple
         operations = np.concatenate([operations, silent[met]])
         scopes = np.concatenate([scopes, scopes[beside[met]]])
     try:
-        moments = line.lay_out(scopes, begin[operations], ended[operations])
+        begin, ended = line.lay_out(scopes, begin[operations], ended[operations])
     except OverflowError:
         return 0.0, 0
-    return overlap(*moments, np.array([0, len(operations)]))
+    return overlap(np.sort(begin), np.sort(ended), np.array([0, len(operations)]))
 
 
 def _offsets(kept: Bools, offsets: Ints) -> Ints:

@@ -18,10 +18,10 @@ from idstorm.findings.checks import Check, Figure
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
-from idstorm.judge.groups import pieces
+from idstorm.judge.groups import distinct, pieces
 from idstorm.judge.ledger import TOO_FAR
 from idstorm.judge.line import in_scope, scope_of
-from idstorm.record.columns import Ints, Keys
+from idstorm.record.columns import Bools, Ints
 from idstorm.record.plan import Generator
 from idstorm.record.tape import Told
 
@@ -39,7 +39,7 @@ def starts_at(evidence: Evidence) -> Finding:
         return Finding(Status.NA, reason="the table was not empty")
     drawn = evidence.owned | (history.told == Told.BURNED)
     if scoped:
-        return _within_scopes(evidence, history.keys.take(drawn))
+        return _within_scopes(evidence, drawn)
     assert generator is not None
     ids = history.keys.words if drawn.all() else history.keys.words[drawn]
     if (different := _different(ids)) < _ENOUGH:
@@ -62,12 +62,12 @@ def starts_at(evidence: Evidence) -> Finding:
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
 
-def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
+def _within_scopes(evidence: Evidence, drawn: Bools) -> Finding:
     """Hold where each scope counts 1, 2, 3."""
     line = evidence.line
     if line is None:
         return Finding(Status.UNKNOWN, reason=TOO_FAR)
-    places = np.unique(line.places(keys))
+    places = distinct(evidence.places[drawn])
     firsts = np.flatnonzero(np.diff(line.stretch(places), prepend=-1))
     if (different := len(places) - len(firsts)) < _ENOUGH:
         return Finding(
@@ -83,8 +83,8 @@ def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
     if wrong and (unseen := int(np.count_nonzero(~evidence.owned))) and 0 < first - 1 <= unseen:
         reason = f"{unseen} inserts never saw their id: the first of a scope may be theirs"
         return Finding(Status.UNKNOWN, figures, reason=reason)
-    entry = int(np.flatnonzero(line.places(keys) == worst)[0])
-    witness = {**scope_of(keys, entry), "first": first, "asked": 1, "step": step, "asked_step": 1}
+    row = int(np.flatnonzero(drawn & (evidence.places == worst))[0])
+    witness = {**scope_of(evidence.history.keys, row), "first": first, "asked": 1, "step": step, "asked_step": 1}
     held = not wrong and step == 1
     return Finding(Status.HELD if held else Status.BROKEN, figures, () if held else (witness,))
 
@@ -92,7 +92,7 @@ def _within_scopes(evidence: Evidence, keys: Keys) -> Finding:
 def _different(ids: Ints) -> int:
     """Return how many different ids these are, or that they are enough."""
     some = len(np.unique(ids[: 4 * _ENOUGH]))
-    return some if some >= _ENOUGH else len(np.unique(ids))
+    return some if some >= _ENOUGH else len(distinct(ids))
 
 
 def _asked(evidence: Evidence, generator: Generator) -> Generator:
