@@ -8,16 +8,16 @@ from running import Idstorm
 from servers import On
 
 HEAD = """
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, String, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from idstorm.scenario import Row, Scenario, breaks, holds, gapless, ordered, sqlite_begin, starts_at, unique, visible
 
 class Task(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
-    team: Mapped[str]
+    team: Mapped[str] = mapped_column(String(20))
     year: Mapped[int]
-    number: Mapped[int]
-    code: Mapped[str]
+    number: Mapped[int] = mapped_column(BigInteger)
+    code: Mapped[str] = mapped_column(String(40))
 
 def made(session, tokens, told):
     tasks = [Task(team="ab"[t % 2], year=2026, number=t, code=str(t), token=t) for t in tokens]
@@ -125,9 +125,47 @@ def test_what_was_told_as_text_is_deleted_by_its_columns_types(idstorm: Idstorm)
     assert {storm["verdicts"][name]["status"] for name in ("durable", "faithful")} == {"held"}, storm["verdicts"]
 
 
+CASES = """
+class Team(Row):
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    last: Mapped[int]
+
+class Issue(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team: Mapped[str] = mapped_column(String(20))
+    number: Mapped[int]
+
+def teams(connection):
+    for name in ("zeta", "ZETA"):
+        if connection.scalar(select(func.count()).where(Team.name == name)) == 0:
+            connection.execute(Team.__table__.insert(), {"name": name, "last": 0})
+
+def insert(session, tokens):
+    (token,) = tokens
+    team = ("zeta", "ZETA")[token % 2]
+    session.execute(update(Team).where(Team.name == team).values(last=Team.last + 1))
+    number = session.scalars(select(Team.last).where(Team.name == team)).one()
+    session.add(Issue(team=team, number=number, token=token))
+    session.flush()
+    return [(team, number)]
+
+mine = Scenario(
+    Issue, id=Issue.number, scope=Issue.team, insert=insert, setup=teams, engine=sqlite_begin("BEGIN IMMEDIATE"),
+    claims=[holds(unique, gapless, starts_at)],
+)
+"""
+
+
+def test_scopes_are_told_apart_as_the_database_tells_them_apart(idstorm: Idstorm, anywhere: On) -> None:
+    name = idstorm.write("mine.py", HEAD + CASES)
+    (storm,) = idstorm.storm(name, "-n", "600", "--on", anywhere.dialect, **anywhere.environ).report["storms"]
+    judged = {name: storm["verdicts"][name]["status"] for name in ("unique", "faithful", "gapless", "starts_at")}
+    assert judged == dict.fromkeys(judged, "held"), storm["verdicts"]
+
+
 COUNTED = """
 class Team(Row):
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
     year: Mapped[int] = mapped_column(primary_key=True)
     last: Mapped[int]
 

@@ -19,9 +19,10 @@ LONGEST_TEXT = 128  # bytes
 
 _MOST_DIGITS = 1_000  # before or after the point of a number in text: no column that is a key has more
 
-FORMS = ("text", "blank", "decimal", "uuid", *MOMENTS)
+FORMS = ("text", "blank", "caseless", "decimal", "uuid", *MOMENTS)
 """How a column means text, and moments: text as it is; text filled up with blanks, which mean nothing at its end
-(CHAR); a number, however many digits it is told with; a UUID, however it is written; a moment (`record.moments`)."""
+(CHAR); text in which "a" and "A" are the same; a number, however many digits it is told with; a UUID, however it is
+written; a moment (`record.moments`)."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _meant(value: object, form: str) -> object:
     match kind, value:
         case "blank", str():
             return value.rstrip(" ")
+        case "caseless", str():
+            return value.casefold()
         case "int", str():
             with suppress(ValueError):
                 return int(value)

@@ -48,7 +48,17 @@ from idstorm.storm.hearing import listening
 from idstorm.storm.loops import awaited, entered, in_loop, is_closing, where_it_may_wait
 from idstorm.storm.overhearing import Overhearing
 from idstorm.storm.returned import validate_ids
-from idstorm.storm.trial import Pairs, Rehearsal, agree, look_for_typo, misled, rehearsal_of, right, still_there
+from idstorm.storm.trial import (
+    Pairs,
+    Rehearsal,
+    agree,
+    as_compared,
+    look_for_typo,
+    misled,
+    rehearsal_of,
+    right,
+    still_there,
+)
 
 _MOST_FAILURES = 20  # of an operation of which the scenario says that it may fail
 _MOST_REFUSALS = 2_000  # of the first row, so that a sequence that lags behind can get past the existing rows
@@ -224,6 +234,9 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
             if batch == 1 and not misled(done, codec):
                 break
         look_for_typo(done, codec, work, stage.reading)
+        if work.scope and done:
+            with stage.reading() as connection:
+                codec = as_compared(codec, work, connection)
     by_itself = any(one.early for one in done)
     if scenario.deletes and (ids := right(done, codec)):
         more, gone = _delete(work, stage, ear, codec, ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from idstorm.databases.rows import in_namespace, read_rows, read_token
 from idstorm.errors import ScenarioError
 from idstorm.model.codec import codec_of, forms_as_stored, forms_of
+from idstorm.model.filling import plain_type
 from idstorm.model.rows import qualified
 from idstorm.model.work import Work
 from idstorm.record.keys import Burned, Codec, Existing, codec_for
@@ -105,6 +106,22 @@ def agree(
     for told, _, _ in rows:
         _prove(codec, told, work)
     return codec, [sentence for told, stored, _ in rows if (sentence := _sentence(codec, told, stored))]
+
+
+def as_compared(codec: Codec, work: Work, connection: sa.Connection) -> Codec:
+    """Return the codec for scopes as the database tells them apart, which by its collation may not look at case.
+
+    A row of the work has to be there.
+    https://dev.mysql.com/doc/refman/9.7/en/case-sensitivity.html
+    """
+    table, columns, _ = in_namespace(work.ids, None)
+    parts = list(codec.parts)
+    for place, column in enumerate(columns[: work.scope]):
+        if parts[place] == "text" and isinstance(plain_type(column.type), sa.String):
+            same = sa.select(sa.literal(1)).select_from(table).where(column + "a" == column + "A")
+            if connection.execute(same.limit(1)).first() is not None:
+                parts[place] = "caseless"
+    return replace(codec, parts=tuple(parts))
 
 
 def misled(rehearsals: Sequence[Rehearsal], codec: Codec) -> list[tuple[Any, int]]:
