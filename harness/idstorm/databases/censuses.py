@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.physical import Physical
-from idstorm.databases.rows import condition_in_namespace, in_namespace, read_pairs, read_rows
+from idstorm.databases.rows import expression_in_namespace, in_namespace, read_pairs, read_rows
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault
 from idstorm.record.census import Census
@@ -75,7 +75,7 @@ class Censuses(ABC):
         self,
         url: sa.URL,
         ids: Sequence[sa.Column[Any]],
-        token: sa.Column[Any] | None,
+        token: sa.ColumnElement[Any] | None,
         codec: Codec,
         present: sa.ColumnElement[bool] | None = None,
     ) -> Census:
@@ -85,7 +85,7 @@ class Censuses(ABC):
         reading fails, or where the number of rows differs from the table's own count.
         """
         _, columns, carrier = in_namespace(ids, token)
-        plain = carrier is not None and codec.kind == "int64" and _are_plain(columns, carrier)
+        plain = codec.kind == "int64" and _are_plain(columns, carrier)
         with suppress(CensusUnreadable):  # the plain way may succeed where the fast one fails
             if plain and present is None:
                 return self._counted_census(url, ids, token, codec, None, fast=True)
@@ -95,7 +95,7 @@ class Censuses(ABC):
         self,
         url: sa.URL,
         ids: Sequence[sa.Column[Any]],
-        token: sa.Column[Any] | None,
+        token: sa.ColumnElement[Any] | None,
         codec: Codec,
         present: sa.ColumnElement[bool] | None,
         *,
@@ -107,10 +107,10 @@ class Censuses(ABC):
                 counts = [sa.func.count(column) for column in (*columns, *([] if carrier is None else [carrier]))]
                 count = sa.select(sa.func.count(), *counts).select_from(table)
                 if present is not None:
-                    count = count.where(condition_in_namespace(present))
+                    count = count.where(expression_in_namespace(present))
                 counted, *known = connection.execute(count).one()
                 census = None
-                if fast and carrier is not None and all(number == counted for number in known):
+                if fast and isinstance(carrier, sa.ColumnClause) and all(number == counted for number in known):
                     census = self._fast_census(connection, columns[0], carrier, codec)
                 if census is None:
                     census = Census.of(codec, read_pairs(connection, ids, token, present))
@@ -133,6 +133,8 @@ def _words_of(error: Exception) -> str:
     return str(original).strip() if original is not None else f"{type(error).__name__}: {error}"
 
 
-def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnClause[Any]) -> bool:
+def _are_plain(ids: Sequence[sa.ColumnClause[Any]], token: sa.ColumnElement[Any] | None) -> bool:
     plain = (sa.Integer, sa.BigInteger, sa.SmallInteger)
-    return len(ids) == 1 and type(ids[0].type) in plain and isinstance(token.type, sa.Integer)
+    if not isinstance(token, sa.ColumnClause) or not isinstance(token.type, sa.Integer):
+        return False
+    return len(ids) == 1 and type(ids[0].type) in plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,31 +13,35 @@ from idstorm.record.texts import Odd
 
 _FETCHED_AT_ONCE = 10_000
 _TOKEN = re.compile("[0-9]{1,19}")
+_T = TypeVar("_T")
 
 
 def in_namespace(
-    ids: Sequence[sa.Column[Any]], token: sa.Column[Any] | None
-) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnClause[Any] | None]:
+    ids: Sequence[sa.Column[Any]], token: sa.ColumnElement[Any] | None
+) -> tuple[sa.TableClause, list[sa.ColumnClause[Any]], sa.ColumnElement[Any] | None]:
     """Return table, ids and token without the model's schema, if it names one: a storm has one namespace."""
     table = sa.table(ids[0].table.name)
-    for column in (*ids, *([] if token is None else [token])):
+    for column in (*ids, *([token] if isinstance(token, sa.Column) else [])):
         table.append_column(sa.column(column.name, column.type))
-    return table, [table.c[column.name] for column in ids], None if token is None else table.c[token.name]
+    columns = [table.c[column.name] for column in ids]
+    if token is None or isinstance(token, sa.Column):
+        return table, columns, None if token is None else table.c[token.name]
+    return table, columns, expression_in_namespace(token)
 
 
-def condition_in_namespace(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return a condition on a model's columns as one on those that `in_namespace` returns."""
+def expression_in_namespace(expression: sa.ColumnElement[_T]) -> sa.ColumnElement[_T]:
+    """Return an expression of a model's columns as one of those that `in_namespace` returns."""
 
     def plain(element: Any, **_: Any) -> Any:
         return sa.column(element.name, element.type) if isinstance(element, sa.Column) else None
 
-    return sa.sql.visitors.replacement_traverse(condition, {}, plain)
+    return sa.sql.visitors.replacement_traverse(expression, {}, plain)
 
 
 def read_pairs(
     connection: sa.Connection,
     ids: Sequence[sa.Column[Any]],
-    token: sa.Column[Any] | None,
+    token: sa.ColumnElement[Any] | None,
     present: sa.ColumnElement[bool] | None = None,
 ) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row, as the columns' own types read them back. A composite id is a tuple.
@@ -71,7 +75,7 @@ def read_rows(
 
     Raises the driver's own errors, in which case there are no rows.
     """
-    where = sa.true() if present is None else condition_in_namespace(present)
+    where = sa.true() if present is None else expression_in_namespace(present)
     try:
         with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*columns).where(where)) as rows:
             return [tuple(row) for row in rows]

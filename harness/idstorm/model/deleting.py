@@ -26,7 +26,9 @@ def own_delete(delete: Delete | AsyncDelete) -> DeleteRows:
     return lambda session, ids, tokens=None: call(session, ids)
 
 
-def default_delete(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.Column[Any] | None) -> DeleteRows:
+def default_delete(
+    mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], token: sa.ColumnElement[Any] | None
+) -> DeleteRows:
     """Return a function that deletes rows from all tables of the model, referring tables first.
 
     If two rows have the same id, only one of them is to be deleted. Rows are found by their ids, and the tokens choose

@@ -71,7 +71,7 @@ def qualified(column: sa.Column[Any]) -> str:
     return f"{column.table.name}.{column.name}"
 
 
-def token_as_stored(token: sa.Column[Any]) -> type[str] | type[int]:
+def token_as_stored(token: sa.ColumnElement[Any]) -> type[str] | type[int]:
     """Return the type to which a token is converted for its column."""
     return str if isinstance(plain_type(token.type), sa.String) else int
 

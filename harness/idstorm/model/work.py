@@ -18,11 +18,10 @@ from idstorm.model.filling import keys_of, plain_type
 from idstorm.model.naming import checks_of, names_of
 from idstorm.model.rows import Rows, qualified
 from idstorm.model.schema import tables_of
+from idstorm.model.token import carrier_of, column_of, token_of
 from idstorm.record.keyed import Key
 from idstorm.record.plan import Generator
 from idstorm.scenario.scenario import Column, Insert, Scenario
-
-_TOKEN_LENGTH = 20  # digits of the largest token, and one to spare
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Work:
     insert: Insert
     delete: DeleteRows
     ids: tuple[sa.Column[Any], ...]
-    token: sa.Column[Any] | None
+    token: sa.ColumnElement[Any] | None
     generator: Generator | None
     rows: Rows | None  #: fills the rows, if the scenario has no insert of its own
     tables: tuple[sa.Table, ...] | None = None  #: the tables to make; None: all of the model's MetaData
@@ -45,8 +44,14 @@ class Work:
         """What was chosen for a model that was not written for storms."""
         if self.rows is None:
             return ()
-        kept = [] if self.token is None or self.token.name == "token" else [qualified(self.token)]
+        kept = [] if self.token is None or self.token_name.endswith(".token") else [self.token_name]
         return (*(f"the token is kept in {one}" for one in kept), *self.rows.notes)
+
+    @property
+    def token_name(self) -> str:
+        """The token's column as `table.column`."""
+        assert self.token is not None
+        return qualified(carrier_of(self.token))
 
     @property
     def hint(self) -> str:
@@ -105,9 +110,10 @@ def work_of(scenario: Scenario) -> Work:
             "tables= make the storm's own tables, without naming a schema, for a model that names none"
         )
     ids = id_columns(scenario, mapper)
-    token = _token_column(scenario, mapper, ids)
+    token = token_of(scenario, mapper, ids)
+    carrier = None if token is None else carrier_of(token)
     own = scenario.insert is not None or scenario.client is not None
-    rows = None if own else Rows(scenario.mapped, mapper, token, prepared=scenario.setup is not None)
+    rows = None if own else Rows(scenario.mapped, mapper, carrier, prepared=scenario.setup is not None)
     return Work(
         insert=_default_insert(mapper, ids, rows) if scenario.insert is None else awaiting(scenario.insert),
         delete=default_delete(mapper, ids, token) if scenario.delete is None else own_delete(scenario.delete),
@@ -153,8 +159,8 @@ def id_columns(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Column[Any],
     if scenario.id is None:
         columns = tuple(column for column in mapper.primary_key if isinstance(column, sa.Column))
     else:
-        columns = tuple(_column(mapper, column) for column in _several(scenario.id))
-    scope = tuple(_column(mapper, column) for column in _several(scenario.scope))
+        columns = tuple(column_of(mapper, column) for column in _several(scenario.id))
+    scope = tuple(column_of(mapper, column) for column in _several(scenario.scope))
     columns = (*scope, *(column for column in columns if column not in scope))
     if len({column.table for column in columns}) != 1:
         raise ScenarioError("the id of a scenario is a column, or several columns of one table")
@@ -183,68 +189,6 @@ def _check_counted(columns: Sequence[sa.Column[Any]], mapper: Mapper[Any], *, ke
             f"{qualified(columns[0])} is counted within a scope, and is not a column of numbers: "
             "say what is counted in it, Scenario(key=…)"
         )
-
-
-def _column(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:
-    if isinstance(given, sa.Column):
-        given = mapper.get_property_by_column(given).key if given in mapper.columns.values() else given.name
-    key = given if isinstance(given, str) else given.key
-    if key not in mapper.columns:
-        raise ScenarioError(
-            f"{mapper.class_.__name__} has no column {key}; there are {', '.join(mapper.columns.keys())}"
-        )
-    column = mapper.columns[key]
-    assert isinstance(column, sa.Column)
-    return column
-
-
-def _token_column(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> sa.Column[Any] | None:
-    table = ids[0].table
-    if scenario.token is not None:
-        token = _column(mapper, scenario.token)
-        if token.table is not table:
-            raise ScenarioError(
-                f"the token is in {token.table.name}, the id in {table.name}: they must be in one table"
-            )
-        return token
-    beside = [
-        column
-        for column in table.columns
-        if column in mapper.columns.values()
-        and column not in ids
-        and not column.primary_key
-        and not column.foreign_keys
-        and not _is_made_elsewhere(column, mapper)
-    ]
-    named = next((column for column in beside if column.name == "token"), None)
-    if named is not None or scenario.insert is not None:
-        return named  # the user's own insert does not know of any other column
-    return next((column for column in beside if _carries_token(column) and not _is_guarded(column, mapper)), None)
-
-
-def _is_made_elsewhere(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
-    """Return whether the mapper or the database itself sets a column: a version, a discriminator, a computed value."""
-    made = column.server_default is not None and not isinstance(column.server_default, sa.DefaultClause)
-    return made or column is mapper.version_id_col or column is mapper.polymorphic_on
-
-
-def _is_guarded(column: sa.Column[Any], mapper: Mapper[Any]) -> bool:
-    """Return whether a CHECK, or the model's own `validates`, may refuse a token, or rewrite it."""
-    return bool(checks_of([column])) or mapper.get_property_by_column(column).key in mapper.validators
-
-
-def _carries_token(column: sa.Column[Any]) -> bool:
-    if isinstance(column.type, sa.TypeDecorator) and _changes_values(column.type):
-        return False
-    plain = plain_type(column.type)
-    if isinstance(plain, sa.String) and not isinstance(plain, sa.Enum):
-        return plain.length is None or plain.length >= _TOKEN_LENGTH
-    return isinstance(plain, sa.BigInteger)
-
-
-def _changes_values(type_: sa.TypeDecorator[Any]) -> bool:
-    own, none = type(type_), sa.TypeDecorator
-    return any(getattr(own, name) is not getattr(none, name) for name in ("process_bind_param", "process_result_value"))
 
 
 def _default_insert(mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...], rows: Rows | None) -> Insert:

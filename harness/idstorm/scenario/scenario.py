@@ -53,8 +53,9 @@ class Scenario:
     """The ids are not numbers, but are meant to sort in the order of their creation, for `ordered`."""
     generated: bool = True
     """All ids come from the database's generator. False: the work chooses some of them itself."""
-    token: Column | None = None
-    """The column that carries the token. Default: the one named `token`, else one that can carry it, else none."""
+    token: Column | ColumnElement[Any] | None = None
+    """The column that carries the token, or the place in a JSON column, such as `Order.details["ref"]`. Default: the
+    column named `token`, else one that can carry it, else none."""
     insert: Insert | AsyncInsert | None = None
     """`insert(session, tokens)`: the work of one transaction, a row for each token. Returns, in the same order, the id,
     or None (certainly no row), `Existing(id)` (another token's row), or `Burned(id)` (a row that was given up inside

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from idstorm.databases.base import Database
-from idstorm.databases.rows import condition_in_namespace, in_namespace, read_token
+from idstorm.databases.rows import expression_in_namespace, in_namespace, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import ScenarioError, show_users_error
 from idstorm.model.awaiting import ASYNC_SIDE, awaiting, is_async
@@ -78,7 +78,7 @@ def _poll_of_scopes(work: Work) -> Poll:
 
 
 def _present(work: Work) -> sa.ColumnElement[bool]:
-    return sa.true() if work.present is None else condition_in_namespace(work.present)
+    return sa.true() if work.present is None else expression_in_namespace(work.present)
 
 
 def why_none(scenario: Scenario, ids: Ids) -> str | None:

@@ -25,7 +25,6 @@ from idstorm.errors import ScenarioError
 from idstorm.model.awaiting import is_async
 from idstorm.model.codec import codec_of
 from idstorm.model.moments import zone_of
-from idstorm.model.rows import qualified
 from idstorm.model.tables import make_tables
 from idstorm.model.work import Work
 from idstorm.record.keys import Codec
@@ -245,7 +244,7 @@ def _operate(work: Work, stage: _Stage, connection_options: ConnectionOptions, b
     ids_of_plan = Ids(
         columns=work.id_names,
         codec=codec.planned,
-        token=None if work.token is None else qualified(work.token),
+        token=None if work.token is None else work.token_name,
         constraints=_unique_keys(work, stage),
         autonomous=by_itself or connection_options.isolation == AUTOCOMMIT or scenario.client is not None,
         heard=by_itself and ear.heard,

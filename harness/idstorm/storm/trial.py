@@ -162,7 +162,9 @@ def look_for_typo(
     table = work.ids[0].table
     others = [column for column in table.columns if column not in work.ids]
     with connected() as connection:
-        rows = read_rows(connection, in_namespace([work.token, *others], None)[1])
+        _, columns, token = in_namespace(others, work.token)
+        assert token is not None
+        rows = read_rows(connection, [token, *columns])
     by_token = {read_token(row[0]): row[1:] for row in rows}
     for place, column in enumerate(others):
         if all(
@@ -186,8 +188,7 @@ def _look_for_rows(rehearsals: Sequence[Rehearsal], work: Work, elsewhere: Seque
         raise ScenarioError(f"insert returned no id, and {where} holds no row of it: there is nothing to judge")
     if work.token is not None and any(one.grew for one in rehearsals):
         raise ScenarioError(
-            f"the rehearsal was told the id {own!r}, but no row that it committed has its token in "
-            f"{qualified(work.token)}"
+            f"the rehearsal was told the id {own!r}, but no row that it committed has its token in {work.token_name}"
         )
     raise ScenarioError(
         f"the rehearsal was told the id {own!r}, but {where} holds no row of it: {_whither(elsewhere)}. Insert by the "
