@@ -64,6 +64,7 @@ class Wanted:
 WANTED = {
     "mysql": Wanted("mysql-server-core", "sid", "usr/sbin/mysqld"),
     "mariadb": Wanted("mariadb-server-core", "trixie", "usr/sbin/mariadbd"),
+    "pgbouncer": Wanted("pgbouncer", "trixie", "usr/sbin/pgbouncer"),
 }
 
 

@@ -76,6 +76,10 @@ def storms_of(request: Request) -> list[ScheduledStorm]:
         raise UsageError("name a scenario; `idstorm list` shows the catalogue")
     if not addresses:
         raise UsageError(f"name a target with --on: {', '.join(DATABASES)}, or a SQLAlchemy URL")
+    if (admin := request.options.admin_url) is not None:
+        if len(addresses) > 1:
+            raise UsageError("--admin-url belongs to one target: name one with --on")
+        addresses = [targets.past_pooler(addresses[0], admin)]
     path = request.path or (os.getcwd(),)
     storms = [
         ScheduledStorm(one, address, request.options, path, notes=request.notes)

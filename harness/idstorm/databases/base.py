@@ -143,8 +143,8 @@ class Database(Namespaces, Censuses):
         """Return, in words, what in the tables of the connection's namespace leads out of it."""
         return []
 
-    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
-        """Return the statements that grant what a storm needs, besides connecting."""
+    def privileges(self, url: sa.URL, *, two_phase: bool, kind: str | None = None) -> list[str]:
+        """Return the statements that grant what a storm in a namespace of this kind needs, besides connecting."""
         return []
 
     def setting(self, connection: sa.Connection, name: str) -> str | None:

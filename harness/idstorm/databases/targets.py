@@ -36,6 +36,21 @@ class Address:
     url: sa.URL = field(repr=False)
     programs: Programs | None = None  #: to make a private server from; until then the URL leads nowhere
     fault: str | None = None  #: why there is no such database
+    direct: sa.URL | None = field(default=None, repr=False)  #: past a pooler, for idstorm's own work
+
+    @property
+    def own_url(self) -> sa.URL:
+        """The URL for idstorm's own work."""
+        return self.url if self.direct is None else self.direct
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return (*secrets_of(self.url), *secrets_of(self.own_url))
+
+    def for_clients(self, inside: sa.URL) -> sa.URL:
+        """Return the URL by which clients get into a namespace, given the one that idstorm itself gets there by."""
+        return inside if self.direct is None else self.url.set(database=inside.database)
 
 
 def variable_of(dialect: str) -> str:
@@ -63,6 +78,16 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> Address:
             shown = shown.replace(database.backends[0], database.name, 1)
         return Address(shown, f'"${variable_of(database.name)}"', database, url)
     return Address(text, text, database, url)
+
+
+def past_pooler(address: Address, text: str) -> Address:
+    """Return an address that leads to a pooler, with the URL of the server behind it. Raises UsageError."""
+    database, url = _understood(text, "the URL after --admin-url")
+    if database.serverless or database.backends != address.database.backends:
+        raise UsageError(f"--admin-url leads to {database.name}, and --on to {address.database.name}")
+    if address.programs is not None:
+        raise UsageError(f"--admin-url is for a pooler, whose URL --on has to name; {address.name} is a private server")
+    return replace(address, direct=url)
 
 
 def _of_word(word: str, environ: Mapping[str, str]) -> Address:

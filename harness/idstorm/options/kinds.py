@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -128,6 +129,17 @@ def _a_place(value: Any) -> str:
     return str(value)
 
 
+def _address(text: Any) -> str:
+    if "://" not in str(text):
+        raise UsageError("that is not a SQLAlchemy URL: write dialect://user:password@host:port/name")
+    return str(text)
+
+
+def _masked(url: str) -> str:
+    """Return a URL without what may be secret: the user with the password, and the query."""
+    return re.sub("://.*@", "://***@", url.partition("?")[0])
+
+
 _PLACES = ("schema", "database")
 WHOLE = Kind(_whole, _index, metavar="N")
 NUMBER = Kind(_number, _real, _plain, "SECONDS")
@@ -137,6 +149,7 @@ SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1
 RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
 LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
 PLACE = Kind(_place, _a_place, metavar="schema|database")
+ADDRESS = Kind(_address, _address, _masked, "URL")
 SETTING = Kind(_setting, _pair, "=".join, "NAME=VALUE")
 GATE = Kind(_gate, _a_gate, metavar="'FIGURE > N'")
 FLAG = Kind(_flag, _bool, lambda value: "yes" if value else "no")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from idstorm.errors import UsageError
 from idstorm.options.kinds import (
+    ADDRESS,
     DURATION,
     FLAG,
     FRACTION,
@@ -97,7 +98,7 @@ def _option(
 ) -> Any:
     """Return a row of the table: a field of StormOptions. `flags` are as a command line has them, between blanks."""
     row = {"kind": kind, "group": group, "flags": tuple(flags.split()), "help": help_, "says": says, "bounds": bounds}
-    return field(default=default, metadata={**row, "many": isinstance(default, tuple)})
+    return field(default=default, repr=kind is not ADDRESS, metadata={**row, "many": isinstance(default, tuple)})
 
 
 _LOAD, _JUDGED, _CONNECTIONS, _RUN = "Load", "What is judged", "Connections", "The run"
@@ -207,6 +208,14 @@ class StormOptions:
         "--namespace",
         "What a storm makes for its tables: a schema, or a database of its own, into which any driver can be led.",
         says="the first that the driver can be led into",
+    )
+    admin_url: str | None = _option(
+        ADDRESS,
+        _RUN,
+        "--admin-url",
+        "Where --on leads to a pooler: the URL of the server itself, for idstorm's own work. The storm then has a "
+        "database of its own, to which the pooler has to lead.",
+        says="the target's own",
     )
     allow_replicated: bool = _option(
         FLAG,

@@ -27,7 +27,7 @@ def applicable_target(scenario: Scenario, address: Address, url: sa.URL) -> Targ
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        if scenario.isolation in _LEVELS and scenario.isolation not in _levels(url):
+        if scenario.isolation in _LEVELS and scenario.isolation not in _levels(address.url):
             raise NotApplicable(f"{target.driver} has no {scenario.isolation}")
         for name, wanted in scenario.server.get(target.dialect, {}).items():
             value = DATABASES[target.dialect].setting(connection, name)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from idstorm.databases.bystanders import Bystanders
-from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.tape import Layout
 from idstorm.redaction import redact
@@ -46,7 +45,9 @@ def needs_of(scheduled: ScheduledStorm) -> Needs:
         rows=rows,
         results=max(1.0, tapes / 1e6),
         server=max(1.0, rows * _ROW_HERE),
-        privileges=() if private else tuple(database.privileges(scheduled.address.url, two_phase=two_phase)),
+        privileges=()
+        if private
+        else tuple(database.privileges(scheduled.address.own_url, two_phase=two_phase, kind=scheduled.namespace)),
     )
 
 
@@ -79,7 +80,7 @@ def look_around(scheduled: ScheduledStorm) -> list[str]:
             f"the storm needs {needed} connections, and {scheduled.address.name} has {there.free} left: storm with "
             f"fewer clients (-c), or raise {there.limit}"
         )
-    notes = [f"it was not seen {redact(one, secrets_of(scheduled.address.url))}" for one in there.unseen]
+    notes = [f"it was not seen {redact(one, scheduled.address.secrets)}" for one in there.unseen]
     if there.free is not None and 2 * needed > there.free:
         notes.append(f"the storm needed up to {needed} of the {there.free} connections that the server had left")
     if there.followers:
@@ -91,7 +92,7 @@ def look_around(scheduled: ScheduledStorm) -> list[str]:
 
 def _look(scheduled: ScheduledStorm, needed: int) -> Bystanders:
     """Look for bystanders, and look again while there are too few connections."""
-    with scheduled.address.database.administer(scheduled.address.url) as connection:
+    with scheduled.address.database.administer(scheduled.address.own_url) as connection:
         for _ in range(_TRIES):
             there = scheduled.address.database.bystanders(connection)
             if there.free is None or needed <= there.free:

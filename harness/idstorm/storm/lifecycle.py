@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from idstorm.databases.namespaces.making import LeftBehind
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import started_with
-from idstorm.databases.urls import mask, reaching, secrets_of, words_of
+from idstorm.databases.urls import mask, reaching, words_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.findings.results import Stance, StormState
 from idstorm.model.tables import make_tables
@@ -68,7 +68,7 @@ def storm(scheduled: ScheduledStorm, run: store.Run, watch: Watch, stop: StopSig
 
 def _shown(ending: Ending, scheduled: ScheduledStorm) -> Ending:
     """Return an ending in a form that may be shown: an application's words may hold its URL, or be very long."""
-    hidden = secrets_of(scheduled.address.url)
+    hidden = scheduled.address.secrets
     message = None if ending.message is None else redact(_bounded(ending.message), hidden)
     notes, more = ending.notes[:_MOST_NOTES], len(ending.notes) - _MOST_NOTES
     notes = tuple(map(_bounded, notes)) if more <= 0 else (*map(_bounded, notes), f"there were {more:,} more notes")
@@ -94,13 +94,13 @@ def _after(error: Exception, scheduled: ScheduledStorm, folder: Path) -> Ending:
     if isinstance(error, UsageError):
         state = StormState.AT_FAULT
     elif isinstance(error, sa.exc.SQLAlchemyError):  # of idstorm's own statements; those of the work are the client's
-        words = f"{scheduled.address.name} refused what idstorm needs: {words_of(error, scheduled.address.url)}"
+        words = f"{scheduled.address.name} refused what idstorm needs: {words_of(error, scheduled.address.own_url)}"
     return Ending(state, words, census=NO_CENSUS)
 
 
 def _in_spite_of(error: Exception, scheduled: ScheduledStorm, ending: Ending) -> Ending:
     """Return the ending of a storm that was over when one of the remaining steps failed."""
-    words = redact(str(error), secrets_of(scheduled.address.url))
+    words = redact(str(error), scheduled.address.secrets)
     return replace(ending, notes=(*ending.notes, f"after the storm something went wrong: {words}"))
 
 
@@ -114,7 +114,7 @@ def _storm(
     known: list[Ending],
 ) -> Ending:
     """Storm, and return the ending. It is in `known` as soon as everything that is judged has been written."""
-    database, url, scenario = scheduled.address.database, scheduled.address.url, scheduled.found.scenario
+    database, url, scenario = scheduled.address.database, scheduled.address.own_url, scheduled.found.scenario
     if scheduled.address.fault is not None:
         raise EnvironmentFault(scheduled.address.fault)
     around = look_around(scheduled)
@@ -143,7 +143,9 @@ def _storm(
         failing=resolve_failing(scenario.allowances, rehearsed.target),
         headroom=scenario.headroom if scheduled.options.headroom is None else scheduled.options.headroom,
         forecast=scheduled.options.forecast,
-        notes=_without(secrets_of(url), (*scheduled.notes, *around, *_more_than_asked(scheduled), *rehearsed.notes)),
+        notes=_without(
+            scheduled.address.secrets, (*scheduled.notes, *around, *_more_than_asked(scheduled), *rehearsed.notes)
+        ),
     )
     if plan.fleet.rollback and plan.ids.autonomous:
         raise UsageError(
@@ -151,15 +153,16 @@ def _storm(
         )
     store.write_plan(folder, plan)
     database = DATABASES[plan.target.dialect]
-    kind = scheduled.options.namespace
+    kind = scheduled.namespace
     with database.namespace(url, label, keep=scheduled.options.keep, kind=kind) as inside, reaching(inside):
+        by_clients = scheduled.address.for_clients(inside)
         before = 0 if scenario.local else _prepare(scheduled, plan, work, inside, folder)
         with stop.gently():
-            failed = as_user_error(database, inside, "the environment of the scenario failed")
+            failed = as_user_error(database, by_clients, "the environment of the scenario failed")
             with Reader(scenario, work, database, inside, plan, folder) if plan.reader else nullcontext() as reader:
                 try:
                     with failed if scenario.environment else nullcontext():
-                        ending = supervise(scenario, plan, inside, folder, watch, stop, pool)
+                        ending = supervise(scenario, plan, by_clients, folder, watch, stop, pool)
                 except _TROUBLE as error:
                     if not has_recorded(folder):
                         raise
@@ -189,9 +192,8 @@ def _rehearse(scheduled: ScheduledStorm, work: Work, label: str) -> tuple[Rehear
     def with_tables_of(work: Work) -> Rehearsed:
         found = list[Rehearsed]()
         try:
-            kind = scheduled.options.namespace
-            database, url = scheduled.address.database, scheduled.address.url
-            with database.namespace(url, label, kind=kind) as inside:
+            database, url = scheduled.address.database, scheduled.address.own_url
+            with database.namespace(url, label, kind=scheduled.namespace) as inside:
                 rehearsed = rehearse(
                     scenario,
                     work,

@@ -80,7 +80,8 @@ class _Stage:
 
     scenario: Scenario
     database: Database
-    url: sa.URL
+    url: sa.URL  #: for idstorm's own work
+    by_clients: sa.URL  #: the same place for clients, who may get there through a pooler
     engine: sa.Engine
     target: Target
     patience: float = 30.0  #: seconds that an operation may take
@@ -92,7 +93,7 @@ class _Stage:
 
     def place_for(self, function: object) -> Place:
         """Return what the scenario's own code is told about the place."""
-        return place_for(function, self.database, self.url, self.target)
+        return place_for(function, self.database, self.by_clients, self.target)
 
     def pairs(self, work: Work) -> Pairs:
         """Return (id, token) of each row that all sessions see."""
@@ -101,7 +102,7 @@ class _Stage:
 
     def as_user_error(self, what: str) -> AbstractContextManager[None]:
         """Show an error as the user's own, unless the environment is to blame."""
-        return as_user_error(self.database, self.url, what)
+        return as_user_error(self.database, self.by_clients, what)
 
 
 def rehearse(
@@ -135,7 +136,7 @@ def _rehearse_on(
     target: Target,
     patience: Callable[[Target], float],
 ) -> Rehearsed:
-    engine = open_engine(scenario, address.database, url, connection_options)
+    engine = open_engine(scenario, address.database, address.for_clients(url), connection_options)
     here = partial(_rehearse_with, engine, scenario, work, address, url, connection_options, batch, target, patience)
     return in_loop(here) if is_async(scenario.client) else where_it_may_wait(engine, here)
 
@@ -153,16 +154,17 @@ def _rehearse_with(
 ) -> Rehearsed:
     """Rehearse where the engine's driver can wait, if it is one that does."""
     try:
-        stage = _Stage(scenario, DATABASES[target.dialect], url, engine, target)
-        with stage.as_user_error("connecting failed"), reaching(url), engine.connect():
+        by_clients = address.for_clients(url)
+        stage = _Stage(scenario, DATABASES[target.dialect], url, by_clients, engine, target)
+        with stage.as_user_error("connecting failed"), reaching(by_clients), engine.connect():
             pass
-        before = facts_of(stage.database, engine, url, connection_options)
+        before = facts_of(stage.database, engine, by_clients, connection_options)
         stage = replace(stage, patience=patience(replace(target, facts=before)))
         make_tables(scenario, work, engine, stage.as_user_error, "in the rehearsal", partial(_stay_inside, stage, work))
-        with reaching(url):
+        with reaching(by_clients):
             stage = replace(stage, zone=zone_of(engine))
         ids, sentences = _operate(work, stage, connection_options, batch)
-        facts = facts_of(stage.database, engine, url, connection_options)
+        facts = facts_of(stage.database, engine, by_clients, connection_options)
         notes = (*work.notes, *left_out(work, target), *looped(scenario, engine), *sentences[:_MOST_SENTENCES])
         return Rehearsed(replace(target, facts=facts), ids, notes)
     finally:

@@ -72,6 +72,11 @@ class ScheduledStorm:
         asked, own = self.options.reader, bool(self.found.scenario.reader)
         return self.reader_if_possible or (own if asked is None else asked)
 
+    @property
+    def namespace(self) -> str | None:
+        """What a storm makes for its tables; None: what the driver can be led into."""
+        return self.options.namespace if self.address.direct is None else "database"
+
     def patience_on(self, target: Target) -> float:
         """The patience, in seconds, that leaves a pool, a lock or a pause the time to end by itself."""
         fleet = self.fleet
@@ -88,6 +93,8 @@ def check_scheduled(scheduled: ScheduledStorm) -> None:
     database.check_settings(how.settings)
     if place is not None and place not in database.kinds:
         raise UsageError(f"--namespace {place}: {database.name} makes a {database.kinds[0]} for each storm")
+    if scheduled.address.direct is not None and place == "schema":
+        raise UsageError("--namespace schema: a pooler would lead clients elsewhere; leave it out with --admin-url")
     if fleet.rollback and how.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
     if found.scenario.client is not None and (fleet.rollback or fleet.deletes or fleet.think[1]):

@@ -75,7 +75,7 @@ class MySQLNamespaces(Database):
         """Ask for the current database."""
         return str(ask(connection, "SELECT DATABASE()")) == url.database
 
-    def privileges(self, url: sa.URL, *, two_phase: bool) -> list[str]:
+    def privileges(self, url: sa.URL, *, two_phase: bool, kind: str | None = None) -> list[str]:
         """Making a database takes one; seeing others' sessions and prepared transactions takes one more each."""
         user = url.get_dialect()().identifier_preparer.quote(url.username or "you")
         needed = [f"GRANT ALL ON `idstorm\\_%`.* TO {user}", f"GRANT PROCESS ON *.* TO {user}"]
