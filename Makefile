@@ -10,7 +10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_a
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test test-all check check-old format lint types layers bench fuzz mutants clean
+.PHONY: help storm test test-all check check-old format lint types layers bench fuzz drivers mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,9 @@ bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census
 
 fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes
 	$(BIN)/pytest -q -p no:xdist tests/fuzz.py
+
+drivers: $(VENV)/installed-dev  ## storm the quick catalogue with every driver; takes an hour
+	$(BIN)/pytest -q -p no:xdist tests/drivers.py
 
 mutants: $(VENV)/installed-dev  ## put faults into the judge, to see that its tests notice each; takes half an hour
 	$(BIN)/python tests/mutants.py

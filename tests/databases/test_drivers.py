@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,20 +16,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from databases.own import execute, own_database
+from drivers import DRIVERS, missing, target
 from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.registry import DATABASES
 from idstorm.model.work import constraints_of, id_columns
 from idstorm.scenario import Scenario
+from running import Idstorm
 from servers import On, database
-
-DRIVERS = {
-    "postgresql": ("psycopg", "psycopg2", "asyncpg", "pg8000"),
-    "mysql": ("pymysql", "mysqldb", "mysqlconnector", "aiomysql", "asyncmy"),
-    "mariadb": ("pymysql", "mysqldb", "mysqlconnector", "mariadbconnector", "aiomysql", "asyncmy"),
-    "sqlite": ("pysqlite", "aiosqlite"),
-}
-MODULES = {"mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector", "mariadbconnector": "mariadb"}
-WITHOUT_A_WHEEL = ("mysqldb", "mariadbconnector")  # they are built, with a client library of the system's
 
 TABLES = (
     "CREATE TABLE thing (id INTEGER NOT NULL PRIMARY KEY, number INTEGER UNIQUE, place INTEGER NOT NULL)",
@@ -87,12 +79,11 @@ def place() -> Iterator[Callable[[str], On]]:
         yield place_on
 
 
-@pytest.fixture(params=[(dialect, driver) for dialect, drivers in DRIVERS.items() for driver in drivers], ids="-".join)
+@pytest.fixture(params=[one for one in DRIVERS if one != ("postgresql", "psycopg_async")], ids="-".join)
 def driver(request: pytest.FixtureRequest, tmp_path: Any) -> Driver:
     dialect, name = request.param
-    module = MODULES.get(name, name)
-    if name in WITHOUT_A_WHEEL and find_spec(module.partition(".")[0]) is None:
-        pytest.skip(f"{name} has no wheel, and was not built here")
+    if why := missing(name):
+        pytest.skip(why)
     if dialect == "sqlite":
         on = On(dialect, sa.make_url(f"sqlite:///{tmp_path}/drivers.db"))
         execute(on, *TABLES)
@@ -145,6 +136,15 @@ def bare(error: BaseException) -> BaseException:
     original = getattr(error, "orig", None) or error
     adapted = type(original).__module__.startswith("sqlalchemy.")
     return original.__cause__ if adapted and original.__cause__ is not None else original
+
+
+@pytest.mark.parametrize(("dialect", "name"), DRIVERS, ids=map("-".join, DRIVERS))
+def test_a_storm_passes_by_every_driver(idstorm: Idstorm, dialect: str, name: str) -> None:
+    if why := missing(name):
+        pytest.skip(why)
+    ran = idstorm.storm("autoincrement", "--on", target(database(dialect), name), "-n", "200")
+    (storm,) = ran.report["storms"]
+    assert (ran.code, storm["target"]["driver"], storm["verdicts"]["faithful"]["status"]) == (0, name, "held"), ran.out
 
 
 def test_a_refusal_by_the_ids_own_constraint_is_one(driver: Driver) -> None:
