@@ -269,6 +269,17 @@ mine = Scenario(Thing, insert=gives_up, failing=0.5)
     assert {"unique", "durable", "faithful"} <= held(storm)
 
 
+def test_tasks_that_share_a_session_are_told_so(idstorm: Idstorm) -> None:
+    body = """
+ONE = {}
+def the_same(engine):
+    return ONE.setdefault(engine.sync_engine, AsyncSession(engine))
+mine = Scenario(Thing, insert=insert, session=the_same)
+"""
+    failing = stormed(idstorm, body, "--on", "sqlite+aiosqlite:///here.db", "-n", "200")["operations"]["failing"]
+    assert "several clients used one Session at the same time" in failing["commonest"], failing
+
+
 @pytest.mark.parametrize("driver", ["psycopg_async", "aiomysql"])
 def test_a_pool_smaller_than_its_tasks_makes_them_wait(idstorm: Idstorm, driver: str) -> None:
     storm = stormed(idstorm, "mine = Scenario(Thing, insert=insert)", *target(driver), "--pool-size", "2")

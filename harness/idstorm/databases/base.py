@@ -26,6 +26,10 @@ from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.survey import Survey
 
+_SHARED = "sqlalchemy:isce several clients used one Session at the same time: give each operation one of its own"
+"""https://docs.sqlalchemy.org/en/20/errors.html#error-isce"""
+_FLUSHING = "Session is already flushing"  # what the same misuse is told if it is seen later, without a code
+
 
 class Database(Namespaces, Censuses):
     """One database: its capabilities, error codes, facts, namespace and census."""
@@ -284,6 +288,8 @@ class Database(Namespaces, Censuses):
             return min(codes, key=lambda code: (not code.refused, code.recognised))
         if isinstance(error, sa.exc.TimeoutError):
             return ErrorCode("sqlalchemy:3o7r the pool had no connection in time")
+        if isinstance(error, sa.exc.InvalidRequestError) and (error.code == "isce" or _FLUSHING in str(error)):
+            return ErrorCode(_SHARED, works_own=True)
         hidden = isinstance(error, sa.exc.PendingRollbackError)  # an earlier error was swallowed
         return ErrorCode(_named(getattr(error, "orig", None) or error), recognised=not hidden, works_own=not hidden)
 
