@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper
 
+from idstorm.internals import sequences_of
 from idstorm.scenario import Scenario
 
 
@@ -36,6 +37,15 @@ def tables_of(scenario: Scenario, mapper: Mapper[Any]) -> tuple[sa.Table, ...] |
                 needed[other] = None
                 waiting.append(other)
     return tuple(needed)
+
+
+def schemas_of(metadata: sa.MetaData) -> set[str]:
+    """Return every schema that a model names, for tables, and for types and sequences, whose schema may differ."""
+    named: list[Any] = [*metadata.tables.values(), *sequences_of(metadata)]
+    for column in (column for table in metadata.tables.values() for column in table.columns):
+        inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
+        named += [column.default, column.onupdate, column.type, *inner]
+    return {schema for one in named if isinstance(schema := getattr(one, "schema", None), str)}
 
 
 def _referred_to(table: sa.Table) -> list[sa.Table]:

@@ -102,13 +102,6 @@ def work_of(scenario: Scenario) -> Work:
     twice = sorted({name for name in places if places.count(name) > 1})
     if twice:
         raise ScenarioError(f"{', '.join(twice)} is in several schemas, and a storm has only one for its tables")
-    if scenario.tables is not None and (
-        schemas := [one.schema for one in mapper.tables if isinstance(one, sa.Table) and one.schema]
-    ):
-        raise ScenarioError(
-            f"the model names the schema {schemas[0]}, in which migrations would alter what is really there: let "
-            "tables= make the storm's own tables, without naming a schema, for a model that names none"
-        )
     ids = id_columns(scenario, mapper)
     token = token_of(scenario, mapper, ids)
     carrier = None if token is None else carrier_of(token)

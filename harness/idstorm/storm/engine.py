@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from idstorm.databases.base import Database
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, UsageError, show_users_error
-from idstorm.internals import sequences_of
 from idstorm.model.awaiting import ASYNC_SIDE, is_async
+from idstorm.model.schema import schemas_of
+from idstorm.model.work import Work
 from idstorm.record.plan import Plan, Pool, Target
 from idstorm.redaction import redact
 from idstorm.scenario import Place, Scenario
@@ -65,7 +66,7 @@ def open_engine(
     database.configure(
         engine, None if scenario.local else url, connection_options.settings, users=scenario.engine is not None
     )
-    return translated(engine, scenario)
+    return translated(engine, scenario, database, url)
 
 
 def open_session(scenario: Scenario, engine: sa.Engine) -> Session:
@@ -106,19 +107,25 @@ def _named(value: object) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
-def translated(engine: sa.Engine, scenario: Scenario) -> sa.Engine:
-    """Return an engine that maps the schemas that a model names to the namespace."""
-    schemas = _schemas(scenario.metadata)
-    return engine.execution_options(schema_translate_map=dict.fromkeys(schemas)) if schemas else engine
+def translated(engine: sa.Engine, scenario: Scenario, database: Database, url: sa.URL) -> sa.Engine:
+    """Return an engine that maps the schemas that a model names to the namespace, unless that has schemas itself."""
+    schemas = schemas_of(scenario.metadata)
+    if not schemas or database.has_schemas(url):
+        return engine
+    return engine.execution_options(schema_translate_map=dict.fromkeys(schemas))
 
 
-def _schemas(metadata: sa.MetaData) -> set[str]:
-    """Return every schema that a model names, for tables, and for types and sequences, whose schema may differ."""
-    named: list[Any] = [*metadata.tables.values(), *sequences_of(metadata)]
-    for column in (column for table in metadata.tables.values() for column in table.columns):
-        inner = [getattr(column.type, name, None) for name in ("impl", "impl_instance", "item_type")]
-        named += [column.default, column.onupdate, column.type, *inner]
-    return {schema for one in named if isinstance(schema := getattr(one, "schema", None), str)}
+def make_schemas(scenario: Scenario, work: Work, database: Database, url: sa.URL) -> None:
+    """Make the schemas that a model names, where the namespace has schemas; migrations make their own.
+
+    What names no schema is looked for in the id's first: so idstorm itself reads the tables.
+    """
+    schemas = schemas_of(scenario.metadata)
+    if schemas and database.has_schemas(url):
+        table = work.ids[0].table
+        first = str(getattr(table, "schema", None) or "public")
+        with database.administer(url) as connection:
+            database.make_schemas(connection, [] if scenario.tables else sorted(schemas), first)
 
 
 @contextmanager

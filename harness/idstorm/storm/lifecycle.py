@@ -29,7 +29,7 @@ from idstorm.scenario.conditions import resolve_failing
 from idstorm.storm.aftermath import NO_CENSUS, has_recorded, take_census
 from idstorm.storm.applicability import NotApplicable
 from idstorm.storm.beforehand import look_around
-from idstorm.storm.engine import as_user_error, open_engine
+from idstorm.storm.engine import as_user_error, make_schemas, open_engine
 from idstorm.storm.loops import where_it_may_wait
 from idstorm.storm.progress import Watch
 from idstorm.storm.reader import Reader, why_none
@@ -230,6 +230,7 @@ def _claims(scheduled: ScheduledStorm, target: Target, unread: str | None) -> di
 def _prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
     """Make the tables, and take a census of the rows that `setup` made. Returns their number."""
     database = DATABASES[plan.target.dialect]
+    make_schemas(scheduled.found.scenario, work, database, url)
     engine = open_engine(scheduled.found.scenario, database, url, scheduled.connection_options)
 
     def make() -> None:

@@ -130,7 +130,7 @@ class Reader:
         else:
             engine = sa.create_engine(database.threaded(url), pool_size=1, max_overflow=0)
         database.configure(engine, url, {})
-        self._engine = translated(engine, scenario)
+        self._engine = translated(engine, scenario, database, url)
         self._last: Any = None  # what the poll wants to be given the next time
         self._down = ids.generator is not None and ids.generator.increment < 0
         self._high = (1 << 63) - 1 if self._down else -(1 << 63)

@@ -38,6 +38,7 @@ from idstorm.storm.engine import (
     ENDED,
     ConnectionOptions,
     as_user_error,
+    make_schemas,
     open_engine,
     open_session,
     place_for,
@@ -160,6 +161,7 @@ def _rehearse_with(
             pass
         before = facts_of(stage.database, engine, by_clients, connection_options)
         stage = replace(stage, patience=patience(replace(target, facts=before)))
+        make_schemas(scenario, work, stage.database, url)
         make_tables(scenario, work, engine, stage.as_user_error, "in the rehearsal", partial(_stay_inside, stage, work))
         with reaching(by_clients):
             stage = replace(stage, zone=zone_of(engine))
@@ -174,7 +176,8 @@ def _rehearse_with(
 def _stay_inside(stage: _Stage, work: Work, connection: sa.Connection) -> None:
     """Raise ScenarioError where the new tables lead out of the namespace."""
     found = [] if stage.scenario.local else stage.database.leads_outside(connection)
-    found += sequences_elsewhere(work.tables or stage.scenario.metadata.tables.values())
+    if not stage.database.has_schemas(stage.url):
+        found += sequences_elsewhere(work.tables or stage.scenario.metadata.tables.values())
     if found:
         places = "; ".join(dict.fromkeys(found))
         raise ScenarioError(

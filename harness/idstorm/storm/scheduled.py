@@ -8,6 +8,7 @@ from idstorm.catalogue import Found
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
+from idstorm.model.schema import schemas_of
 from idstorm.model.work import work_of
 from idstorm.options import StormOptions, check_bounds
 from idstorm.record.plan import Fleet, Pool, Target
@@ -74,8 +75,19 @@ class ScheduledStorm:
 
     @property
     def namespace(self) -> str | None:
-        """What a storm makes for its tables; None: what the driver can be led into."""
-        return self.options.namespace if self.address.direct is None else "database"
+        """What a storm makes for its tables; None: what the driver can be led into.
+
+        Through a pooler, and for migrations that name schemas, that is a database.
+        """
+        if self.address.direct is not None or (self.migrated and "schema" in self.address.database.kinds):
+            return "database"
+        return self.options.namespace
+
+    @property
+    def migrated(self) -> str | None:
+        """A schema that the model names, where migrations make its tables: there, nothing maps it to the storm's."""
+        scenario = self.found.scenario
+        return None if scenario.tables is None else min(schemas_of(scenario.metadata), default=None)
 
     def patience_on(self, target: Target) -> float:
         """The patience, in seconds, that leaves a pool, a lock or a pause the time to end by itself."""
@@ -95,6 +107,11 @@ def check_scheduled(scheduled: ScheduledStorm) -> None:
         raise UsageError(f"--namespace {place}: {database.name} makes a {database.kinds[0]} for each storm")
     if scheduled.address.direct is not None and place == "schema":
         raise UsageError("--namespace schema: a pooler would lead clients elsewhere; leave it out with --admin-url")
+    if scheduled.migrated and ("schema" not in database.kinds or place == "schema"):
+        raise UsageError(
+            f"the model names the schema {scheduled.migrated}, in which migrations would alter what is really there: "
+            f"{'leave out --namespace schema' if place else 'let tables= and the model name none'}"
+        )
     if fleet.rollback and how.isolation == AUTOCOMMIT:
         raise UsageError("a rollback means nothing under AUTOCOMMIT: leave out --rollback or --isolation")
     if found.scenario.client is not None and (fleet.rollback or fleet.deletes or fleet.think[1]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
@@ -39,6 +39,14 @@ class Namespaces(ABC):
     def schema_in(self, url: sa.URL) -> str | None:
         """Return the schema that the URL of a namespace leads into; None where it leads into a database or a file."""
         return None
+
+    def has_schemas(self, url: sa.URL) -> bool:
+        """Return whether the namespace that a URL leads into has schemas of its own."""
+        return False
+
+    def make_schemas(self, connection: sa.Connection, names: Sequence[str], first: str) -> None:
+        """Make schemas in a namespace that has some, and let sessions to come look for tables in `first` first."""
+        raise NotImplementedError
 
     def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
         """Return how another driver gets to the same namespace: a URL, and arguments of its connect function.

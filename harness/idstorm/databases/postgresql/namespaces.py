@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -100,6 +100,14 @@ class PostgreSQLNamespaces(Database):
     def schema_in(self, url: sa.URL) -> str | None:
         """Read it from the search path."""
         return schemas.schema_of(url)
+
+    def has_schemas(self, url: sa.URL) -> bool:
+        """A database of the storm's own has."""
+        return own_databases.database_of(url) is not None
+
+    def make_schemas(self, connection: sa.Connection, names: Sequence[str], first: str) -> None:
+        """Make them, and set the search path of the database."""
+        own_databases.make_schemas(connection, names, first)
 
     def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
         """Return how another driver gets to the same namespace.

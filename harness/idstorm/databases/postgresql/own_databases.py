@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/manage-ag-templatedbs.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -122,6 +122,16 @@ def _furnishing(quote: Callable[[str], str], name: str, like: Furnishing) -> Ite
         yield f"ALTER {whose} SET {'.'.join(map(quote, setting.split('.')))} TO {', '.join(map(literal, words))}"
     for extension in sorted(like.extensions):
         yield f"CREATE EXTENSION IF NOT EXISTS {quote(extension)} SCHEMA public CASCADE"
+
+
+def make_schemas(connection: sa.Connection, names: Sequence[str], first: str) -> None:
+    """Make schemas in the connection's database, whose sessions to come look for tables in `first` first."""
+    quote = _quoting(connection)
+    for name in names:
+        _execute(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
+    path = ", ".join(map(quote, dict.fromkeys([first, "public", *names])))
+    name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+    _execute(connection, f"ALTER DATABASE {quote(name)} SET search_path TO {path}")
 
 
 def listed(connection: sa.Connection) -> list[Namespace]:
