@@ -10,7 +10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_a
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test test-all check check-old format lint types layers bench fuzz drivers mutants clean
+.PHONY: help storm test test-all check check-old release format lint types layers bench fuzz drivers mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,17 +18,20 @@ help:  ## show what can be made
 storm: $(VENV)/installed  ## storm SQLite with the first scenario of the catalogue
 	$(BIN)/idstorm run autoincrement
 
-test: $(VENV)/installed-dev  ## run the tests, except those that only `check` runs
-	$(BIN)/$(PYTEST) -m "not thorough"
+test: $(VENV)/installed-dev  ## run the tests, except those that only `check` or `release` runs
+	$(BIN)/$(PYTEST) -m "not thorough and not release"
+
+check: format lint types layers check-old $(VENV)/installed-dev  ## everything that has to be green before a commit
+	$(BIN)/$(PYTEST) -m "not release"
+
+check-old: $(OLD)/installed-dev  ## what depends on SQLAlchemy and pytest, on the oldest of them that are supported
+	$(OLD)/bin/$(PYTEST) -q -m "not release" -k "not mysql and not mariadb" $(MAPPING)
+	$(OLD)/bin/$(PYTEST) -q -m "not release" -k "claim and sqlite and not flask or $(PLUGIN)" tests/catalogue/test_claims.py tests/pytest_plugin
 
 test-all: $(VENV)/installed-dev  ## run all tests
 	$(BIN)/$(PYTEST)
 
-check: format lint types layers check-old test-all  ## everything that has to be green before a commit
-
-check-old: $(OLD)/installed-dev  ## what depends on SQLAlchemy and pytest, on the oldest of them that are supported
-	$(OLD)/bin/$(PYTEST) -q -k "not mysql and not mariadb" $(MAPPING)
-	$(OLD)/bin/$(PYTEST) -q -k "claim and sqlite and not flask or $(PLUGIN)" tests/catalogue/test_claims.py tests/pytest_plugin
+release: format lint types layers check-old test-all drivers fuzz mutants bench  ## everything there is; takes hours
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

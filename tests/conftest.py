@@ -41,9 +41,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
+    for item in items:
+        if _is_tested_on_mysql(item):
+            item.add_marker(pytest.mark.release)
     items.sort(key=place)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items[:] = [item for worker in range(workers) for item in items[worker::workers]]
+
+
+def _is_tested_on_mysql(item: pytest.Item) -> bool:
+    """Whether a test is one of MariaDB, which shares its code with MySQL, and is not about what databases do."""
+    parameters = getattr(item, "callspec", None)
+    about_databases = {"catalogue", "audit"} & set(item.path.parts) or item.path.stem == "test_compliance"
+    return parameters is not None and "mariadb" in parameters.params.values() and not about_databases
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -99,6 +99,7 @@ def serves(command: str) -> bool:
     return "serve.py" in command or command.startswith("gunicorn")
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_all_its_processes_end_with_idstorm(idstorm: Idstorm, end: signal.Signals) -> None:
     with idstorm.started("run", written(idstorm), "-T", "60s") as process:

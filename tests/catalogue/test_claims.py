@@ -13,7 +13,10 @@ from idstorm.databases.targets import variable_of
 from running import Idstorm, Ran
 from servers import SERVERS, database
 
-SCENARIOS = [pytest.param(found, id=found.name) for found in catalogue.all_scenarios()]
+SCENARIOS = [
+    pytest.param(found, id=found.name, marks=[pytest.mark.release] if found.name == "flask_app:create_all" else [])
+    for found in catalogue.all_scenarios()
+]
 DIALECTS = ["sqlite", "postgresql", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("mysql", "mariadb"))]
 NEEDS_ITS_OWN_SERVER = {"mysql": ["lock_mode"], "mariadb": ["lock_mode"], "postgresql": ["two_phase"]}
 
@@ -40,6 +43,7 @@ def test_every_claim_is_seen_to_be_true(idstorm: Idstorm, found: Found | Missing
     assert ran.code == (0 if means_something else 3), ran.err
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("dialect", SERVERS)
 def test_claims_about_a_setting_are_seen_on_a_server_that_was_started_with_it(
     idstorm: Idstorm, monkeypatch: pytest.MonkeyPatch, dialect: str

@@ -13,6 +13,8 @@ import pytest
 from running import Idstorm, eventually, workers_at_work
 from servers import On
 
+pytestmark = pytest.mark.release  # web servers of their own
+
 pytest.importorskip("flask_sqlalchemy")
 
 FLASK_APP = "flask_app:flask_app"

@@ -14,6 +14,8 @@ import pytest
 
 from running import Idstorm, Ran
 
+pytestmark = pytest.mark.release  # thousands of damaged files
+
 GOOD = """
 from sqlalchemy.orm import Mapped, mapped_column
 from idstorm.scenario import Row, Scenario

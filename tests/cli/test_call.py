@@ -46,6 +46,7 @@ def test_several_targets_and_an_option_in_words(idstorm: Idstorm) -> None:
     assert ran.stdout.split()[-2:] == ["True", "2"], ran.stderr
 
 
+@pytest.mark.release
 def test_a_script_that_storms_wherever_it_is_imported_is_told_how_to_guard_it(idstorm: Idstorm) -> None:
     ran = script(idstorm, "print(repr(idstorm.run(Order, inserts=400)))")
     assert "call it under if __name__ == '__main__':" in ran.stdout + ran.stderr

@@ -124,6 +124,7 @@ def test_off_github_nothing_is_annotated(idstorm: Idstorm, failing: str) -> None
     assert "::error" not in idstorm("run", failing, *FEW, GITHUB_ACTIONS="false").err
 
 
+@pytest.mark.release
 def test_a_matrix_has_test_cases_and_a_summary_and_its_own_table(idstorm: Idstorm, summary: Path) -> None:
     words = ("--scenario", "upsert", "--scenario", "identity", "--on", "sqlite", "-n", "600")
     ran = idstorm("matrix", *words, "--junit", "m.xml", "--markdown", "m.md", GITHUB_STEP_SUMMARY=str(summary))

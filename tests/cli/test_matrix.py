@@ -36,6 +36,7 @@ def test_databases_go_side_by_side_into_one_table(idstorm: Idstorm, postgresql: 
     assert "sequence_start" in idstorm("check", str(idstorm.run_folder)).out
 
 
+@pytest.mark.release
 def test_what_is_stormed_again_and_again_by_the_same_workers_starts_afresh(idstorm: Idstorm) -> None:
     ran = idstorm("matrix", *["--scenario", "hilo"] * 3, "--on", "sqlite", "-n", "600", "--json", "-")
     assert ran.code == 0, ran.report
@@ -117,6 +118,7 @@ def test_ctrl_c_ends_all_columns_and_the_rest_keeps_its_place(idstorm: Idstorm, 
     assert "before it began" in (here / "table.md").read_text()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("attempt", range(4))
 def test_a_second_ctrl_c_ends_it_at_once_and_every_storm_has_an_ending(idstorm: Idstorm, attempt: int) -> None:
     targets = [word for number in range(4) for word in ("--on", f"sqlite:///{number}.db")]

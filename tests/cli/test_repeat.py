@@ -78,6 +78,7 @@ def test_broken_in_one_repetition_is_broken(
     assert {witness["repetition"] for witness in merged["verdicts"]["faithful"]["witnesses"]} == set(wrong)
 
 
+@pytest.mark.release
 def test_each_scenario_on_each_target_is_merged_by_itself(idstorm: Idstorm) -> None:
     name = mine(idstorm, 2, 6)  # the second of four storms, both times
     on = ["--on", "sqlite", "--on", "sqlite:///app.db"]
@@ -94,6 +95,7 @@ def test_each_scenario_on_each_target_is_merged_by_itself(idstorm: Idstorm) -> N
     assert judged(idstorm, 1) == ran.report
 
 
+@pytest.mark.release
 def test_one_scenario_that_is_named_twice_is_not_its_own_repetition(idstorm: Idstorm) -> None:
     ran = idstorm.storm("uuid4", "uuid4", "--repeat", "2", "-n", "400")
     assert [len(one["repetitions"]) for one in ran.report["repeats"]] == [2, 2]
@@ -113,6 +115,7 @@ def test_a_gate_is_judged_for_each_repetition_and_the_worst_counts(idstorm: Idst
     assert [storm["result"] for storm in judged(idstorm, 1)["storms"]] == ["passed", "failed", "passed"]
 
 
+@pytest.mark.release
 def test_verbose_shows_the_repetitions_too(idstorm: Idstorm) -> None:
     ran = idstorm("run", "uuid4", "-n", "400", "--repeat", "2", "-v")
     assert ran.out.count("uuid4 on sqlite") == 3
@@ -173,6 +176,7 @@ def test_what_cannot_be_stormed_is_not_tried_for_ever(idstorm: Idstorm) -> None:
     assert idstorm("run", "cached_sequence", "--until-broken").code == 3
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("words", [["--until-broken"], ["--repeat", "5"]])
 def test_ctrl_c_ends_it_and_what_there_is_is_judged(idstorm: Idstorm, words: list[str]) -> None:
     with idstorm.started("run", "autoincrement", "-n", "2000", *words) as process:
@@ -249,6 +253,7 @@ def test_the_command_in_a_report_repeats_as_often(idstorm: Idstorm) -> None:
     assert [storm["fleet"] for storm in again["storms"]] == [storm["fleet"] for storm in report["storms"]]
 
 
+@pytest.mark.release
 def test_progress_tells_the_repetition(idstorm: Idstorm) -> None:
     assert ", repetition 2 of 2 on sqlite: " in idstorm("run", "uuid4", "-T", "6s", "--repeat", "2").err
 

@@ -29,6 +29,8 @@ from strangers import (
     write_archive,
 )
 
+pytestmark = pytest.mark.release  # thousands of damaged files
+
 STORM = "01-autoincrement-sqlite"
 FILES = ["run.json", "report.json", *(f"{STORM}/{name}" for name in ("plan.json", "ending.json", "history.zip"))]
 FILES += [f"{STORM}/census.zip", f"{STORM}/reader.zip"]

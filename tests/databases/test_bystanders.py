@@ -51,6 +51,7 @@ def test_an_event_trigger_is_told_of(idstorm: Idstorm, postgresql: On) -> None:
         assert "the event trigger audit_ddl fired where the storm made and dropped its tables" in report["notes"]
 
 
+@pytest.mark.release
 def test_logical_slots_and_replicas_are_found_and_connections_counted(idstorm: Idstorm) -> None:
     with private("postgresql", wal_level="logical", max_connections="14") as on:
         assert on.url is not None
@@ -73,6 +74,7 @@ def test_logical_slots_and_replicas_are_found_and_connections_counted(idstorm: I
             refused(idstorm, on, "the replica standby")
 
 
+@pytest.mark.release
 def test_a_reader_of_the_binary_log_is_found(idstorm: Idstorm) -> None:
     with private("mysql") as on:
         assert on.url is not None
@@ -90,6 +92,7 @@ def test_a_reader_of_the_binary_log_is_found(idstorm: Idstorm) -> None:
                 reader._force_close()
 
 
+@pytest.mark.release
 def test_what_a_user_may_not_see_is_said(idstorm: Idstorm) -> None:
     with private("mysql") as on, own_user(on, "GRANT ALL ON `idstorm\\_%%`.* TO {}") as user:
         report = judged(idstorm.storm(*STORM, *target(user)))

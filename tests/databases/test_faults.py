@@ -25,6 +25,8 @@ def limit(_):
 mine = Scenario(Thing, setup=limit)
 """
 """The user gets fewer connections than the storm needs, once it has been seen that there are enough."""
+
+pytestmark = pytest.mark.release  # servers are killed
 TOO_MANY = {"postgresql": "postgresql:OperationalError there was no", "mysql": "mysql:1226", "mariadb": "mariadb:1226"}
 
 

@@ -26,6 +26,8 @@ IMPOSSIBLE = {"mysql": ("𝄞",), "mariadb": ("𝄞", "value")}
 
 https://dev.mysql.com/doc/refman/9.7/en/identifiers.html
 """
+
+pytestmark = pytest.mark.release  # every name on every server
 _ROWS = 8_200  # more than a server packs into one
 
 

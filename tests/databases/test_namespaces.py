@@ -196,6 +196,7 @@ def test_an_engine_that_leads_elsewhere_is_refused(idstorm: Idstorm, server: On)
         assert seen(on) == before
 
 
+@pytest.mark.release
 def test_two_runs_at_once_do_not_disturb_each_other(idstorm: Idstorm, server: On) -> None:
     words = ("run", "autoincrement", *target(server), "-n", "1200", "-q")
     with idstorm.started(*words) as one, idstorm.started(*words) as other:

@@ -124,6 +124,7 @@ def test_postgresqls_are_known_by_their_locks_whatever_they_are_called(xid: str)
             assert prepared(server) == []
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
 def test_a_database_that_cannot_be_dropped_keeps_its_mark(dialect: str) -> None:
     """A stranger's transaction keeps a table: who it belongs to cannot be told, so that it is not rolled back."""
@@ -164,6 +165,7 @@ def test_a_storm_says_how_many_it_has_left(idstorm: Idstorm, dialect: str) -> No
         assert not [one for one in prepared(server) if one.startswith("idstorm_" + label(idstorm))]
 
 
+@pytest.mark.release
 def test_those_that_may_not_be_seen_leave_the_verdict_open(idstorm: Idstorm) -> None:
     grants = ("GRANT ALL ON `idstorm\\_%%`.* TO {}", "GRANT PROCESS ON *.* TO {}")
     with private("mysql") as mysql, own_user(mysql, *grants) as user:

@@ -25,6 +25,8 @@ from idstorm.errors import EnvironmentFault
 from running import eventually
 from servers import had, programs_for
 
+pytestmark = pytest.mark.release  # servers of their own
+
 DIALECTS = ("postgresql", "mysql", "mariadb")
 SHIPPED = {
     "postgresql": {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "max_connections": "100"},

@@ -41,6 +41,7 @@ def test_a_search_path_of_a_url_is_replaced_by_the_namespace(given: str, left: l
     assert schema_of(inside) == OURS
 
 
+@pytest.mark.release
 def test_a_writer_is_seen_whose_kind_a_plain_role_may_not_see(postgresql: On) -> None:
     there = DATABASES["postgresql"]
     with own_database(postgresql) as on:
@@ -208,6 +209,7 @@ def test_what_is_kept_is_dropped_by_its_name_alone(idstorm: Idstorm, server: On)
         assert f"has no namespace of idstorm's that is called {kept}" in ran.err
 
 
+@pytest.mark.release
 def test_one_that_cannot_be_dropped_does_not_keep_the_others(idstorm: Idstorm, postgresql: On) -> None:
     with own_database(postgresql) as on:
         first, second = (f"idstorm_20000101_000000_abcd_0{number}" for number in (1, 2))

@@ -11,6 +11,8 @@ import pytest
 from running import Idstorm, Ran
 from servers import On, database
 
+pytestmark = pytest.mark.release  # packages are installed
+
 DATABASE = """
     from idstorm.databases.postgresql import PostgreSQL
 

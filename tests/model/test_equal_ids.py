@@ -13,6 +13,8 @@ from idstorm.scenario import Scenario
 from running import Idstorm
 from servers import On
 
+pytestmark = pytest.mark.release  # every type on every server
+
 EQUAL = """
 import datetime as dt, itertools, os
 from decimal import Decimal

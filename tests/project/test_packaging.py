@@ -15,7 +15,7 @@ from running import GITHUB
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.release  # environments are built
 
 
 def checkout(folder: Path) -> Path:

@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text()
 pytestmark = pytest.mark.thorough
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.release)])
 def environ(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
     """Where the shop keeps its orders: a file of its own, or a schema of its own."""
     on = database("postgresql")

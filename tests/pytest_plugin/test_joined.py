@@ -121,7 +121,13 @@ def test_what_test_workers_were_told_is_judged_across_them(shop: pytest.Pytester
     assert storm["verdicts"]["durable"]["status"] == "held"
 
 
-@pytest.mark.parametrize("words", [("load",), ("loadscope",), ("loadgroup",), ("worksteal",), ("each",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("load",),
+        *(pytest.param((how,), marks=pytest.mark.release) for how in ("loadscope", "loadgroup", "worksteal", "each")),
+    ],
+)
 def test_a_race_between_test_workers_fails_the_run_and_names_the_tests(
     shop: pytest.Pytester, words: tuple[str, ...]
 ) -> None:
@@ -423,6 +429,7 @@ def test_b(sessions):
     assert found == {"Order.number": "broken" if twice else "held", "Code": "held"}
 
 
+@pytest.mark.release
 def test_what_a_worker_was_told_before_it_crashed_counts(shop: pytest.Pytester) -> None:
     crash = """
 def test_0_crash(db, idstorm_join):
@@ -441,6 +448,7 @@ def test_0_crash(db, idstorm_join):
     assert storm["fleet"]["processes"] >= 2  # the replacement may have come too late for a test
 
 
+@pytest.mark.release
 def test_a_run_that_stops_at_the_first_failure_is_judged_too(shop: pytest.Pytester) -> None:
     result = run(shop, SOUND + "\ndef test_falls(): assert False\n", "-x", "-n", "2")
     assert result.ret != 0

@@ -14,10 +14,11 @@ from idstorm.databases.private.finding import find
 from running import PATIENCE, eventually
 from suites import QUICKLY, run_suite
 
-pytestmark = pytest.mark.skipif(
+_no_programs = pytest.mark.skipif(
     find("postgresql") is None and "postgresql" not in os.environ.get("IDSTORM_REQUIRE", ""),
     reason="no PostgreSQL programs of which a private server could be made",
 )
+pytestmark = [_no_programs, pytest.mark.release]  # sessions with servers of their own
 
 SUITE = """
 import os, pathlib, pytest

@@ -418,6 +418,7 @@ two = Scenario(Thing, insert=commits)
     assert "the work commits by itself: an error once it has sent COMMIT leaves its operation unknown" in first["notes"]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("driver", ["psycopg_async", "asyncpg"])
 def test_what_the_answer_to_a_commit_proves_is_known_of_every_driver(idstorm: Idstorm, driver: str) -> None:
     body = """
@@ -442,7 +443,7 @@ mine = Scenario(Numbered, id=Numbered.number, insert=at_the_end, failing=0.9, cl
     assert storm["operations"]["unknown"] == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.release
 def test_an_async_rehearsal_that_waits_in_a_thread_ends_and_so_does_the_command(idstorm: Idstorm) -> None:
     body = """
 lock = threading.Lock()

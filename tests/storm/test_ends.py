@@ -13,6 +13,8 @@ import pytest
 from running import Idstorm, eventually, gone, workers_at_work
 from servers import On
 
+pytestmark = pytest.mark.release  # each waits for what never comes
+
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_a_killed_worker_loses_nothing_that_was_acknowledged(idstorm: Idstorm, attempt: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from idstorm.record import stored
 from idstorm.record.poll_log import Reading
 from running import Idstorm
@@ -58,6 +60,7 @@ def test_what_a_reader_misses_on_a_server_is_found_and_each_row_is_still_there(i
     assert visible["witnesses"][0]["had_seen"] > visible["witnesses"][0]["id"]
 
 
+@pytest.mark.release
 def test_the_remedies_of_the_outbox_scenario_miss_nothing(idstorm: Idstorm, postgresql: On) -> None:
     outbox, *remedies = storms(idstorm, "outbox", "-n", "1200", on=postgresql)
     assert outbox["verdicts"]["visible"]["status"] == "broken"

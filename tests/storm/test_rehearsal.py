@@ -171,6 +171,7 @@ def test_an_error_of_the_database_is_shown_without_sqlalchemys_own(idstorm: Idst
     assert "site-packages" not in ran.err
 
 
+@pytest.mark.release
 def test_work_that_goes_wrong_only_later_ends_the_storm_with_the_reason(idstorm: Idstorm) -> None:
     name = idstorm.write(
         "mine.py",
@@ -182,6 +183,7 @@ def test_work_that_goes_wrong_only_later_ends_the_storm_with_the_reason(idstorm:
     assert "insert returned something that is not an id of thing.id" in ran.err
 
 
+@pytest.mark.release
 def test_an_id_that_no_column_of_the_kind_can_hold_ends_the_storm_with_the_reason(idstorm: Idstorm) -> None:
     name = idstorm.write(
         "mine.py",
@@ -266,6 +268,7 @@ mine = Scenario(Thing, insert={insert}, connections=2)
 """
 
 
+@pytest.mark.release
 def test_work_that_locks_its_table_against_readers_is_rehearsed(idstorm: Idstorm, postgresql: On) -> None:
     ran = idstorm.storm(
         idstorm.write("mine.py", LOCKED.format(insert="locked")), "--on", "postgresql", **postgresql.environ
@@ -275,6 +278,7 @@ def test_work_that_locks_its_table_against_readers_is_rehearsed(idstorm: Idstorm
     assert storm["operations"]["acknowledged"] == 400
 
 
+@pytest.mark.release
 def test_an_operation_that_never_ends_ends_the_rehearsal(idstorm: Idstorm, postgresql: On) -> None:
     name = idstorm.write("mine.py", LOCKED.format(insert="deadlocked"))
     words = ("--on", "postgresql", "-n", "400", "--patience", "1s", "--pool-timeout", "1")
