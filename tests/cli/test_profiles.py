@@ -11,6 +11,7 @@ import pytest
 from idstorm.cli.profiles import key_of
 from idstorm.cli.run import run
 from idstorm.cli.sources import variable_of
+from idstorm.extensions import DIALECTS
 from running import Idstorm, Ran
 
 FILE = "profile ci of idstorm.toml"
@@ -209,7 +210,8 @@ def test_every_option_can_come_from_a_variable_of_its_own(idstorm: Idstorm) -> N
     assert [param.envvar for param in params] == variables
     for taken in ("REQUIRE", "WORKER", "PG_CTL", "MYSQLD", "MARIADBD"):
         assert f"IDSTORM_{taken}" not in variables
-    assert not any(variable.endswith("_URL") for variable in variables)
+    assert [one for one in variables if one.endswith("_URL")] == ["IDSTORM_ADMIN_URL"]  # others are databases' own
+    assert "admin" not in DIALECTS
     long_names = set(re.findall(r"--([a-z][a-z-]+)", idstorm("run", "--help").out))
     assert {key_of(param) for param in params} <= long_names
 

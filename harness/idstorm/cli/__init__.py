@@ -14,6 +14,7 @@ import click
 
 from idstorm import __version__
 from idstorm.cli.audit import audit
+from idstorm.cli.explore import explore
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
@@ -42,6 +43,7 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(matrix)
+cli.add_command(explore)
 cli.add_command(audit)
 
 

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from idstorm.databases.bystanders import Bystanders
-from idstorm.databases.censuses import Censuses
 from idstorm.databases.chain import Found, errors_of_drivers, remember
 from idstorm.databases.committing import Statements
 from idstorm.databases.drivers import best_driver
@@ -20,6 +19,7 @@ from idstorm.databases.error_code import ErrorCode
 from idstorm.databases.namespaces.making import Namespaces
 from idstorm.databases.namespaces.names import Quiet
 from idstorm.databases.private.recipe import Recipe
+from idstorm.databases.stepped import Stepped
 from idstorm.databases.uniques import owned, uniques
 from idstorm.databases.urls import fitting, mask, reaching, words_of
 from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
@@ -31,7 +31,7 @@ _SHARED = "sqlalchemy:isce several clients used one Session at the same time: gi
 _FLUSHING = "Session is already flushing"  # what the same misuse is told if it is seen later, without a code
 
 
-class Database(Namespaces, Censuses):
+class Database(Namespaces, Stepped):
     """One database: its capabilities, error codes, facts, namespace and census."""
 
     name: ClassVar[str]

@@ -43,14 +43,16 @@ def read_pairs(
     ids: Sequence[sa.Column[Any]],
     token: sa.ColumnElement[Any] | None,
     present: sa.ColumnElement[bool] | None = None,
+    *,
+    stream: bool = True,
 ) -> list[tuple[Any, int | None]]:
     """Return (id, token) of each row, as the columns' own types read them back. A composite id is a tuple.
 
     An id, or a part of one, that its type fails to read back is `Odd`. `present` is a condition on the model's columns:
-    other rows are left out.
+    other rows are left out. `stream` keeps memory small, and takes a transaction.
     """
     _, plain, carrier = in_namespace(ids, token)
-    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])], present)
+    rows = read_rows(connection, [*plain, *([] if carrier is None else [carrier])], present, stream=stream)
     return [
         (row[0] if len(ids) == 1 else row[: len(ids)], None if token is None else read_token(row[-1])) for row in rows
     ]
@@ -70,19 +72,22 @@ def read_rows(
     connection: sa.Connection,
     columns: Sequence[sa.ColumnElement[Any]],
     present: sa.ColumnElement[bool] | None = None,
+    *,
+    stream: bool = True,
 ) -> list[tuple[Any, ...]]:
     """Return these columns of all rows, in no order. A value that its column's type fails to read back is `Odd`.
 
     Raises the driver's own errors, in which case there are no rows.
     """
     where = sa.true() if present is None else expression_in_namespace(present)
+    reading = connection.execution_options(yield_per=_FETCHED_AT_ONCE) if stream else connection
     try:
-        with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*columns).where(where)) as rows:
+        with reading.execute(sa.select(*columns).where(where)) as rows:
             return [tuple(row) for row in rows]
     except sa.exc.DBAPIError:
         raise
     except Exception:  # from a type; the rows before it are read again, since a snapshot has no order
-        return _value_by_value(connection, columns, where)
+        return _value_by_value(reading, columns, where)
 
 
 def _value_by_value(
@@ -95,7 +100,7 @@ def _value_by_value(
         sa.type_coerce(column if wrapped is None else wrapped, sa.types.NullType())
         for wrapped, column in zip(asked, columns, strict=True)
     ]
-    with connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(sa.select(*plain).where(where)) as result:
+    with connection.execute(sa.select(*plain).where(where)) as result:
         described = () if result.cursor is None else result.cursor.description or ()
         codes = [described[place][1] if described else None for place in range(len(columns))]
         readers = [type_.result_processor(connection.dialect, code) for type_, code in zip(types, codes, strict=True)]

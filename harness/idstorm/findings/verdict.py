@@ -52,6 +52,7 @@ class StormReport:
     verdicts: Mapping[str, Verdict]
     gates: tuple[GateVerdict, ...] = ()
     state: StormState = StormState.FINISHED
+    explored: Mapping[str, Any] | None = None  #: of an exploration: how many schedules, and which broke a check
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class Report:
         report = asdict(self)
         del report["folder"], report["unwritten"]
         for storm in (*report["storms"], *report["repeats"], *report["controls"]):
+            if storm["explored"] is None:
+                del storm["explored"]
             for verdict in storm["verdicts"].values():
                 if not verdict["meaning"]:
                     del verdict["meaning"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from idstorm.errors import UnreadableRun, show_users_error
@@ -16,12 +17,16 @@ from idstorm.judge.claims import judge_claim, result_of
 from idstorm.judge.compare import compare
 from idstorm.judge.control import control
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.explored import schedule_of, verdicts_of
 from idstorm.judge.gates import judge_gates
 from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
 from idstorm.judge.tabulate import matrix
 from idstorm.record import store, stored
+from idstorm.record.explored import read_explored
+from idstorm.record.plan import Plan
+from idstorm.record.store import EXPLORE
 
 
 def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
@@ -70,7 +75,7 @@ def judge_stored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
 def _judge_entry(run: store.Run, entry: Mapping[str, str], gates: Sequence[Gate] = ()) -> StormReport:
     """Judge a storm, and keep nothing of what was read: a history may fill half of the memory."""
     try:
-        return judge_storm(stored.read_storm(run, entry), gates)
+        return _judge_explored(run, entry) if run.kind == EXPLORE else judge_storm(stored.read_storm(run, entry), gates)
     except UnreadableRun as error:
         return StormReport(
             storm=entry["name"],
@@ -98,11 +103,11 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
     verdicts: dict[str, Verdict] = {}
     figures: dict[str, Any] = {}
     if plan is not None and storm.history is not None:
-        evidence = Evidence(plan, storm.history, storm.census, storm.before, storm.reading, ending, storm.origins)
+        evidence = _evidence(plan, storm)
         figures = operations(evidence)
         verdicts = {
             check.name: judge_claim(
-                plan.claims[check.name], _find(check, evidence), check.meaning if check.origin else ""
+                plan.claims[check.name], find(check, evidence), check.meaning if check.origin else ""
             )
             for check in checks_of(plan.claims)
         }
@@ -124,7 +129,42 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
     )
 
 
-def _find(check: Check, evidence: Evidence) -> Finding:
+def _judge_explored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
+    """Return the report of an exploration, of whose witnesses each is judged again."""
+    storm = stored.read_exploration(run, entry)
+    report = judge_storm(storm)
+    if storm.plan is None or (explored := read_explored(run.folder / entry["name"], storm.plan.stamp)) is None:
+        return report
+    broken = {name: seen.broken for name, seen in explored.checks.items() if seen.broken is not None}
+    again = dict[str, Finding]()
+    for check in checks_of(storm.plan.claims):
+        if check.name in broken:
+            witness = stored.read_storm(run, entry, within=broken[check.name].folder)
+            if witness.history is not None:
+                again[check.name] = find(check, _evidence(storm.plan, witness))
+    verdicts = verdicts_of(storm.plan, explored, again)
+    return replace(
+        report,
+        verdicts=verdicts,
+        result=result_of(storm.ending.state, verdicts, ()),
+        explored={
+            "clients": storm.plan.fleet.clients,
+            "operations": explored.operations,
+            "reader": storm.plan.reader,
+            "schedules": explored.number,
+            "by_preemptions": explored.by_preemptions,
+            "seconds": explored.seconds,
+            "broken": [schedule_of(name, one) for name, one in broken.items()],
+        },
+    )
+
+
+def _evidence(plan: Plan, storm: stored.StoredStorm) -> Evidence:
+    assert storm.history is not None
+    return Evidence(plan, storm.history, storm.census, storm.before, storm.reading, storm.ending, storm.origins)
+
+
+def find(check: Check, evidence: Evidence) -> Finding:
     """Run a check. One that raises an error becomes an unknown finding that says so; the other checks still run."""
     if check.name in evidence.plan.not_judged:
         return Finding(Status.NA, reason=evidence.plan.not_judged[check.name])

@@ -47,14 +47,14 @@ def _several(value: object) -> Iterator[object]:
         yield value
 
 
-def words_of(options: StormOptions) -> str:
+def words_of(options: StormOptions, names: Collection[str] = tuple(OPTIONS)) -> str:
     """Return the words of a command line that give these options, quoted for a shell: what differs from the defaults.
 
     Processes and clients are always named: a report is to show them.
     """
     words = list[str]()
-    for name, option in OPTIONS.items():
-        value = getattr(options, name)
+    for name in names:
+        option, value = OPTIONS[name], getattr(options, name)
         if value is not None and (value != option.default or name in _ALWAYS):
             words += map(shlex.quote, option.words(value))
     return " ".join(words)

@@ -30,6 +30,11 @@ def loads(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def dumps_line(data: Any) -> str:
+    """Return data as one line of such JSON."""
+    return json.dumps(json.loads(dumps(data)))
+
+
 def dumps(data: Any) -> str:
     """Return data as JSON that `loads` reads.
 

@@ -45,6 +45,8 @@ FORMAT = 1
 
 MARK = "idstorm run"
 
+EXPLORE = "explore"  #: the kind of a run whose storms are explorations
+
 _REMEDIES = {
     errno.EMFILE: "raise the number of open files that a process may have (ulimit -n)",
     errno.ENFILE: "the system has no room for more open files",

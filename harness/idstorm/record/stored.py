@@ -94,9 +94,14 @@ def _entry(storm: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(storm[key]) for key in keys}
 
 
-def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
-    """Return what was recorded of one storm. Raises UnreadableRun if a file is truncated, foreign or newer."""
-    folder = run.folder / storm["name"]
+def read_storm(run: Run, storm: Mapping[str, str], within: str = "") -> StoredStorm:
+    """Return what was recorded of one storm. Raises UnreadableRun if a file is truncated, foreign or newer.
+
+    `within` is the folder of one schedule in that of an exploration.
+    """
+    if within and not _is_folder(within):
+        raise UnreadableRun(f"a schedule of {storm['name']} lies outside the run")
+    folder = run.folder / storm["name"] / within
     try:
         for part in (folder, folder / "tapes"):
             if os.path.lexists(part):
@@ -131,6 +136,16 @@ def read_storm(run: Run, storm: Mapping[str, str]) -> StoredStorm:
     return StoredStorm(
         storm["name"], storm["scenario"], storm["target"], plan, ending, history, before, census, reading, origins
     )
+
+
+def read_exploration(run: Run, storm: Mapping[str, str]) -> StoredStorm:
+    """Return the plan of an exploration, and how it ended. Raises UnreadableRun if a file is truncated or foreign."""
+    folder = run.folder / storm["name"]
+    if os.path.lexists(folder):
+        refuse_strange(folder)
+    plan = _plan(folder / "plan.json", run, storm["name"])
+    ending = _ending(folder / "ending.json", run.stamp(storm["name"]) if plan is None else plan.stamp)
+    return StoredStorm(storm["name"], storm["scenario"], storm["target"], plan, ending, None, None, None)
 
 
 def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:

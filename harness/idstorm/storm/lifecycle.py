@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -49,11 +49,24 @@ def storm(scheduled: ScheduledStorm, run: store.Run, watch: Watch, stop: StopSig
     `watch` is shown the progress; `stop` is asked whether to end early; the workers come from `pool`. Raises
     EnvironmentFault where the results cannot be written. Any other failure is in the ending.
     """
+
+    def body(scheduled: ScheduledStorm, folder: Path, known: list[Ending]) -> Ending:
+        return _storm(scheduled, run.name, folder, watch, stop, pool, known)
+
+    written_down(scheduled, run, body)
+
+
+Body = Callable[[ScheduledStorm, Path, list[Ending]], Ending]
+"""Records something in a folder, and returns the ending, which is in the list as soon as everything that counts is."""
+
+
+def written_down(scheduled: ScheduledStorm, run: store.Run, body: Body) -> None:
+    """Carry something out on a target whose server is there, and write down how it ended, whatever that was."""
     stamp, folder, known = run.stamp(scheduled.name), run.folder / scheduled.name, list[Ending]()
     settings = scheduled.found.scenario.server.get(scheduled.address.database.name, {})
     try:
         with started_with(scheduled.address, settings) as address:
-            ending = _storm(replace(scheduled, address=address), run.name, folder, watch, stop, pool, known)
+            ending = body(replace(scheduled, address=address), folder, known)
     except NotApplicable as error:
         ending = Ending(StormState.NOT_APPLICABLE, str(error))
     except _TROUBLE as error:
@@ -119,7 +132,7 @@ def _storm(
         raise EnvironmentFault(scheduled.address.fault)
     around = look_around(scheduled)
     work, label = work_of(scenario), f"{run}-{folder.name.partition('-')[0]}"
-    rehearsed, work = _rehearse(scheduled, work, f"{label}r")
+    rehearsed, work = rehearse_apart(scheduled, work, f"{label}r")
     unread = why_none(scenario, rehearsed.ids)
     plan = Plan(
         run=run,
@@ -156,7 +169,7 @@ def _storm(
     kind = scheduled.namespace
     with database.namespace(url, label, keep=scheduled.options.keep, kind=kind) as inside, reaching(inside):
         by_clients = scheduled.address.for_clients(inside)
-        before = 0 if scenario.local else _prepare(scheduled, plan, work, inside, folder)
+        before = 0 if scenario.local else prepare(scheduled, plan, work, inside, folder)
         with stop.gently():
             failed = as_user_error(database, by_clients, "the environment of the scenario failed")
             with Reader(scenario, work, database, inside, plan, folder) if plan.reader else nullcontext() as reader:
@@ -182,7 +195,7 @@ def _more_than_asked(scheduled: ScheduledStorm) -> tuple[str, ...]:
     return (f"{inserts:,} inserts were attempted instead of {asked:,}: the claims need that many to show",)
 
 
-def _rehearse(scheduled: ScheduledStorm, work: Work, label: str) -> tuple[Rehearsed, Work]:
+def rehearse_apart(scheduled: ScheduledStorm, work: Work, label: str) -> tuple[Rehearsed, Work]:
     """Rehearse in a throwaway namespace. Returns what was found, and the work with the tables it needs.
 
     If it fails with only the tables that the model refers to, it may need others, such as those its events write to.
@@ -227,7 +240,7 @@ def _claims(scheduled: ScheduledStorm, target: Target, unread: str | None) -> di
     return claims
 
 
-def _prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
+def prepare(scheduled: ScheduledStorm, plan: Plan, work: Work, url: sa.URL, folder: Path) -> int:
     """Make the tables, and take a census of the rows that `setup` made. Returns their number."""
     database = DATABASES[plan.target.dialect]
     make_schemas(scheduled.found.scenario, work, database, url)

@@ -149,6 +149,15 @@ class Reader:
         if not self._thread.is_alive():
             self._log.close()
 
+    def warm_up(self) -> None:
+        """Connect, so that the first poll sends nothing else than its own statements."""
+        self._engine.connect().close()
+
+    def close(self) -> None:
+        """Leave the database alone, where its thread was never started."""
+        self._engine.dispose()
+        self._log.close()
+
     def rest(self) -> None:
         """Wait for the current poll, in bounded time, and leave the database alone."""
         self._resting.set()
@@ -174,19 +183,19 @@ class Reader:
 
     def _run(self) -> None:
         while not self._resting.is_set() and self._fault is None:
-            took = self._once()
+            took = self.poll()
             self._resting.wait(_PAUSE_AFTER_ERROR if self._failure else max(_PAUSE, took))
 
     def _finish(self) -> None:
         deadline = monotonic() + _LAST_WITHIN
         while self._fault is None:
             self._failure = None
-            self._once(final=True)
+            self.poll(final=True)
             if not self._held_back or monotonic() > deadline:
                 break
             sleep(_PAUSE_BEFORE_LAST)
 
-    def _once(self, *, final: bool = False) -> float:
+    def poll(self, *, final: bool = False) -> float:
         """Poll once, and record the rows. Returns how long that took, in seconds."""
         begin, self._held_back = monotonic_ns(), False
         try:

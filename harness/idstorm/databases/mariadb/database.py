@@ -30,6 +30,7 @@ class MariaDB(MySQL):
     names_tables = False
     counts_late = False
     has_sequences = True
+    shows_waits = False
 
     def capabilities(self, connection: sa.Connection) -> frozenset[str]:
         """MySQL's, and sequences since 10.3, RETURNING since 10.5, and refusal of lost updates since 11.6.

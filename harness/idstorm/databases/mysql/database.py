@@ -24,6 +24,7 @@ from idstorm.databases.mysql.namespaces import MySQLNamespaces
 from idstorm.databases.mysql.outward import leading_out
 from idstorm.databases.mysql.server import MySQLServer
 from idstorm.databases.mysql.statements import STATEMENTS
+from idstorm.databases.mysql.stepped import MySQLStepped
 from idstorm.databases.mysql.tls import share_context
 from idstorm.databases.physical import Physical
 from idstorm.databases.private.recipe import Recipe
@@ -37,7 +38,7 @@ from idstorm.record.survey import Survey
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS
 
 
-class MySQL(MySQLNamespaces):
+class MySQL(MySQLStepped, MySQLNamespaces):
     """MySQL, by PyMySQL or another driver."""
 
     name = "mysql"

@@ -28,6 +28,7 @@ from idstorm.databases.postgresql.namespaces import TAKE_OPTIONS, PostgreSQLName
 from idstorm.databases.postgresql.outward import leading_out
 from idstorm.databases.postgresql.server import PostgreSQLServer
 from idstorm.databases.postgresql.statements import STATEMENTS
+from idstorm.databases.postgresql.stepped import PostgreSQLStepped
 from idstorm.databases.uniques import Unique, guards
 from idstorm.databases.urls import mask
 from idstorm.errors import EnvironmentFault
@@ -44,7 +45,7 @@ _AUDITING = ("lock_timeout=1s", "default_transaction_read_only=on")
 _LOGGED_AHEAD = 32  # SEQ_LOG_VALS: values of a sequence, in src/backend/commands/sequence.c
 
 
-class PostgreSQL(PostgreSQLNamespaces):
+class PostgreSQL(PostgreSQLStepped, PostgreSQLNamespaces):
     """PostgreSQL, by psycopg 3 or psycopg2."""
 
     name = "postgresql"

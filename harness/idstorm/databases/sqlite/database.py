@@ -31,6 +31,7 @@ from idstorm.databases.sqlite import namespaces as files
 from idstorm.databases.sqlite.audit import survey
 from idstorm.databases.sqlite.census import packed_census
 from idstorm.databases.sqlite.statements import STATEMENTS
+from idstorm.databases.sqlite.stepped import SQLiteStepped
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.record.capacity import Capacity
 from idstorm.record.census import Census
@@ -41,7 +42,7 @@ from idstorm.record.survey import Survey
 _LARGEST = (1 << 63) - 1
 
 
-class SQLite(Database):
+class SQLite(SQLiteStepped, Database):
     """SQLite, by a driver with the interface of Python's sqlite3."""
 
     name = "sqlite"

@@ -1,0 +1,148 @@
+"""The command `explore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from idstorm.cli.parameters import Grouped, Name, storm_options
+from idstorm.cli.reports import Outputs, console, finish, report_options, results_option, write_text
+from idstorm.cli.streams import say
+from idstorm.options import options_of
+from idstorm.quantities import parse_duration
+
+if TYPE_CHECKING:
+    from idstorm.findings.verdict import Report
+
+_OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "admin_url", "allow_replicated")
+_PLAIN_EVERY = 5.0  # seconds
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from idstorm.errors import UsageError
+
+        try:
+            return value if isinstance(value, float) else parse_duration(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(cls=Grouped)
+@click.argument("scenario", nargs=-1, required=True, type=Name(), metavar="SCENARIO...")
+@click.option(
+    "--on",
+    type=Name(),
+    multiple=True,
+    default=["sqlite"],
+    show_default=True,
+    metavar="TARGET",
+    help="Where to explore: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL.",
+)
+@click.option("-c", "--clients", type=click.IntRange(1, 6), default=2, show_default=True, help="Clients to step.")
+@click.option(
+    "--operations", type=click.IntRange(1, 20), default=1, show_default=True, help="Transactions of each client."
+)
+@click.option(
+    "--max-preemptions",
+    "preemptions",
+    type=click.IntRange(0, 100),
+    help="Only schedules in which at most this many turns are taken from a client that could have gone on.",
+)
+@click.option("--max-schedules", "schedules", type=click.IntRange(1), help="End after this many.  [default: 5000]")
+@click.option("--max-time", "seconds", type=_Duration(), metavar="DURATION", help="End after this.  [default: 60s]")
+@click.option("--replay", metavar="CLIENTS", help="Play only the schedule with these steps, as in a report.")
+@click.option("--script", metavar="FILE", help="Write the first schedule that broke a check as a program of its own.")
+@click.option("--show-values", is_flag=True, help="Show values of statements in it that are not numbers, too.")
+@storm_options(*_OPTIONS)
+@results_option
+@report_options
+def explore(
+    scenario: tuple[str, ...],
+    on: tuple[str, ...],
+    clients: int,
+    operations: int,
+    preemptions: int | None,
+    schedules: int | None,
+    seconds: float | None,
+    replay: str | None,
+    script: str | None,
+    show_values: bool,
+    results: Path,
+    outputs: Outputs,
+    **options: Any,
+) -> None:
+    """Step the clients of each SCENARIO through their statements, in every order, on the real database.
+
+    Either a check breaks, and the report shows the shortest schedule that breaks it, or all schedules were tried and
+    none does. That is as much as can be shown for these clients and this data, statement by statement: not within a
+    statement, not within Python, and not for timeouts. SCENARIO is what it is for `idstorm run`.
+    """
+    from idstorm.commands.explore import ExploreRequest, explored
+    from idstorm.explore.exploring import Bounds
+
+    steps = None if replay is None else _steps(replay)
+    bounds = Bounds(operations, preemptions, schedules, seconds, steps, show_values)
+    given: dict[str, object] = {
+        "--operations": operations if operations > 1 else None,
+        "--max-preemptions": preemptions,
+    }
+    given |= {"--max-schedules": schedules, "--max-time": None if seconds is None else f"{seconds:g}s"}
+    given |= {"--replay": replay}
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, tuple(words))
+    with _shown(quiet=outputs.quiet) as show:
+        report = explored(request, show)
+    if script is not None:
+        _write_script(report, script)
+    finish(report, outputs)
+
+
+def _write_script(report: Report, file: str) -> None:
+    """Write the program of the first schedule that broke something. Raises EnvironmentFault."""
+    from idstorm.explore.playing import PROGRAM
+
+    for storm in report.storms:
+        for broken in (storm.explored or {}).get("broken", ()):
+            program = Path(report.folder, storm.storm, broken["check"], PROGRAM)
+            if program.exists():
+                write_text(program.read_text(), file, "--script")
+                return
+    say(f"--script: no schedule broke a check, so {file} was not written", err=True)
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    """Return the clients of a schedule. Raises click's UsageError."""
+    try:
+        return tuple("ABCDEFGH".index(letter) for letter in text.upper().replace(" ", ""))
+    except ValueError:
+        words = f"--replay: {text} is not a schedule: write a letter for each step, such as AABB"
+        raise click.UsageError(words) from None
+
+
+@contextmanager
+def _shown(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows how far an exploration is: one live line on a terminal, a line every few seconds elsewhere."""
+    from rich.live import Live
+    from rich.text import Text
+
+    out, last = console(stderr=True), monotonic()
+
+    def plainly(what: str, tried: int, left: int) -> None:
+        nonlocal last
+        if monotonic() > last + _PLAIN_EVERY:
+            last = monotonic()
+            out.print(f"{what}: {tried:,} schedules tried, {left:,} more known", soft_wrap=True)
+
+    if quiet or not out.is_terminal:
+        yield (lambda *_: None) if quiet else plainly
+        return
+    with Live(console=out, transient=True, refresh_per_second=5) as live:
+        yield lambda what, tried, left: live.update(Text(f"{what}: {tried:,} schedules tried, {left:,} more known"))

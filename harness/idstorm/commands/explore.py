@@ -1,0 +1,97 @@
+"""`explore`: every interleaving of a few clients, of each scenario on each target."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from idstorm.catalogue import Found
+from idstorm.commands.run import Request, storms_of
+from idstorm.commands.schedule import rounds
+from idstorm.databases import targets
+from idstorm.databases.targets import Address
+from idstorm.explore.exploring import Bounds, check_explorable, explore
+from idstorm.findings.results import StormState
+from idstorm.findings.verdict import Report
+from idstorm.judge.judge import judge_run
+from idstorm.options import StormOptions, words_of
+from idstorm.processes import require_posix
+from idstorm.record import store
+from idstorm.record.ending import Ending
+from idstorm.storm.scheduled import ScheduledStorm
+from idstorm.storm.stop import StopSignal, interruptible
+
+Show = Callable[[str, int, int], None]
+
+OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "admin_url", "allow_replicated")
+"""The options of a storm that an exploration has, too."""
+
+
+@dataclass(frozen=True)
+class ExploreRequest:
+    """What `idstorm explore` was asked for."""
+
+    scenarios: tuple[str | Found, ...]
+    on: tuple[str | Address, ...] = ("sqlite",)
+    clients: int = 2
+    bounds: Bounds = field(default_factory=Bounds)
+    options: StormOptions = field(default_factory=StormOptions)
+    results: Path = Path("results")
+    words: tuple[str, ...] = ()  #: of the command line that say the bounds
+
+
+def explored(request: ExploreRequest, show: Show = lambda *_: None) -> Report:
+    """Explore each scenario on each target, judge what was recorded, and write the report into the run's folder.
+
+    Raises UsageError, and EnvironmentFault where the run's folder cannot be made.
+    """
+    require_posix()
+    options = replace(
+        request.options,
+        processes=1,
+        clients=request.clients,
+        inserts=request.clients,
+        time=None,
+        seed=request.options.seed or 0,
+    )
+    with interruptible() as stop:
+        storms = next(rounds(storms_of(Request(request.scenarios, request.on, options, request.results))))
+        for storm in storms:
+            check_explorable(storm)
+        return _carry_out(storms, request, show, stop)
+
+
+def _carry_out(storms: Sequence[ScheduledStorm], request: ExploreRequest, show: Show, stop: StopSignal) -> Report:
+    run = store.create(request.results, _command(request, storms), [storm.entry for storm in storms], store.EXPLORE)
+    troubles = list[str]()
+    with store.enduring(troubles), ExitStack() as stack:
+        addresses = list({storm.address.name: storm.address for storm in storms}.values())
+        there = {one.name: one for one in stack.enter_context(targets.opened(addresses))}
+        for storm in storms:
+            if stop.asked():
+                break
+            explore(replace(storm, address=there[storm.address.name]), request.bounds, run, show, stop)
+    with store.enduring(troubles):
+        _write_down_the_rest(run, troubles)
+    return store.close(run, judge_run(run), troubles)
+
+
+def _write_down_the_rest(run: store.Run, troubles: Sequence[str]) -> None:
+    """Write down why explorations did not begin. Raises EnvironmentFault."""
+    state, why = (StormState.NOT_STARTED, troubles[0]) if troubles else (StormState.INTERRUPTED, "before it began")
+    for entry in run.storms:
+        if not store.has_ended(run, entry):
+            store.write_ending(run.folder / entry["name"], Ending(state, why), run.stamp(entry["name"]))
+
+
+def _command(request: ExploreRequest, storms: Sequence[ScheduledStorm]) -> str:
+    """Return the command line that repeats it."""
+    scenarios = [one.reference if isinstance(one, Found) else one for one in request.scenarios]
+    words = ["idstorm", "explore", *map(shlex.quote, scenarios)]
+    for address in dict.fromkeys(storm.address.again for storm in storms):
+        words += ["--on", address if address.startswith('"$') else shlex.quote(address)]
+    given = words_of(request.options, OPTIONS)
+    return " ".join([*words, "--clients", str(request.clients), *request.words, *([given] if given else [])])

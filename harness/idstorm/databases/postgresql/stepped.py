@@ -1,0 +1,101 @@
+"""PostgreSQL: `pg_blocking_pids` says who waits; rows and sequences are put back in one transaction.
+
+https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SESSION
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.databases.stepped import KEPT, Standalone, Stepped, asked
+
+_CONNECTING = """\
+import os
+
+import psycopg
+
+PLACE = f"witness_{{os.getpid()}}"
+
+
+def make_place():
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {{PLACE}}")
+
+
+def connect():
+    made = psycopg.connect(sys.argv[1], options=f"-csearch_path={{PLACE}}"){level}
+    return made
+
+
+def drop_place():
+    with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {{PLACE}} CASCADE")
+"""
+
+_COLUMNS = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+_RELATIONS = """
+SELECT c.oid::regclass::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = %s AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~'
+    AND n.nspname = ANY (current_schemas(false)) ORDER BY c.oid
+"""
+
+
+class PostgreSQLStepped(Stepped):
+    """Sessions are numbered by their backends."""
+
+    explorable = True
+
+    def session_of(self, connection: Any) -> int | None:
+        """Ask libpq, or the server where the driver does not know the backend."""
+        known = getattr(getattr(connection, "info", None), "backend_pid", None)
+        return known or asked(connection, "SELECT pg_backend_pid()")
+
+    def waiting(self, connection: sa.Connection, sessions: Collection[int]) -> set[int]:
+        """Ask which of them another one blocks."""
+        numbers = ", ".join(map(str, sessions))
+        found = connection.exec_driver_sql(
+            f"SELECT pid FROM unnest(ARRAY[{numbers}]) pid WHERE cardinality(pg_blocking_pids(pid)) > 0"
+        )
+        return set(found.scalars())
+
+    def standalone(self, isolation: str | None) -> Standalone:
+        """A schema of its own on the server that it is told of."""
+        level = "" if isolation in (None, "AUTOCOMMIT") else isolation.replace(" ", "_")
+        setting = f"\n    made.isolation_level = psycopg.IsolationLevel.{level}" if level else ""
+        usage = "a server that it may make a schema on: python witness.py postgresql://user:password@host/database"
+        return Standalone("psycopg", usage, _CONNECTING.format(level=setting))
+
+    def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
+        """Copy each table that has rows, and note where each sequence is."""
+        known = [str(table.name) for table in tables]
+        found = [name for kind in ("r", "p") for name in connection.exec_driver_sql(_RELATIONS, (kind,)).scalars()]
+        plain = {name: name.rpartition(".")[2].strip('"') for name in found}
+        ordered = sorted(found, key=lambda name: known.index(plain[name]) if plain[name] in known else len(known))
+        state: dict[str, Any] = {"tables": [], "sequences": []}
+        for number, name in enumerate(ordered):
+            columns = connection.exec_driver_sql(_COLUMNS, (name,)).scalar_one()
+            full = connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {name})").scalar_one()
+            if full:
+                connection.exec_driver_sql(f"CREATE TABLE {KEPT}{number} AS SELECT {columns} FROM {name}")
+            state["tables"].append([name, columns, f"{KEPT}{number}" if full else None])
+        for name in connection.exec_driver_sql(_RELATIONS, ("S",)).scalars():
+            last, called = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {name}").one()
+            state["sequences"].append([name, last, called])
+        return state
+
+    def restore_state(self, connection: sa.Connection, state: Any) -> None:
+        """Delete, insert and `setval`. No session that has cached values of a sequence draws from it afterwards."""
+        statements = [f"DELETE FROM {name}" for name, _, _ in reversed(state["tables"])]
+        statements += [
+            f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept}"
+            for name, columns, kept in state["tables"]
+            if kept is not None
+        ]
+        statements += [f"SELECT setval('{name}', {last}, {called})" for name, last, called in state["sequences"]]
+        connection.exec_driver_sql(";".join(statements), execution_options={"no_parameters": True})

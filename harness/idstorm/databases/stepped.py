@@ -1,0 +1,82 @@
+"""What a database implements so that its sessions can be stepped through their statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from idstorm.databases.censuses import Censuses
+
+KEPT = "idstorm_kept_"
+"""What the names of tables begin with that hold the rows of others, while schedules change those."""
+
+
+@dataclass(frozen=True)
+class Standalone:
+    """What a program without SQLAlchemy needs to work in a place of its own."""
+
+    package: str  #: what it has to import, in words
+    usage: str  #: how it is called, in words, after "and"
+    connecting: str
+    """Python that defines `make_place()`, `connect()`, which returns a connection of the driver, and `drop_place()`."""
+
+
+class Stepped(Censuses):
+    """How a database says who waits, and how a namespace gets back to where it was."""
+
+    explorable: ClassVar[bool] = False  #: all of this is implemented
+    stepped: ClassVar[Mapping[str, str]] = {}
+    """Settings of sessions that are stepped."""
+
+    @contextmanager
+    def working_in(self, url: sa.URL) -> Iterator[sa.Connection]:
+        """Open a connection into a namespace on which each statement is a transaction."""
+        engine = sa.create_engine(self.threaded(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        self.ease(engine)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def session_of(self, connection: Any) -> int | None:
+        """Return the server's number of the session that a driver's new connection has; None: it has no server."""
+        return None
+
+    def waiting(self, connection: sa.Connection, sessions: Collection[int]) -> set[int]:
+        """Return those of these sessions that wait for a lock now."""
+        return set()
+
+    def retries(self, error: Exception) -> bool:
+        """Return whether a driver that was allowed to wait would have tried again instead of raising this error."""
+        return False
+
+    def standalone(self, isolation: str | None) -> Standalone:
+        """Return what a program needs that takes the steps of a schedule by the driver alone."""
+        raise NotImplementedError
+
+    def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
+        """Keep the rows and the generators of the connection's namespace. Returns what `restore_state` needs.
+
+        `tables` are those of the model, in an order in which rows can be inserted.
+        """
+        raise NotImplementedError
+
+    def restore_state(self, connection: sa.Connection, state: Any) -> None:
+        """Bring the rows and generators of the namespace back to where they were."""
+        raise NotImplementedError
+
+
+def asked(connection: Any, statement: str) -> int:
+    """Return the number that a statement gives on a driver's new connection, which is left without a transaction."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0])
+    finally:
+        cursor.close()
+        connection.rollback()

@@ -1,0 +1,330 @@
+"""One exploration from beginning to end: rehearse, plan, play schedule after schedule, write down what they come to."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import sqlalchemy as sa
+
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.urls import reaching
+from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.explore.conductor import Stuck
+from idstorm.explore.playing import Played
+from idstorm.explore.process import played_of_line
+from idstorm.explore.schedules import Search, preemptions
+from idstorm.explore.script import NAMES
+from idstorm.findings.results import Stance, Status, StormState
+from idstorm.model.awaiting import is_async
+from idstorm.model.work import work_of
+from idstorm.record import store
+from idstorm.record.ending import Ending
+from idstorm.record.explored import Broken, Explored, Seen, write_explored
+from idstorm.record.plan import Claim, Plan, Tokens
+from idstorm.scenario import Scenario
+from idstorm.scenario.claims import resolve_claims
+from idstorm.storm.applicability import NotApplicable
+from idstorm.storm.assignment import Assignment
+from idstorm.storm.beforehand import look_around
+from idstorm.storm.lifecycle import prepare, rehearse_apart, written_down
+from idstorm.storm.reader import why_none
+from idstorm.storm.scheduled import ScheduledStorm
+from idstorm.storm.stop import StopSignal
+
+JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
+"""What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
+
+_END_WITHIN = 10.0  # seconds for the process of the schedules to end by itself
+
+Show = Callable[[str, int, int], None]
+"""Shows progress: the exploration, and how many schedules were tried, and are known and still to be tried."""
+
+
+def named(*clients: int) -> str:
+    """Return the steps of a schedule, a letter each."""
+    return "".join(NAMES[client] for client in clients)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far to go. None: no bound of the user's."""
+
+    operations: int = 1  #: of each client
+    preemptions: int | None = None
+    schedules: int | None = None
+    seconds: float | None = None
+    replay: tuple[int, ...] | None = None  #: only the schedule that begins with these clients' steps
+    show_values: bool = False  #: programs show all values of statements
+
+    DEFAULT_SCHEDULES, DEFAULT_SECONDS = 5_000, 60.0
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The bounds that the user named, in words."""
+        if self.replay is not None:
+            return (f"the schedule {named(*self.replay)}",)
+        return () if self.preemptions is None else (f"up to {self.preemptions} preemptions",)
+
+
+def explore(scheduled: ScheduledStorm, bounds: Bounds, run: store.Run, show: Show, stop: StopSignal) -> None:
+    """Explore a scenario on a target, and record in the run's folder what its schedules come to."""
+
+    def body(scheduled: ScheduledStorm, folder: Path, known: list[Ending]) -> Ending:
+        return _explore(scheduled, bounds, run, folder, show, stop)
+
+    written_down(scheduled, run, body)
+
+
+def check_explorable(scheduled: ScheduledStorm) -> None:
+    """Raise UsageError, or NotApplicable's reason, for what cannot be stepped."""
+    scenario, database = scheduled.found.scenario, scheduled.address.database
+    name, url = scheduled.found.name, scheduled.address.url
+    if url.get_dialect().is_async or is_async(scenario.insert) or is_async(scenario.delete):
+        raise UsageError(f"{name} on {url.drivername}: clients are stepped as threads, so name a driver for threads")
+    if not database.explorable:
+        raise UsageError(f"{database.name} does not say who waits for whom, so nothing can be explored there")
+
+
+def _unexplorable(scenario: Scenario) -> str | None:
+    """Return why a scenario's work cannot be stepped."""
+    if scenario.client is not None:
+        return "its clients are its own, and what they do is not seen statement by statement"
+    if scenario.local:
+        return "its database lives in one process, whose clients cannot be stepped"
+    if scenario.interlude is not None:
+        return "its interlude takes place while all clients stand still"
+    return None
+
+
+def _explore(
+    scheduled: ScheduledStorm, bounds: Bounds, run: store.Run, folder: Path, show: Show, stop: StopSignal
+) -> Ending:
+    scenario = scheduled.found.scenario
+    if scheduled.address.fault is not None:
+        raise EnvironmentFault(scheduled.address.fault)
+    if reason := _unexplorable(scenario):
+        raise NotApplicable(reason)
+    around = look_around(scheduled)
+    work, label = work_of(scenario), f"{run.name}-{folder.name.partition('-')[0]}"
+    rehearsed, work = rehearse_apart(scheduled, work, f"{label}r")
+    database, url = DATABASES[rehearsed.target.dialect], scheduled.address.own_url
+    unread = why_none(scenario, rehearsed.ids)
+    claims = resolve_claims(scenario.claims, rehearsed.target)
+    wants_reader = unread is None and (
+        bool(scheduled.options.reader) or bool(scenario.reader) or claims["visible"].stance is not Stance.MAY_BREAK
+    )
+    options, fleet = scheduled.connection_options, scheduled.fleet
+    plan = Plan(
+        run=run.name,
+        storm=folder.name,
+        scenario=scheduled.found.name,
+        reference=scheduled.found.reference,
+        path=scheduled.path,
+        target=rehearsed.target,
+        fleet=replace(
+            fleet,
+            inserts=fleet.clients * fleet.batch * bounds.operations,
+            seconds=None,
+            think=(0.0, 0.0),
+        ),
+        pool=options.pool,
+        ids=rehearsed.ids,
+        tokens=Tokens(1 + secrets.randbelow(1 << 62)),
+        claims=_settled(claims),
+        isolation=options.isolation,
+        settings={**options.settings, **database.stepped},
+        reader=wants_reader,
+        looks_back=callable(scenario.reader),
+        notes=(*scheduled.notes, *around, *rehearsed.notes),
+    )
+    store.write_plan(folder, plan)
+    with database.namespace(url, label, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
+        with reaching(inside):
+            prepare(scheduled, plan, work, inside, folder)
+            with database.working_in(inside) as connection:
+                state = database.keep_state(connection, _ordered(scenario))
+        with (
+            stop.gently(),
+            _Player(plan, scheduled.address.for_clients(inside), [state, bounds.show_values], folder) as player,
+        ):
+            explored = _Exploration(plan, bounds, folder, player).run(show, stop)
+    write_explored(folder, explored, plan.stamp)
+    return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
+
+
+def _settled(claims: dict[str, Claim]) -> dict[str, Claim]:
+    """Return the claims that schedules can settle, those of a user's own checks among them."""
+    return {name: claim for name, claim in claims.items() if name in JUDGED or claim.own is not None}
+
+
+def _ordered(scenario: Scenario) -> Sequence[sa.Table]:
+    return list(scenario.metadata.sorted_tables)
+
+
+class _Player:
+    """The process that plays schedules, in a namespace."""
+
+    def __init__(self, plan: Plan, url: sa.URL, state: Any, folder: Path) -> None:
+        self._assignment = Assignment(plan, url.render_as_string(hide_password=False), str(folder.absolute()), None)
+        self._state = state
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> _Player:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "idstorm.explore.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._send(self._assignment.to_line())
+        self._send(json.dumps(self._state))
+        self._hear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        with self._process as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(_END_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def play(self, first: Sequence[int], folder: Path) -> Played:
+        """Play a schedule. Raises Stuck, or IdstormError with the reason for which it could not be played."""
+        self._send(json.dumps([list(first), str(folder)]))
+        return played_of_line(self._hear())
+
+    def _hear(self) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise EnvironmentFault("the process of the schedules has ended: its last words are above")
+        return line
+
+    def _send(self, line: str) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise EnvironmentFault("the process of the schedules has ended: its last words are above") from None
+
+
+@dataclass
+class _Exploration:
+    """The search, and what was seen so far."""
+
+    plan: Plan
+    bounds: Bounds
+    folder: Path
+    player: _Player
+    schedules: list[str] = field(default_factory=list)
+    limits: dict[str, None] = field(default_factory=dict)  #: in the order in which they were met
+    statuses: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, Broken] = field(default_factory=dict)
+    replayed: int | None = None  #: the preemptions of the only schedule that was played
+
+    def run(self, show: Show, stop: StopSignal) -> Explored:
+        """Play schedules until there are no more, or a bound is reached."""
+        began = monotonic()
+        if self.bounds.replay is not None:
+            self._replay(self.bounds.replay)
+        roles = ["client"] * self.plan.fleet.clients + ["reader"] * self.plan.reader
+        search = Search(roles, self.bounds.preemptions)
+        while self.bounds.replay is None and (prefix := search.next()) is not None:
+            if bound := self._bound(search, monotonic() - began, stop):
+                self.limits[bound] = None
+                break
+            try:
+                played = self.player.play(prefix.clients, self.folder / "schedule")
+            except Stuck as error:
+                self.limits[f"a schedule did not come to its end: {error}"] = None
+                continue
+            if where := prefix.diverges(played.choices):
+                self.limits[f"the work is not the same each time: {where}"] = None
+                continue
+            self._see(played, sum(search.tried.values()) + 1)
+            search.ran(prefix, played.choices)
+            show(f"{self.plan.scenario} on {self.plan.target.name}", sum(search.tried.values()), len(search))
+        names = dict.fromkeys([*self.plan.claims])
+        tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
+        return Explored(
+            operations=self.bounds.operations,
+            by_preemptions={str(number): times for number, times in sorted(tried.items())},
+            schedules=tuple(self.schedules),
+            asked=self.bounds.asked if search.beyond or self.bounds.replay else (),
+            limits=tuple(self.limits),
+            seconds=round(monotonic() - began, 3),
+            checks={
+                name: Seen(dict(self.statuses.get(name, {})), self.reasons.get(name), self.broken.get(name))
+                for name in names
+            },
+        )
+
+    def _replay(self, clients: tuple[int, ...]) -> None:
+        """Play one schedule. Raises UsageError where its steps cannot be taken in this order any more."""
+        played = self.player.play(clients, self.folder / "schedule")
+        taken = [choice.client for choice in played.choices]
+        if tuple(taken[: len(clients)]) != clients:
+            place = next(place for place, client in enumerate(clients) if taken[place : place + 1] != [client])
+            step = f"step {place + 1} is one that {named(clients[place])} cannot take"
+            raise UsageError(f"the schedule {named(*clients)} does not fit any more: {step}")
+        self._see(played, 1)
+        self.replayed = preemptions(played.choices)
+
+    def _bound(self, search: Search, seconds: float, stop: StopSignal) -> str | None:
+        """Return why no further schedule is tried."""
+        tried, left = sum(search.tried.values()), len(search) + 1
+        more = f"at least {left} more were known"
+        if stop.asked():
+            return f"the user ended it after {tried:,} schedules; {more}"
+        most = self.bounds.schedules or Bounds.DEFAULT_SCHEDULES
+        if tried >= most:
+            return f"it ended after {tried:,} schedules (--max-schedules); {more}"
+        limit = self.bounds.seconds or Bounds.DEFAULT_SECONDS
+        if seconds > limit:
+            return f"it ended after {limit:g} s (--max-time), with {tried:,} schedules tried; {more}"
+        return None
+
+    def _see(self, played: Played, number: int) -> None:
+        """Take up what came of a schedule."""
+        choices, clients = played.choices, [choice.client for choice in played.choices]
+        self.schedules.append(" ".join(map(str, clients)))
+        if played.elsewhere is not None:
+            self.limits[played.elsewhere] = None
+        kept = self.folder / "schedule"
+        for name, finding in played.findings.items():
+            self.statuses.setdefault(name, Counter())[str(finding.status)] += 1
+            if finding.reason and finding.status in (Status.UNKNOWN, Status.NA):
+                self.reasons.setdefault(name, finding.reason)
+            if finding.status is Status.BROKEN and name not in self.broken:
+                self._keep(kept, name)
+                self.broken[name] = Broken(
+                    folder=name,
+                    number=number,
+                    preemptions=preemptions(choices),
+                    clients=tuple(clients),
+                    moves=played.moves,
+                    told=played.told,
+                )
+        shutil.rmtree(kept, ignore_errors=True)
+
+    def _keep(self, schedule: Path, name: str) -> None:
+        """Keep the tapes of a schedule as those of a storm."""
+        shutil.copytree(schedule, self.folder / name)
+        shutil.copy(self.folder / "plan.json", self.folder / name / "plan.json")

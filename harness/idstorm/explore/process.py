@@ -1,0 +1,157 @@
+"""The process that plays schedules, started as ``python -m idstorm.explore.process``.
+
+    stdin    first an assignment, then the state of the tables and whether to show values, as JSON, a line each;
+             then a line for each schedule: the clients that go first, and the folder of its tapes
+    stdout   a line once it is ready; then a line of JSON for each schedule: what came of it, or ``{"stuck": "…"}`` or
+             ``{"failed": "…"}``
+
+Each schedule is played in a fork of it, so that the work finds its process as it was when its modules were imported,
+whatever other schedules have left in memory: a block of ids, a counter, a pool. At the end of stdin it ends.
+
+What the user's own code prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import sqlalchemy as sa
+import sqlalchemy.orm
+
+from idstorm import catalogue
+from idstorm.databases.registry import DATABASES
+from idstorm.databases.urls import secrets_of
+from idstorm.errors import IdstormError, show_users_error
+from idstorm.explore import stepping
+from idstorm.explore.conductor import Stuck
+from idstorm.explore.forks import Fork
+from idstorm.explore.playing import Played, Stage
+from idstorm.explore.schedules import Choice
+from idstorm.findings.finding import Finding
+from idstorm.findings.results import Status
+from idstorm.judge.evidence import Evidence
+from idstorm.judge.judge import find
+from idstorm.judge.own import checks_of
+from idstorm.model.work import work_of
+from idstorm.record.census import Census
+from idstorm.record.files import dumps_line
+from idstorm.record.load_history import read_tapes
+from idstorm.record.plan import Plan
+from idstorm.redaction import redact
+from idstorm.storm.assignment import Assignment
+from idstorm.storm.engine import connection_options_of, open_engine
+from idstorm.storm.hearing import listen
+
+
+def main() -> None:
+    """Play the schedules that stdin asks for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it, and closes stdin
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    assignment, (state, show_values) = Assignment.of_line(sys.stdin.readline()), json.loads(sys.stdin.readline())
+    stage = _stage(assignment, state, show_values=show_values)
+    gc.freeze()  # what is loaded by now is shared with every fork, and never garbage
+    body = partial(_play, stage)
+    fork = Fork(body)
+    answers.write(b"{}\n")
+    for line in sys.stdin:
+        fork.ask(line.strip().encode())
+        at_work, fork = fork, Fork(body)
+        try:
+            answer = at_work.answer()
+        except OSError as error:
+            answer = dumps_line({"failed": str(error)}).encode()
+        answers.write(answer + b"\n")
+    fork.dismiss()
+
+
+def _stage(assignment: Assignment, state: Any, *, show_values: bool) -> Stage:
+    """Load the scenario, and leave no connection open."""
+    assignment.take_up()
+    plan, url = assignment.plan, sa.make_url(assignment.url)
+    database = DATABASES[plan.target.dialect]
+    stepping.listen(database)  # first, so that what is heard is what a step comes to after all of its tries
+    listen()
+    catalogue.put_first(*plan.path)
+    (found,) = catalogue.find(plan.reference)
+    work = work_of(found.scenario)
+    sa.orm.configure_mappers()  # like what follows, once for all schedules, and not once in each
+    _judge_nothing(plan)
+    engine = open_engine(found.scenario, database, url, connection_options_of(plan))
+    if work.rows is not None and work.rows.parents.tables:
+        with engine.connect() as connection:
+            work.rows.find_parents(connection)
+    engine.dispose()
+    path = Path(assignment.folder, "before.zip")
+    before = Census.read(path, plan.ids.codec, plan.stamp) if path.exists() else None
+    return Stage(plan, found.scenario, work, database, url, state, before, show_values)
+
+
+def _judge_nothing(plan: Plan) -> None:
+    """Have everything imported that judging takes."""
+    with TemporaryDirectory() as folder:
+        evidence = Evidence(plan, read_tapes(Path(folder), plan), Census.of(plan.ids.codec, []))
+    for check in checks_of(plan.claims):
+        find(check, evidence)
+
+
+def _play(stage: Stage, asked: Callable[[], bytes]) -> bytes:
+    try:
+        question = asked() if stage.database.serverless else None  # there, opening a connection takes locks
+        with stage.ready() as ready:
+            first, folder = json.loads(question or asked())
+            return played_to_line(stage.play(ready, first, Path(folder)))
+    except Stuck as error:
+        said = {"stuck": str(error)}
+    except IdstormError as error:
+        said = {"failed": str(error)}
+    except Exception as error:
+        said = {"failed": redact(show_users_error(error), secrets_of(stage.url))}
+    return dumps_line(said).encode()
+
+
+def played_to_line(played: Played) -> bytes:
+    """Return what came of a schedule as JSON."""
+    about = {
+        "choices": [[one.client, one.able, one.step] for one in played.choices],
+        "moves": played.moves,
+        "findings": {
+            name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
+            for name, one in played.findings.items()
+        },
+        "elsewhere": played.elsewhere,
+        "told": played.told,
+    }
+    return dumps_line(about).encode()
+
+
+def played_of_line(line: bytes) -> Played:
+    """Return what a line says. Raises Stuck, or IdstormError with the reason for which there is nothing to say."""
+    about = json.loads(line)
+    if "stuck" in about:
+        raise Stuck(about["stuck"])
+    if "failed" in about:
+        raise IdstormError(about["failed"])
+    return Played(
+        tuple(Choice(client, tuple(able), step) for client, able, step in about["choices"]),
+        tuple((client, step, answer) for client, step, answer in about["moves"]),
+        {
+            name: Finding(Status(status), figures, tuple(witnesses), reason, crashed)
+            for name, (status, figures, witnesses, reason, crashed) in about["findings"].items()
+        },
+        about["elsewhere"],
+        tuple(about["told"]),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Which schedules there are, and in which order they are tried: those with fewer preemptions first.
+
+A schedule is the client that goes next, for each step. What is possible is only learned by running one: so each run
+begins with the choices of a prefix, goes on with whichever client went last, and shows where another could have gone.
+Each of these places is the prefix of another schedule, and every schedule is run once.
+
+A preemption is a switch from a client that could have gone on. Most races need one or two (Musuvathi and Qadeer, 2007),
+so the first schedule that breaks a check is the simplest one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One point of a schedule: which client went, and which could have."""
+
+    client: int
+    able: tuple[int, ...]  #: the clients that stood before a step
+    step: str  #: the step that the client took
+
+    def preempts(self, last: int | None) -> bool:
+        """Whether this took the turn from the client of the step before, which could have gone on."""
+        return self.client != last and last in self.able
+
+
+def preemptions(choices: Sequence[Choice]) -> int:
+    """Return how many choices took the turn from a client that could have gone on."""
+    before = (None, *(choice.client for choice in choices))
+    return sum(choice.preempts(last) for last, choice in zip(before, choices, strict=False))
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The first choices of a schedule: all but the last are known from an earlier run."""
+
+    known: tuple[Choice, ...] = ()
+    then: int | None = None  #: the client that goes after those
+
+    @property
+    def clients(self) -> tuple[int, ...]:
+        """The client of each step."""
+        return (*(choice.client for choice in self.known), *(() if self.then is None else (self.then,)))
+
+    def diverges(self, choices: Sequence[Choice]) -> str | None:
+        """Return where a run did not repeat what is known, in words; None: it did."""
+        for place, known in enumerate(self.known):
+            now = choices[place] if place < len(choices) else None
+            if now != known:
+                was = "the schedule had ended" if now is None else f"it was {now.step!r} of client {now.client}"
+                return f"step {place + 1} was {known.step!r} of client {known.client}, and when it was repeated {was}"
+        return None
+
+
+class Search:
+    """The schedules that are still to be tried.
+
+    `roles` has a word for each client: those with the same one do the same work, so which of them goes first makes no
+    difference, and only one of these schedules is tried. `most` bounds the preemptions.
+    """
+
+    def __init__(self, roles: Sequence[str], most: int | None = None) -> None:
+        self._roles, self._most = tuple(roles), most
+        self._numbers = count()
+        self._waiting: list[tuple[int, int, Prefix]] = [(0, next(self._numbers), Prefix())]
+        self.tried: Counter[int] = Counter()  #: schedules, by their preemptions
+        self.beyond = 0  #: schedules that were left out because they have more preemptions
+
+    def __len__(self) -> int:
+        """The number of prefixes that are known and were not tried yet."""
+        return len(self._waiting)
+
+    def next(self) -> Prefix | None:
+        """Return the next prefix to run; None: all were."""
+        return heapq.heappop(self._waiting)[2] if self._waiting else None
+
+    def ran(self, prefix: Prefix, choices: Sequence[Choice]) -> None:
+        """Note how the schedule went that began with a prefix."""
+        self.tried[preemptions(choices)] += 1
+        for place in range(len(prefix.clients), len(choices)):
+            before, here = tuple(choices[:place]), choices[place]
+            last = before[-1].client if before else None
+            for client in here.able:
+                if client != here.client and not self._is_like_another(client, before):
+                    cost = preemptions(before) + (client != last and last in here.able)
+                    if self._most is not None and cost > self._most:
+                        self.beyond += 1
+                    else:
+                        entry = (cost, next(self._numbers), Prefix(before, client))
+                        heapq.heappush(self._waiting, entry)
+
+    def _is_like_another(self, client: int, before: Sequence[Choice]) -> bool:
+        """Whether a client with a lower number does the same work, and neither has done anything of it."""
+        begun = {choice.client for choice in before}
+        mates = (one for one in range(client) if self._roles[one] == self._roles[client])
+        return client not in begun and any(mate not in begun for mate in mates)

@@ -1,0 +1,92 @@
+"""What an exploration came to: the schedules that were tried, and the first that broke each check.
+
+It is `explored.json` in the folder of its storm. The folder of a schedule that broke something, beside it, is that of a
+storm: its tapes and its census are judged again by the same checks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from idstorm.errors import UnreadableRun
+from idstorm.record.files import intact, loads, read_text, refuse_newer
+from idstorm.record.shapes import read_as
+from idstorm.record.stamp import Stamp
+from idstorm.record.store import write_json, writing
+
+EXPLORED_FORMAT = 1
+FILE = "explored.json"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The first schedule that broke a check: one with as few preemptions as any."""
+
+    folder: str  #: of its tapes, in that of the exploration
+    number: int  #: how many schedules had been tried by then, it included
+    preemptions: int
+    clients: tuple[int, ...]  #: the client of each step
+    moves: tuple[tuple[int, str, str], ...]  #: client, step (empty: it goes on after waiting), and what came of it
+    told: tuple[str, ...]  #: what became of each client, in words
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one check found over all schedules."""
+
+    statuses: dict[str, int]  #: in how many schedules it had this status
+    reason: str | None = None  #: of the first schedule in which it was unknown or n/a
+    broken: Broken | None = None
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What an exploration came to."""
+
+    operations: int  #: of each client
+    by_preemptions: dict[str, int]  #: schedules that were tried
+    schedules: tuple[str, ...]  #: the client of each step of each of them, separated by blanks
+    asked: tuple[str, ...] = ()  #: bounds that the user named, in words
+    limits: tuple[str, ...] = ()  #: why it is not complete, in sentences
+    seconds: float = 0.0
+    checks: dict[str, Seen] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """How many schedules were tried."""
+        return sum(self.by_preemptions.values())
+
+    @property
+    def most(self) -> int:
+        """The most preemptions of any schedule that was tried."""
+        return max(map(int, self.by_preemptions), default=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON's own types."""
+        return asdict(self)
+
+
+def write_explored(folder: Path, explored: Explored, stamp: Stamp) -> None:
+    """Write what an exploration came to. Raises EnvironmentFault where that cannot be written."""
+    with writing(folder):
+        write_json(folder / FILE, {"format": EXPLORED_FORMAT, "stamp": stamp.to_json(), **explored.to_json()})
+
+
+def read_explored(folder: Path, stamp: Stamp) -> Explored | None:
+    """Return what an exploration came to; None where it ended before that was known. Raises UnreadableRun."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        data: Mapping[str, Any] = loads(read_text(path))
+        about = {key: value for key, value in data.items() if key not in ("format", "stamp")}
+    except (OSError, ValueError, AttributeError, json.JSONDecodeError) as error:
+        raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
+    refuse_newer(path, data.get("format"), EXPLORED_FORMAT)
+    stamp.check(data.get("stamp"), path)
+    with intact(path):
+        return read_as(Explored, about)

@@ -1,0 +1,66 @@
+"""A schedule in columns: a client each, a line a step, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+_NAMES = "ABCDEFGH"
+_LONGEST = 300  # characters of a statement
+
+
+def names_of(explored: Mapping[str, Any]) -> list[str]:
+    """Return what the columns are called."""
+    clients = list(_NAMES[: explored["clients"]])
+    return [*clients, "reader"] if explored["reader"] else clients
+
+
+def exploration_words(explored: Mapping[str, Any]) -> str:
+    """Return how much was explored, in a line."""
+    number = explored["schedules"]
+    by = ", ".join(f"{times:,} with {cost}" for cost, times in explored["by_preemptions"].items())
+    rate = number / explored["seconds"] if explored["seconds"] else 0.0
+    reader = " and a reader" if explored["reader"] else ""
+    each = "1 operation" if explored["operations"] == 1 else f"{explored['operations']} operations"
+    return (
+        f"{explored['clients']} clients of {each}{reader} · {number:,} schedules in {explored['seconds']:.1f} s "
+        f"({rate:.0f}/s) · by preemptions: {by or 'none'}"
+    )
+
+
+def schedule_tables(explored: Mapping[str, Any]) -> Iterator[Text | Table]:
+    """Yield each schedule that broke a check; one that broke several is shown once."""
+    by_clients: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
+    for broken in explored["broken"]:
+        by_clients.setdefault(tuple(broken["clients"]), []).append(broken)
+    names = names_of(explored)
+    for clients, several in by_clients.items():
+        checks = ", ".join(one["check"] for one in several)
+        first = several[0]
+        steps = "".join(names[client][0].upper() for client in clients)
+        cost = f"{first['preemptions']} preemption{'' if first['preemptions'] == 1 else 's'}"
+        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({steps})", "bold")
+        yield _table(first, names)
+
+
+def _table(broken: Mapping[str, Any], names: list[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for name in names:
+        table.add_column(name, ratio=1, overflow="fold")
+    for client, step, answer in broken["moves"]:
+        cells = [""] * len(names)
+        cells[client] = _cell(step, answer)
+        table.add_row(*map(Text, cells))
+    told = [*broken["told"], *[""] * (len(names) - len(broken["told"]))]
+    table.add_row(*(Text(f"= {words}" if words else "", "dim") for words in told))
+    return table
+
+
+def _cell(step: str, answer: str) -> str:
+    shown = step if len(step) <= _LONGEST else f"{step[:_LONGEST]} …"
+    if not step:
+        shown = "… goes on"
+    return f"{shown}  -- {answer}" if answer else shown

@@ -1,0 +1,213 @@
+"""`idstorm explore`: every interleaving on real databases, with what it shows of each, and what it does not claim."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from running import Idstorm, Ran
+from servers import SERVERS, On, database
+
+PATTERNS = str(Path(__file__).with_name("patterns.py"))
+ANYWHERE = ("sqlite", *SERVERS)
+COUNTS: dict[str, dict[str, tuple[int, int]]] = {
+    "max_plus_one:max_plus_one": dict.fromkeys(SERVERS, (10, 9)) | {"sqlite": (7, 6)},
+    "counter_table:counter_table": dict.fromkeys(SERVERS, (4, 0)) | {"sqlite": (5, 0)},
+    "counter_table:without_lock": dict.fromkeys(SERVERS, (25, 24)) | {"sqlite": (12, 11), "mariadb": (25, 0)},
+    f"{PATTERNS}:get_or_create": dict.fromkeys(SERVERS, (10, 9)) | {"sqlite": (7, 6)},
+    f"{PATTERNS}:savepoint": dict.fromkeys(SERVERS, (7, 0)) | {"sqlite": (3, 0)},
+    f"{PATTERNS}:lazy": {"sqlite": (18, 17), "postgresql": (126, 125), "mysql": (6, 0), "mariadb": (6, 0)},
+    f"{PATTERNS}:one_statement": dict.fromkeys(SERVERS, (7, 0)) | {"sqlite": (7, 0), "postgresql": (10, 6)},
+}
+"""How many schedules two clients have, and in how many of them an id is told twice: the same each time."""
+
+
+def explored(idstorm: Idstorm, on: On, *words: str) -> tuple[Ran, dict[str, Any]]:
+    """Explore one scenario. Returns how it ended, and its report."""
+    ran = idstorm("explore", *words, "--on", on.dialect, "--json", "report.json", **on.environ)
+    report = json.loads((idstorm.folder / "report.json").read_text()) if ran.code != 2 else {}
+    return ran, report["storms"][0] if report else {}
+
+
+def broken(storm: dict[str, Any], check: str) -> dict[str, Any]:
+    (found,) = (one for one in storm["explored"]["broken"] if one["check"] == check)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("dialect", ANYWHERE)
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_schedule_of_two_clients_is_tried(idstorm: Idstorm, name: str, dialect: str) -> None:
+    ran, storm = explored(idstorm, database(dialect), name)
+    schedules, breaking = COUNTS[name][dialect]
+    unique, complete = storm["verdicts"]["unique"], storm["verdicts"]["complete"]
+    assert (storm["explored"]["schedules"], unique["figures"].get("schedules", 0)) == (schedules, breaking), ran.out
+    assert (complete["status"], unique["status"]) == ("held", "broken" if breaking else "held")
+    assert ran.code == 0, ran.out
+    if breaking:
+        assert broken(storm, "unique")["preemptions"] == 1
+
+
+@pytest.mark.parametrize("name", ["polled", "autocommitted"])
+def test_a_reader_is_overtaken_by_a_commit(idstorm: Idstorm, postgresql: On, name: str) -> None:
+    _, storm = explored(idstorm, postgresql, f"{PATTERNS}:{name}")
+    assert (storm["verdicts"]["complete"]["status"], storm["verdicts"]["visible"]["status"]) == ("held", "broken")
+    steps = [step.partition(" ")[0] for _, step, _ in broken(storm, "visible")["moves"]]
+    assert steps == ["INSERT", "INSERT", "COMMIT", "SELECT", "SELECT", "COMMIT"]
+
+
+def test_on_sqlite_ids_become_visible_in_order(idstorm: Idstorm) -> None:
+    _, storm = explored(idstorm, On("sqlite"), f"{PATTERNS}:polled")
+    assert (storm["verdicts"]["complete"]["status"], storm["verdicts"]["visible"]["status"]) == ("held", "held")
+
+
+def test_three_clients_have_more_schedules(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), "max_plus_one:max_plus_one", "--clients", "3", "--max-time", "300s")
+    assert (ran.code, storm["verdicts"]["complete"]["status"]) == (0, "held"), ran.out
+    assert storm["explored"]["schedules"] > 100
+
+
+def test_the_report_shows_the_schedule_in_columns(idstorm: Idstorm) -> None:
+    ran, _ = explored(idstorm, On("sqlite"), "max_plus_one:max_plus_one")
+    shown = ran.out[ran.out.index("broken by schedule 2, with 1 preemption (ABBBAA)") :].splitlines()
+    assert shown[1].split() == ["A", "B"]
+    assert shown[2].startswith("SELECT max(invoice.number)")
+    assert any(line.startswith(" " * 40 + "SELECT") for line in shown)
+    assert any("= id 1, ok" in line for line in shown)
+
+
+def test_a_run_is_judged_again_by_its_witnesses(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), "max_plus_one:max_plus_one")
+    (run,) = (idstorm.folder / "results").glob("2*")
+    again = idstorm("check", str(run), "--json", "again.json")
+    assert again.code == ran.code == 0
+    assert json.loads((idstorm.folder / "again.json").read_text())["storms"][0] == storm
+    next(run.glob("*/unique/tapes/*.tape")).unlink()
+    assert idstorm("check", str(run)).code == 3
+
+
+@pytest.mark.parametrize("dialect", ANYWHERE)
+@pytest.mark.parametrize("name", ["max_plus_one:max_plus_one", f"{PATTERNS}:lazy", f"{PATTERNS}:polled"])
+def test_a_program_of_its_own_shows_the_fault_again(idstorm: Idstorm, name: str, dialect: str) -> None:
+    on = database(dialect)
+    ran, storm = explored(idstorm, on, name, "--script", "witness.py")
+    if not storm["explored"]["broken"]:
+        assert "no schedule broke a check, so witness.py was not written" in ran.err
+        return
+    server = [] if on.url is None else [on.url.set(drivername=on.dialect).render_as_string(hide_password=False)]
+    program = subprocess.run(
+        [sys.executable, "-I", "witness.py", *server], cwd=idstorm.folder, capture_output=True, text=True, check=False
+    )
+    assert program.returncode == 0, program.stdout + program.stderr
+    steps = [line for line in (idstorm.folder / "witness.py").read_text().splitlines() if line[:2] in ("A.", "B.")]
+    assert len(steps) <= 12, steps
+
+
+def test_one_schedule_can_be_played_again(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), "max_plus_one:max_plus_one", "--replay", "ABBBAA")
+    assert (ran.code, storm["verdicts"]["unique"]["status"], storm["explored"]["schedules"]) == (0, "broken", 1)
+    ran, storm = explored(idstorm, On("sqlite"), "counter_table:counter_table", "--replay", "AAAA")
+    assert (ran.code, storm["verdicts"]["unique"]["status"]) == (0, "held"), ran.out
+    assert storm["verdicts"]["complete"]["figures"]["within"] == "the schedule AAAA"
+
+
+def test_a_schedule_that_does_not_fit_any_more_is_an_error(idstorm: Idstorm) -> None:
+    ran = idstorm("explore", "max_plus_one:max_plus_one", "--replay", "AAAAAB")
+    assert ran.code == 2
+    assert "the schedule AAAAAB does not fit any more: step 4 is one that A cannot take" in ran.err
+
+
+def test_a_bound_of_the_users_is_part_of_the_claim_and_one_of_ours_is_not(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), f"{PATTERNS}:polled", "--max-preemptions", "1")
+    assert (ran.code, storm["verdicts"]["unique"]["result"]) == (0, "passed"), ran.out
+    assert storm["verdicts"]["complete"]["figures"]["within"] == "up to 1 preemptions"
+    ran, storm = explored(idstorm, On("sqlite"), f"{PATTERNS}:polled", "--max-schedules", "3")
+    assert (ran.code, storm["verdicts"]["complete"]["result"]) == (3, "inconclusive"), ran.out
+    assert "it ended after 3 schedules (--max-schedules); at least" in storm["verdicts"]["complete"]["reason"]
+
+
+OWN = """
+import random, threading, time
+from idstorm.scenario import Row, Scenario, breaks, unique
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(default=0)
+
+taken, lock = iter(range(1, 100)), threading.Lock()
+
+def insert(session, tokens):
+    thing = Thing(token=tokens[0])
+    session.add(thing)
+    session.flush()
+    return [thing.id]
+
+def counted(session, tokens):
+    session.add(Thing(token=tokens[0], number=next(taken)))
+    session.flush()
+    return [session.scalars(select(Thing.number).where(Thing.token == tokens[0])).one()]
+
+def at_random(session, tokens):
+    for _ in range(random.randrange(1, 4)):
+        session.scalars(select(Thing.id)).all()
+    return insert(session, tokens)
+
+def locked(session, tokens):
+    with lock:
+        session.scalars(select(Thing.id)).all()
+        return insert(session, tokens)
+
+safe = Scenario(Thing, insert=insert, claims=[breaks(unique, why="it does not")])
+of_the_process = Scenario(Thing, id=Thing.number, insert=counted)
+differs = Scenario(Thing, insert=at_random)
+waits_elsewhere = Scenario(Thing, insert=locked)
+"""
+
+
+def test_what_is_claimed_to_break_and_does_not_is_inconclusive(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:safe")
+    assert (ran.code, storm["verdicts"]["unique"]["result"]) == (3, "inconclusive")
+    assert storm["verdicts"]["unique"]["reason"] == "it was claimed to break, but not with 2 clients"
+
+
+def test_each_schedule_finds_its_process_as_it_was(idstorm: Idstorm) -> None:
+    _, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:of_the_process", "--operations", "2")
+    moves = {told for one in storm["explored"]["broken"] for told in one["told"]}
+    assert storm["verdicts"]["complete"]["status"] == "held"
+    assert storm["verdicts"]["unique"]["status"] == "held", moves
+
+
+def test_work_that_differs_from_run_to_run_is_never_complete(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:differs")
+    assert (ran.code, storm["verdicts"]["complete"]["status"]) == (3, "unknown")
+    assert "the work is not the same each time: step" in storm["verdicts"]["complete"]["reason"]
+
+
+def test_who_waits_for_something_else_than_a_lock_leaves_it_open(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:waits_elsewhere")
+    assert (ran.code, storm["verdicts"]["complete"]["status"]) == (3, "unknown")
+    assert "waited for something else than a lock" in storm["verdicts"]["complete"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["flask_app:create_all"], 3, "its clients are its own, and what they do is not seen"),
+        (["memory"], 3, "its database lives in one process, whose clients cannot be stepped"),
+        (["autoincrement", "--on", "sqlite+aiosqlite://"], 2, "clients are stepped as threads, so name a driver for"),
+        (["autoincrement", "--replay", "A!"], 2, "--replay: A! is not a schedule: write a letter for each step"),
+        (["autoincrement", "--clients", "0"], 2, "0 is not in the range"),
+        (["autoincrement", "--max-time", "soon"], 2, "'soon' is not a duration"),
+        (["nothing"], 2, "nothing"),
+    ],
+)
+def test_what_cannot_be_explored_is_one_sentence(idstorm: Idstorm, words: list[str], code: int, says: str) -> None:
+    ran = idstorm("explore", *words)
+    assert (ran.code, says in ran.out + ran.err) == (code, True), ran.out + ran.err
