@@ -6,6 +6,7 @@ Nothing is imported that the caller has not: each function is given the library'
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,22 @@ def sequences_of(metadata: sa.MetaData) -> list[sa.Sequence]:
     SQLAlchemy keeps them in an attribute that is not public, and offers no other way to list them.
     """
     return list(metadata._sequences.values())
+
+
+def pool_of(record: Any) -> Any:
+    """Return the pool that a record of a connection belongs to, or None. Events of pools do not name it."""
+    return getattr(record, "_ConnectionRecord__pool", None)
+
+
+def dialect_of(pool: Any) -> Any:
+    """Return the dialect of a pool that an engine has made, or one that knows little."""
+    return getattr(pool, "_dialect", None)
+
+
+def connecting_like(pool: Any) -> Callable[[], Any]:
+    """Return a function that opens another connection as a pool does, with the same arguments."""
+    creator: Callable[[], Any] = pool._creator
+    return creator
 
 
 def bare_instance(mapper: Mapper[Any]) -> Any:

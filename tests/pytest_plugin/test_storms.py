@@ -335,3 +335,20 @@ def test_a_suite_that_storms_nothing_imports_nothing_of_it(pytester: pytest.Pyte
     )
     result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", "test_bare.py")
     result.assert_outcomes(passed=1)
+
+
+EXPLORES = """
+def test_all(idstorm):
+    report = idstorm.explore(Invoice)
+    assert report.passed, report
+    assert report.verdicts["complete"].figures["schedules"] > 1
+
+def test_race(idstorm):
+    report = idstorm.explore(racy, max_preemptions=1)
+    assert not report.passed
+    assert "broken by schedule 2" in str(report)
+"""
+
+
+def test_a_test_explores_what_it_could_storm(pytester: pytest.Pytester) -> None:
+    run(pytester, EXPLORES).assert_outcomes(passed=2)

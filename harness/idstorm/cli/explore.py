@@ -48,7 +48,9 @@ class _Duration(click.ParamType[float]):
 )
 @click.option("-c", "--clients", type=click.IntRange(1, 6), default=2, show_default=True, help="Clients to step.")
 @click.option(
-    "--operations", type=click.IntRange(1, 20), default=1, show_default=True, help="Transactions of each client."
+    "--operations",
+    type=click.IntRange(1, 20),
+    help="Transactions of each client.  [default: 1, or 3 where some of them delete]",
 )
 @click.option(
     "--max-preemptions",
@@ -68,7 +70,7 @@ def explore(
     scenario: tuple[str, ...],
     on: tuple[str, ...],
     clients: int,
-    operations: int,
+    operations: int | None,
     preemptions: int | None,
     schedules: int | None,
     seconds: float | None,
@@ -90,14 +92,7 @@ def explore(
 
     steps = None if replay is None else _steps(replay)
     bounds = Bounds(operations, preemptions, schedules, seconds, steps, show_values)
-    given: dict[str, object] = {
-        "--operations": operations if operations > 1 else None,
-        "--max-preemptions": preemptions,
-    }
-    given |= {"--max-schedules": schedules, "--max-time": None if seconds is None else f"{seconds:g}s"}
-    given |= {"--replay": replay}
-    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, tuple(words))
+    request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, bounds.words)
     with _shown(quiet=outputs.quiet) as show:
         report = explored(request, show)
     if script is not None:

@@ -41,6 +41,7 @@ class ExploreRequest:
     options: StormOptions = field(default_factory=StormOptions)
     results: Path = Path("results")
     words: tuple[str, ...] = ()  #: of the command line that say the bounds
+    path: tuple[str, ...] = ()  #: what comes first on sys.path, if not the current directory
 
 
 def explored(request: ExploreRequest, show: Show = lambda *_: None) -> Report:
@@ -58,7 +59,7 @@ def explored(request: ExploreRequest, show: Show = lambda *_: None) -> Report:
         seed=request.options.seed or 0,
     )
     with interruptible() as stop:
-        storms = next(rounds(storms_of(Request(request.scenarios, request.on, options, request.results))))
+        storms = next(rounds(storms_of(Request(request.scenarios, request.on, options, request.results, request.path))))
         for storm in storms:
             check_explorable(storm)
         return _carry_out(storms, request, show, stop)

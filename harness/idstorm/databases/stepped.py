@@ -47,6 +47,13 @@ class Stepped(Censuses):
         """Return the server's number of the session that a driver's new connection has; None: it has no server."""
         return None
 
+    def hurry(self, connection: Any) -> Any:
+        """Let a connection not wait by itself. Returns what `relax` needs; None: there is nothing to change."""
+        return None
+
+    def relax(self, connection: Any, before: Any) -> None:
+        """Let a connection wait again as it did."""
+
     def waiting(self, connection: sa.Connection, sessions: Collection[int]) -> set[int]:
         """Return those of these sessions that wait for a lock now."""
         return set()

@@ -69,6 +69,7 @@ class Client:
     session: int | None = None
     answer: str = ""
     sent: tuple[str, Any] | None = None
+    shares: bool = False  #: it was in a transaction of another client's
     asides: list[Move] = field(default_factory=list)  #: what it has sent that is no step, since it came to rest last
     gives_up: bool = False  #: it is told not to try again
     given: bool = False  #: the schedule is over
@@ -88,6 +89,10 @@ class Client:
     def passed(self, statement: str, parameters: Any) -> None:
         """Note a statement that is no step."""
         self.asides.append(Move(self.number, " ".join(statement.split()), "", (statement, parameters)))
+
+    def confused(self) -> None:
+        """Note that two clients were in one transaction."""
+        self.shares = True
 
     def answered(self, answer: str) -> None:
         """Keep it for the schedule's line."""
@@ -153,6 +158,11 @@ class Conductor:
             self._give_up()
         for thread in threads:
             thread.join()
+
+    @property
+    def shared(self) -> bool:
+        """Whether two clients were in one transaction, on one connection."""
+        return any(client.shares for client in self._clients)
 
     def _body(self, client: Client, body: Callable[[], None]) -> None:
         gate.set(client)

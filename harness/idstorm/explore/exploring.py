@@ -10,7 +10,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import Any
 
@@ -30,7 +32,7 @@ from idstorm.model.work import work_of
 from idstorm.record import store
 from idstorm.record.ending import Ending
 from idstorm.record.explored import Broken, Explored, Seen, write_explored
-from idstorm.record.plan import Claim, Plan, Tokens
+from idstorm.record.plan import Claim, Fleet, Plan, Tokens
 from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.applicability import NotApplicable
@@ -44,6 +46,7 @@ from idstorm.storm.stop import StopSignal
 JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
 """What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
 
+_HALF = 0.5
 _END_WITHIN = 10.0  # seconds for the process of the schedules to end by itself
 
 Show = Callable[[str, int, int], None]
@@ -59,7 +62,7 @@ def named(*clients: int) -> str:
 class Bounds:
     """How far to go. None: no bound of the user's."""
 
-    operations: int = 1  #: of each client
+    operations: int | None = None  #: of each client; None: one, or three where some of them delete
     preemptions: int | None = None
     schedules: int | None = None
     seconds: float | None = None
@@ -67,6 +70,18 @@ class Bounds:
     show_values: bool = False  #: programs show all values of statements
 
     DEFAULT_SCHEDULES, DEFAULT_SECONDS = 5_000, 60.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a command line that give these bounds."""
+        given = {
+            "--operations": self.operations,
+            "--max-preemptions": self.preemptions,
+            "--max-schedules": self.schedules,
+            "--max-time": None if self.seconds is None else f"{self.seconds:g}s",
+            "--replay": None if self.replay is None else named(*self.replay),
+        }
+        return tuple(word for name, value in given.items() if value is not None for word in (name, str(value)))
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -86,11 +101,10 @@ def explore(scheduled: ScheduledStorm, bounds: Bounds, run: store.Run, show: Sho
 
 
 def check_explorable(scheduled: ScheduledStorm) -> None:
-    """Raise UsageError, or NotApplicable's reason, for what cannot be stepped."""
-    scenario, database = scheduled.found.scenario, scheduled.address.database
-    name, url = scheduled.found.name, scheduled.address.url
-    if url.get_dialect().is_async or is_async(scenario.insert) or is_async(scenario.delete):
-        raise UsageError(f"{name} on {url.drivername}: clients are stepped as threads, so name a driver for threads")
+    """Raise UsageError for a target on which nothing can be stepped."""
+    database, url = scheduled.address.database, scheduled.address.url
+    if url.get_dialect().is_async:
+        raise UsageError(f"{url.drivername}://: clients are stepped as threads, so name a driver for threads")
     if not database.explorable:
         raise UsageError(f"{database.name} does not say who waits for whom, so nothing can be explored there")
 
@@ -99,6 +113,8 @@ def _unexplorable(scenario: Scenario) -> str | None:
     """Return why a scenario's work cannot be stepped."""
     if scenario.client is not None:
         return "its clients are its own, and what they do is not seen statement by statement"
+    if is_async(scenario.insert) or is_async(scenario.delete):
+        return "it awaits, and only clients that are threads can be stepped"
     if scenario.local:
         return "its database lives in one process, whose clients cannot be stepped"
     if scenario.interlude is not None:
@@ -124,6 +140,7 @@ def _explore(
         bool(scheduled.options.reader) or bool(scenario.reader) or claims["visible"].stance is not Stance.MAY_BREAK
     )
     options, fleet = scheduled.connection_options, scheduled.fleet
+    operations = bounds.operations or (3 if fleet.deletes else 1)
     plan = Plan(
         run=run.name,
         storm=folder.name,
@@ -133,9 +150,10 @@ def _explore(
         target=rehearsed.target,
         fleet=replace(
             fleet,
-            inserts=fleet.clients * fleet.batch * bounds.operations,
+            inserts=fleet.clients * fleet.batch * operations,
             seconds=None,
             think=(0.0, 0.0),
+            **_deleting(fleet),
         ),
         pool=options.pool,
         ids=rehearsed.ids,
@@ -157,9 +175,23 @@ def _explore(
             stop.gently(),
             _Player(plan, scheduled.address.for_clients(inside), [state, bounds.show_values], folder) as player,
         ):
-            explored = _Exploration(plan, bounds, folder, player).run(show, stop)
+            explored = _Exploration(plan, replace(bounds, operations=operations), folder, player).run(show, stop)
     write_explored(folder, explored, plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
+
+
+def _deleting(fleet: Fleet) -> dict[str, Any]:
+    """Return what is chosen by chance in a storm, and fixed here: nothing is rolled back; who deletes, deletes second.
+
+    A client draws a number for each of its operations, and its second one deletes what the first has inserted.
+    """
+    if not fleet.deletes:
+        return {"rollback": 0.0}
+    for seed in count():
+        chances = (Random(f"{seed}/{client}") for client in range(fleet.clients))
+        if all((one.random(), one.random())[1] < _HALF <= one.random() for one in chances):
+            return {"rollback": 0.0, "deletes": _HALF, "seed": seed}
+    raise AssertionError
 
 
 def _settled(claims: dict[str, Claim]) -> dict[str, Claim]:
@@ -264,7 +296,7 @@ class _Exploration:
         names = dict.fromkeys([*self.plan.claims])
         tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
-            operations=self.bounds.operations,
+            operations=self.bounds.operations or 1,
             by_preemptions={str(number): times for number, times in sorted(tried.items())},
             schedules=tuple(self.schedules),
             asked=self.bounds.asked if search.beyond or self.bounds.replay else (),

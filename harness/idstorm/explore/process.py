@@ -79,7 +79,7 @@ def _stage(assignment: Assignment, state: Any, *, show_values: bool) -> Stage:
     assignment.take_up()
     plan, url = assignment.plan, sa.make_url(assignment.url)
     database = DATABASES[plan.target.dialect]
-    stepping.listen(database)  # first, so that what is heard is what a step comes to after all of its tries
+    stepping.listen(lambda _: database)  # first, so that what is heard is what a step comes to after all of its tries
     listen()
     catalogue.put_first(*plan.path)
     (found,) = catalogue.find(plan.reference)

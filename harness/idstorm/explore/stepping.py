@@ -21,11 +21,13 @@ from sqlalchemy.pool import Pool
 
 from idstorm.databases.base import Database
 from idstorm.databases.committing import may_write
+from idstorm.internals import dialect_of, pool_of
 
 _NO_STEP = re.compile(
     r"\s*(?:BEGIN(?!\s+(?:IMMEDIATE|EXCLUSIVE))|START\s+TRANSACTION(?!.*SNAPSHOT)|SAVEPOINT|RELEASE)\b", re.I
 )
 """What takes neither a lock nor a snapshot."""
+_BEGINS = re.compile(r"\s*(?:BEGIN|START)\b", re.IGNORECASE)
 
 
 class Gate(Protocol):
@@ -50,29 +52,62 @@ class Gate(Protocol):
     def answered(self, answer: str) -> None:
         """Note what came of the step."""
 
+    def confused(self) -> None:
+        """Note that it is in a transaction of another client's, on one connection."""
+
 
 gate: ContextVar[Gate | None] = ContextVar("idstorm_gate", default=None)
 """The gate of the client in whose thread this runs, if it is stepped."""
 
 _wrapped: WeakSet[Any] = WeakSet()
 _wrapping = threading.Lock()
-_sessions: dict[int, int | None] = {}  # by the identity of a driver's connection; its connections outlive a schedule
-_autocommitting: set[int] = set()
+_sessions: dict[int, int | None] = {}  # by the identity of a driver's connection
+_users: dict[int, Gate] = {}  # by the same: who has used it last
+_patience: dict[int, Any] = {}  # by the same: how long it waits by itself
+
+Find = Callable[[Any], Database]
+"""Returns the database that a pool leads to."""
 
 
-def listen(database: Database) -> None:
-    """Stop the clients that are stepped, on every pool of this process that connects from now on."""
+def listen(find: Find) -> Callable[[], None]:
+    """Stop the clients that are stepped, on every pool of this process. Returns a function that ends that."""
 
     def on_connect(connection: Any, record: Any) -> None:
-        _sessions[id(connection)] = database.session_of(connection)
-        _autocommitting.discard(id(connection))
-        dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
-        with _wrapping:
-            if dialect is not None and dialect not in _wrapped:
-                _wrap(dialect)
-                _wrapped.add(dialect)
+        for known in (_sessions, _users, _patience):
+            known.pop(id(connection), None)  # the number may be that of a connection that is gone
+        _wrap_once(dialect_of(pool_of(record)))
 
-    event.listen(Pool, "connect", on_connect)
+    def on_checkout(connection: Any, record: Any, _: Any) -> None:
+        database = find(pool_of(record))
+        if id(connection) not in _sessions:
+            _wrap_once(dialect_of(pool_of(record)))
+            _sessions[id(connection)] = database.session_of(connection)
+        here = gate.get()
+        if here is not None:
+            _patience[id(connection)] = here.database.hurry(connection)
+
+    def on_checkin(connection: Any, record: Any) -> None:
+        if connection is not None and _patience.get(id(connection)) is not None:
+            find(pool_of(record)).relax(connection, _patience.pop(id(connection)))
+
+    listeners: dict[str, Callable[..., None]] = {"connect": on_connect, "checkout": on_checkout, "checkin": on_checkin}
+    for name, listener in listeners.items():
+        event.listen(Pool, name, listener)
+
+    def leave() -> None:
+        for name, listener in listeners.items():
+            event.remove(Pool, name, listener)
+        for known in (_sessions, _users, _patience):  # connections end from now on without being heard
+            known.clear()
+
+    return leave
+
+
+def _wrap_once(dialect: Any) -> None:
+    with _wrapping:
+        if dialect is not None and dialect not in _wrapped:
+            _wrap(dialect)
+            _wrapped.add(dialect)
 
 
 def _wrap(dialect: Any) -> None:
@@ -83,7 +118,6 @@ def _wrap(dialect: Any) -> None:
     dialect.do_execute_no_params = lambda cursor, statement, context=None: plain(cursor, statement, None, context)
     dialect.do_commit = _ends(dialect.do_commit, "COMMIT")
     dialect.do_rollback = _ends(dialect.do_rollback, "ROLLBACK")
-    dialect.set_isolation_level = _isolates(dialect.set_isolation_level)
 
 
 def _executes(method: Callable[..., None]) -> Callable[..., None]:
@@ -94,8 +128,9 @@ def _executes(method: Callable[..., None]) -> Callable[..., None]:
         if here is None or _NO_STEP.match(statement):
             return method(cursor, statement, parameters, context)
         step, connection = " ".join(statement.split()), cursor.connection
+        _look_who(here, connection)
         here.stand(step, _sessions.get(id(connection)), (statement, parameters))
-        splits = id(connection) in _autocommitting and may_write(statement)
+        splits = may_write(statement) and not _BEGINS.match(statement) and _commits_each(here, connection)
         if splits:
             _say(connection, "BEGIN")
         _patiently(here, lambda: method(cursor, statement, parameters, context))
@@ -105,6 +140,23 @@ def _executes(method: Callable[..., None]) -> Callable[..., None]:
         return None
 
     return do_execute
+
+
+def _look_who(here: Gate, connection: Any) -> None:
+    """Tell a client that it uses a connection in a transaction that another one has begun."""
+    before = _users.get(id(connection))
+    if before is not None and before is not here and here.database.in_transaction(connection):
+        here.confused()
+    _users[id(connection)] = here
+
+
+def _commits_each(here: Gate, connection: Any) -> bool:
+    """Whether each statement on a driver's connection is a transaction: that is, it is in AUTOCOMMIT, and in none."""
+    asked = getattr(connection, "get_autocommit", None)
+    on = asked() if asked is not None else getattr(connection, "autocommit", None)
+    if not isinstance(on, bool):  # SQLite, whose module says it by what begins a transaction
+        on = getattr(connection, "isolation_level", "") is None
+    return on and not here.database.in_transaction(connection)
 
 
 def _end_own(here: Gate, connection: Any) -> None:
@@ -145,14 +197,6 @@ def _patiently(here: Gate, do: Callable[[], None]) -> None:
             if not here.database.retries(error) or not here.held_up():
                 here.answered(_first_line(error))
                 raise
-
-
-def _isolates(method: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    def set_isolation_level(connection: Any, level: str) -> None:
-        method(connection, level)
-        (_autocommitting.add if level == "AUTOCOMMIT" else _autocommitting.discard)(id(connection))
-
-    return set_isolation_level
 
 
 def _rows(cursor: Any) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from idstorm.catalogue import Found
+from idstorm.commands.explore import ExploreRequest, explored
 from idstorm.commands.outcome import StormResult
 from idstorm.commands.references import found_of
 from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.explore.exploring import Bounds
 from idstorm.findings.results import Result, StormState
+from idstorm.findings.verdict import Report
+from idstorm.options import options_of
 from idstorm.pytest_plugin.options import configured, with_defaults
 from idstorm.pytest_plugin.results import RESULTS
 from idstorm.pytest_plugin.targets import open_target
@@ -53,16 +58,53 @@ class Storms:
         __tracebackhide__ = True
         try:
             request = Request(
-                scenarios=tuple(one for asked in scenarios for one in found_of(asked, self._request.module)),
+                scenarios=self._found(scenarios),
                 on=(self._address,),
                 options=with_defaults(self._request.config, options),
                 results=self._results,
-                path=tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path)),
+                path=_path(),
                 notes=_company(self._request.config),
             )
             report = run(request, workers=_workers(self._request.config))
         except (UsageError, EnvironmentFault) as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
+        return self._result(report)
+
+    def explore(
+        self,
+        *scenarios: str | type | Scenario,
+        clients: int = 2,
+        operations: int | None = None,
+        max_preemptions: int | None = None,
+        max_schedules: int | None = None,
+        max_time: float | None = None,
+        **options: object,
+    ) -> StormResult:
+        """Step the clients of scenarios through their statements in every order, as `idstorm.explore` does."""
+        __tracebackhide__ = True
+        bounds = Bounds(operations, max_preemptions, max_schedules, max_time)
+        try:
+            request = ExploreRequest(
+                scenarios=self._found(scenarios),
+                on=(self._address,),
+                clients=clients,
+                bounds=bounds,
+                options=options_of(options),
+                results=self._results,
+                words=bounds.words,
+                path=_path(),
+            )
+            report = explored(request)
+        except (UsageError, EnvironmentFault) as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        return self._result(report)
+
+    def _found(self, scenarios: Sequence[str | type | Scenario]) -> tuple[Found, ...]:
+        return tuple(one for asked in scenarios for one in found_of(asked, self._request.module))
+
+    def _result(self, report: Report) -> StormResult:
+        """Return a report to the test, unless the user has ended it, or nothing in it applies."""
+        __tracebackhide__ = True
         result = StormResult(report, Path(report.folder))
         self._folders += [result.folder] if report.folder else []
         if any(storm.state is StormState.INTERRUPTED for storm in report.storms):
@@ -77,6 +119,10 @@ class Storms:
         if self._temporary:
             for folder in self._folders:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _path() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))
 
 
 @contextmanager

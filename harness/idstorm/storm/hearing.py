@@ -21,6 +21,7 @@ from weakref import WeakSet
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
+from idstorm.internals import dialect_of, pool_of
 from idstorm.storm.ear import Ear
 
 _KNOWN = 4_096  # statements that are remembered as committing nothing
@@ -78,7 +79,7 @@ def _on_connect(connection: Any, record: Any) -> None:
     """Wrap a pool's dialect. No event names it; if it is not found, its connections count as raw."""
     _opened.append(None)
     _autocommitting.discard(id(connection))  # the id may be that of a connection that is gone
-    dialect = getattr(getattr(record, "_ConnectionRecord__pool", None), "_dialect", None)
+    dialect = dialect_of(pool_of(record))
     with _wrapping:
         if dialect is not None and dialect not in _wrapped:
             _wrap(dialect)

@@ -45,8 +45,12 @@ def drop_place():
 
 _ROWS = (
     "SELECT t.processlist_id FROM performance_schema.data_lock_waits w "
-    "JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id"
+    "JOIN performance_schema.data_locks l ON l.engine_transaction_id = w.requesting_engine_transaction_id "
+    "JOIN performance_schema.threads t ON t.thread_id = l.thread_id WHERE l.lock_type = 'TABLE'"
 )
+"""A lock on a row that is waited for may be shown under the thread that holds it, not the one that waits (seen on 9.7).
+
+Only its own thread takes a transaction's lock on the table."""
 _OTHERS = (
     "SELECT t.processlist_id FROM performance_schema.metadata_locks m "
     "JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id WHERE m.lock_status = 'PENDING'"

@@ -40,6 +40,16 @@ class SQLiteStepped(Stepped):
     explorable = True
     stepped: ClassVar[Mapping[str, str]] = {"busy_timeout": "0", "synchronous": "off"}
 
+    def hurry(self, connection: Any) -> Any:
+        """Set the busy timeout to nothing."""
+        before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        connection.execute("PRAGMA busy_timeout = 0")
+        return before
+
+    def relax(self, connection: Any, before: Any) -> None:
+        """Set the busy timeout."""
+        connection.execute(f"PRAGMA busy_timeout = {before}")
+
     def retries(self, error: Exception) -> bool:
         """A plain SQLITE_BUSY is tried again until the timeout; one with an extended code (a stale snapshot) never."""
         inner = getattr(error, "orig", None) or error

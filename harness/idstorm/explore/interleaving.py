@@ -1,0 +1,288 @@
+"""`idstorm.interleave`: two functions of an application, in every order of their statements, as a test.
+
+They run in this process, each in a thread, on connections of the application's own pools. What a pool connects to is
+learned from its first connection, and who waits is asked over another one that the same pool makes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+
+from idstorm.atomic import write_text
+from idstorm.databases.base import Database
+from idstorm.databases.registry import DATABASES
+from idstorm.errors import UsageError
+from idstorm.explore import stepping
+from idstorm.explore.conductor import Conductor, Move, Stuck
+from idstorm.explore.schedules import Choice, Search, preemptions
+from idstorm.internals import connecting_like, dialect_of
+
+KEPT = Path(".idstorm", "interleavings")
+"""Where schedules are kept that broke an invariant, below the current directory: they are tried first."""
+
+_ONE_AT_A_TIME = threading.Lock()
+_NAMES = "ABCDEFGH"
+
+Work = Callable[..., object]
+
+
+class InvariantBroken(AssertionError):
+    """A schedule broke the invariant. The message shows its steps, a line each."""
+
+
+class NotComplete(AssertionError):
+    """The invariant held in all schedules that were tried, but there are more."""
+
+
+@dataclass(frozen=True)
+class Interleaved:
+    """What came of all schedules: the invariant held in each of them."""
+
+    schedules: int
+    preemptions: int  #: of that schedule which has most
+    outcomes: tuple[tuple[str, ...], ...]  #: what the functions came to, each combination once: "ok", or an error
+
+
+def interleave(
+    *work: Work,
+    setup: Callable[[], object],
+    invariant: Callable[..., object],
+    session: Callable[[], Session] | None = None,
+    max_preemptions: int | None = None,
+    max_schedules: int = 2_000,
+    max_time: float = 60.0,
+) -> Interleaved:
+    """Call these functions at the same time, again and again, in every order of their statements.
+
+    A function with a parameter is given a session that `session()` opens, a `sessionmaker` say, and which is committed
+    after it; one without opens its own. `setup()` is called before each schedule, and has to bring the tables back to
+    where they were. `invariant` is called after each, with a session if it has a parameter: the schedule broke it if it
+    raises AssertionError, or returns False. Errors of the functions are outcomes: whether they may happen is for the
+    invariant to say.
+
+    Raises InvariantBroken with the shortest schedule that breaks it, NotComplete where `max_schedules` or `max_time`
+    (seconds) was reached first, and UsageError for what cannot be stepped. A schedule that broke the invariant is kept
+    below `.idstorm`, and tried first from then on.
+    """
+    if len(work) < 2:
+        raise UsageError("interleave takes two functions or more")
+    takers = [one for one in (*work, invariant) if _takes_session(one)]
+    if takers and session is None:
+        words = f"{_name(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
+        raise UsageError(words)
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise UsageError("interleave is at work already in this process")
+    try:
+        with _Place() as place:
+            search = Search([str(id(one)) for one in work], max_preemptions)
+            return _all(place, work, setup, invariant, session, search, max_schedules, max_time)
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _all(
+    place: _Place,
+    work: Sequence[Work],
+    setup: Callable[[], object],
+    invariant: Callable[..., object],
+    session: Callable[[], Session] | None,
+    search: Search,
+    most: int,
+    seconds: float,
+) -> Interleaved:
+    kept, began, outcomes = _Kept.of(work), monotonic(), dict[tuple[str, ...], None]()
+
+    def play(first: Sequence[int]) -> list[Choice]:
+        setup()
+        told = ["did not end"] * len(work)
+        bodies = [partial(_call, one, session, told, number) for number, one in enumerate(work)]
+        conductor = place.conductor(bodies)
+        try:
+            conductor.run(first)
+        except Stuck as error:
+            shown = _shown(conductor.moves, told)
+            raise UsageError(f"interleave cannot step these functions: {error}\n{shown}") from None
+        if conductor.shared:
+            raise UsageError(
+                "two of these functions were in one transaction, on one connection: give each a session of its own; a "
+                "fixture that rolls everything back after a test has only one, so use another engine here"
+            )
+        if conductor.elsewhere is not None:
+            raise UsageError(f"interleave cannot step these functions: {conductor.elsewhere}")
+        outcomes[tuple(told)] = None
+        why = _broken(invariant, session)
+        if why is not None:
+            clients = [choice.client for choice in conductor.choices]
+            kept.keep(clients, [move.step for move in conductor.moves if move.step])
+            cost = preemptions(conductor.choices)
+            raise InvariantBroken(
+                f"{why}\nby the schedule {_letters(clients)}, with {cost} preemption{'' if cost == 1 else 's'}:\n"
+                f"{_shown(conductor.moves, told)}"
+            )
+        return conductor.choices
+
+    for clients in kept.schedules:
+        play(clients)
+    while (prefix := search.next()) is not None:
+        tried = sum(search.tried.values())
+        if tried >= most or monotonic() > began + seconds:
+            raise NotComplete(
+                f"the invariant held in {tried:,} schedules, and at least {len(search) + 1:,} more are known: bound "
+                "them with max_preemptions=, or raise max_schedules= and max_time="
+            )
+        choices = play(prefix.clients)
+        if where := prefix.diverges(choices):
+            raise UsageError(f"setup does not bring everything back, or the functions differ each time: {where}")
+        search.ran(prefix, choices)
+    kept.forget()
+    return Interleaved(sum(search.tried.values()), max(search.tried, default=0), tuple(outcomes))
+
+
+def _call(work: Work, session: Callable[[], Session] | None, told: list[str], number: int) -> None:
+    """Call one function, with a session of its own if it takes one."""
+    try:
+        if _takes_session(work):
+            assert session is not None
+            with session() as own:
+                work(own)
+                own.commit()
+        else:
+            work()
+        told[number] = "ok"
+    except Exception as error:
+        said = getattr(error, "orig", None) or error
+        told[number] = f"{type(error).__name__}: {next(iter(str(said).strip().splitlines()), '')}"
+
+
+def _broken(invariant: Callable[..., object], session: Callable[[], Session] | None) -> str | None:
+    """Return why the invariant does not hold, or None."""
+    try:
+        if _takes_session(invariant):
+            assert session is not None
+            with session() as own:
+                held = invariant(own)
+        else:
+            held = invariant()
+    except AssertionError as error:
+        return f"{_name(invariant)} does not hold: {error}" if str(error) else f"{_name(invariant)} does not hold"
+    return f"{_name(invariant)} does not hold" if held is False else None
+
+
+def _takes_session(function: Callable[..., object]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(one.default is one.empty and one.kind in positional for one in parameters)
+
+
+def _name(function: Callable[..., object]) -> str:
+    return str(getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", "function"))
+
+
+def _letters(clients: Iterable[int]) -> str:
+    return "".join(_NAMES[client] for client in clients)
+
+
+def _shown(moves: Iterable[Move], told: Sequence[str]) -> str:
+    lines = []
+    for move in moves:
+        answer = f"  -- {move.answer}" if move.answer else ""
+        lines.append(f"  {_NAMES[move.client]}: {move.step or '… goes on'}{answer}")
+    return "\n".join([*lines, *(f"  {_NAMES[number]} = {one}" for number, one in enumerate(told))])
+
+
+@dataclass
+class _Kept:
+    """The schedules of these functions that broke an invariant once."""
+
+    path: Path
+    schedules: list[tuple[int, ...]]
+
+    @classmethod
+    def of(cls, work: Sequence[Work]) -> _Kept:
+        module = getattr(work[0], "__module__", "") or ""
+        path = KEPT / f"{'-'.join([module, *map(_name, work)])}.json"
+        try:
+            known = json.loads(path.read_text())["schedules"]
+            return cls(path, [tuple(_NAMES.index(letter) for letter in one) for one in known])
+        except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that can be read
+            return cls(path, [])
+
+    def keep(self, clients: Sequence[int], steps: Sequence[str]) -> None:
+        if tuple(clients) not in self.schedules:
+            self.schedules.append(tuple(clients))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"schedules": [_letters(one) for one in self.schedules], "steps": list(steps)}
+        write_text(self.path, json.dumps(kept, indent=1) + "\n")
+
+    def forget(self) -> None:
+        """Keep them no longer: all schedules were tried, and none breaks it."""
+        self.path.unlink(missing_ok=True)
+
+
+class _Place:
+    """The database that the functions reach: where the pool of the first connection leads."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._database: Database | None = None
+        self._watching: sa.Connection | None = None
+
+    def __enter__(self) -> _Place:
+        self._stack.callback(stepping.listen(self._find))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def conductor(self, bodies: Sequence[Callable[[], None]]) -> Conductor:
+        """Return the conductor of one schedule. Raises UsageError where no database was reached yet."""
+        if self._database is None:
+            raise UsageError("setup reached no database by SQLAlchemy: it has to bring the tables back")
+        return Conductor(self._database, bodies, self._waiting)
+
+    def _find(self, pool: Any) -> Database:
+        if self._database is not None:
+            return self._database
+        dialect = dialect_of(pool)
+        database = DATABASES.known_by(dialect.name) if dialect is not None else None
+        if database is None or not database.explorable or dialect.is_async:
+            name = "this pool's database" if dialect is None else f"{dialect.name}+{dialect.driver}"
+            raise UsageError(f"interleave cannot step what {name} does")
+        if isinstance(pool, SingletonThreadPool | StaticPool):
+            raise UsageError("a database in memory is one connection, or one for each thread: interleave needs a file")
+        self._database = database
+        if not database.serverless:
+            self._watching = self._stack.enter_context(_watching(pool))
+            self._database = DATABASES[database.actual(self._watching)]
+        return self._database
+
+    def _waiting(self, sessions: Iterable[int]) -> set[int]:
+        assert self._database is not None
+        return set() if self._watching is None else self._database.waiting(self._watching, list(sessions))
+
+
+@contextmanager
+def _watching(pool: Any) -> Iterator[sa.Connection]:
+    """Open one more connection to where a pool leads, to ask who waits."""
+    dialect = dialect_of(pool)
+    engine = sa.create_engine(
+        f"{dialect.name}+{dialect.driver}://",
+        creator=connecting_like(pool),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        yield connection
