@@ -35,13 +35,14 @@ class Stepped(Censuses):
     @contextmanager
     def working_in(self, url: sa.URL) -> Iterator[sa.Connection]:
         """Open a connection into a namespace on which each statement is a transaction."""
+        with self.engine_into(url).connect() as connection:
+            yield connection
+
+    def engine_into(self, url: sa.URL) -> sa.Engine:
+        """Return an engine for such connections, none of which outlives its use."""
         engine = sa.create_engine(self.threaded(url), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         self.ease(engine)
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
+        return engine
 
     def session_of(self, connection: Any) -> int | None:
         """Return the server's number of the session that a driver's new connection has; None: it has no server."""

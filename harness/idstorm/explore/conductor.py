@@ -21,7 +21,7 @@ from idstorm.errors import IdstormError
 from idstorm.explore.schedules import Choice
 from idstorm.explore.stepping import gate
 
-_ASK_AFTER = 0.004  # seconds without an answer, after which the database is asked whether a statement waits
+_ASK_AFTER = 0.002  # seconds without an answer, after which the database is asked whether a statement waits
 _ELSEWHERE_AFTER = 0.5  # seconds after which a client waits for something that no database knows
 _STUCK_AFTER = 20.0  # seconds in which nothing has happened at all; a database ends a deadlock sooner
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -23,8 +23,8 @@ from idstorm.databases.urls import reaching
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.playing import Played
-from idstorm.explore.process import played_of_line
-from idstorm.explore.schedules import Search, preemptions
+from idstorm.explore.process import choices_of_line, played_of_line
+from idstorm.explore.schedules import Choice, Prefix, Search, preemptions
 from idstorm.explore.script import NAMES
 from idstorm.findings.results import Stance, Status, StormState
 from idstorm.model.awaiting import is_async
@@ -218,9 +218,13 @@ class _Player:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self._send(self._assignment.to_line())
-        self._send(json.dumps(self._state))
-        self._hear()
+        try:
+            self._send(self._assignment.to_line())
+            self._send(json.dumps(self._state))
+            self._hear()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -233,9 +237,18 @@ class _Player:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def play(self, first: Sequence[int], folder: Path) -> Played:
-        """Play a schedule. Raises Stuck, or IdstormError with the reason for which it could not be played."""
-        self._send(json.dumps([list(first), str(folder)]))
+    def play(self, first: Sequence[int], folder: Path, wanted: Collection[str]) -> None:
+        """Begin to play a schedule. `choices` of it can be asked for next, once those before have been judged."""
+        self._send(json.dumps([list(first), str(folder), list(wanted)]))
+
+    def choices(self) -> list[Choice]:
+        """Wait for the choices of a schedule. Raises Stuck, or IdstormError with the reason why there are none."""
+        return choices_of_line(self._hear())
+
+    def judged(self, *, last: bool = False) -> Played:
+        """Wait for what came of the schedule before. `last`: none was begun after it. Raises IdstormError."""
+        if last:
+            self._send("")
         return played_of_line(self._hear())
 
     def _hear(self) -> bytes:
@@ -269,30 +282,28 @@ class _Exploration:
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     broken: dict[str, Broken] = field(default_factory=dict)
+    seen: int = 0  #: schedules that were judged
     replayed: int | None = None  #: the preemptions of the only schedule that was played
 
     def run(self, show: Show, stop: StopSignal) -> Explored:
         """Play schedules until there are no more, or a bound is reached."""
         began = monotonic()
+        roles = ["client"] * self.plan.fleet.clients + ["reader"] * self.plan.reader
+        search, before, begun = Search(roles, self.bounds.preemptions), None, count()
         if self.bounds.replay is not None:
             self._replay(self.bounds.replay)
-        roles = ["client"] * self.plan.fleet.clients + ["reader"] * self.plan.reader
-        search = Search(roles, self.bounds.preemptions)
-        while self.bounds.replay is None and (prefix := search.next()) is not None:
+            search = Search([])
+            search.next()
+        while (prefix := search.next()) is not None:
             if bound := self._bound(search, monotonic() - began, stop):
                 self.limits[bound] = None
                 break
-            try:
-                played = self.player.play(prefix.clients, self.folder / "schedule")
-            except Stuck as error:
-                self.limits[f"a schedule did not come to its end: {error}"] = None
-                continue
-            if where := prefix.diverges(played.choices):
-                self.limits[f"the work is not the same each time: {where}"] = None
-                continue
-            self._see(played, sum(search.tried.values()) + 1)
-            search.ran(prefix, played.choices)
+            folder = self.folder / f"schedule-{next(begun) % 2}"  # the one before may still be judged
+            self.player.play(prefix.clients, folder, self._wanted)
+            self._see(before)
+            before = self._ran(search, prefix, folder)
             show(f"{self.plan.scenario} on {self.plan.target.name}", sum(search.tried.values()), len(search))
+        self._see(before, last=True)
         names = dict.fromkeys([*self.plan.claims])
         tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
@@ -308,16 +319,41 @@ class _Exploration:
             },
         )
 
+    def _ran(self, search: Search, prefix: Prefix, folder: Path) -> tuple[list[Choice], Path] | None:
+        """Take up the choices of a schedule. Returns them, with its folder, unless it did not go as it had to."""
+        try:
+            choices = self.player.choices()
+        except Stuck as error:
+            self.limits[f"a schedule did not come to its end: {error}"] = None
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        if where := prefix.diverges(choices):
+            self.limits[f"the work is not the same each time: {where}"] = None
+            self.player.judged(last=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        search.ran(prefix, choices)
+        self.schedules.append(" ".join(str(choice.client) for choice in choices))
+        return choices, folder
+
+    @property
+    def _wanted(self) -> list[str]:
+        """The checks of which no schedule is known yet that breaks them."""
+        return [name for name in self.plan.claims if name not in self.broken]
+
     def _replay(self, clients: tuple[int, ...]) -> None:
         """Play one schedule. Raises UsageError where its steps cannot be taken in this order any more."""
-        played = self.player.play(clients, self.folder / "schedule")
-        taken = [choice.client for choice in played.choices]
+        folder = self.folder / "schedule-0"
+        self.player.play(clients, folder, self._wanted)
+        choices = self.player.choices()
+        taken = [choice.client for choice in choices]
+        self.schedules.append(" ".join(map(str, taken)))
+        self._see((choices, folder), last=True)
         if tuple(taken[: len(clients)]) != clients:
             place = next(place for place, client in enumerate(clients) if taken[place : place + 1] != [client])
             step = f"step {place + 1} is one that {named(clients[place])} cannot take"
             raise UsageError(f"the schedule {named(*clients)} does not fit any more: {step}")
-        self._see(played, 1)
-        self.replayed = preemptions(played.choices)
+        self.replayed = preemptions(choices)
 
     def _bound(self, search: Search, seconds: float, stop: StopSignal) -> str | None:
         """Return why no further schedule is tried."""
@@ -333,28 +369,29 @@ class _Exploration:
             return f"it ended after {limit:g} s (--max-time), with {tried:,} schedules tried; {more}"
         return None
 
-    def _see(self, played: Played, number: int) -> None:
-        """Take up what came of a schedule."""
-        choices, clients = played.choices, [choice.client for choice in played.choices]
-        self.schedules.append(" ".join(map(str, clients)))
+    def _see(self, ran: tuple[list[Choice], Path] | None, *, last: bool = False) -> None:
+        """Take up what came of a schedule. `last`: none was begun after it."""
+        if ran is None:
+            return
+        (choices, folder), played = ran, self.player.judged(last=last)
         if played.elsewhere is not None:
             self.limits[played.elsewhere] = None
-        kept = self.folder / "schedule"
+        self.seen += 1
         for name, finding in played.findings.items():
             self.statuses.setdefault(name, Counter())[str(finding.status)] += 1
             if finding.reason and finding.status in (Status.UNKNOWN, Status.NA):
                 self.reasons.setdefault(name, finding.reason)
             if finding.status is Status.BROKEN and name not in self.broken:
-                self._keep(kept, name)
+                self._keep(folder, name)
                 self.broken[name] = Broken(
                     folder=name,
-                    number=number,
+                    number=self.seen,
                     preemptions=preemptions(choices),
-                    clients=tuple(clients),
+                    clients=tuple(choice.client for choice in choices),
                     moves=played.moves,
                     told=played.told,
                 )
-        shutil.rmtree(kept, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, schedule: Path, name: str) -> None:
         """Keep the tapes of a schedule as those of a storm."""

@@ -7,7 +7,7 @@ ordinary history. It happens in a process of its own, in which no connection and
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,6 @@ from idstorm.databases.base import Database
 from idstorm.databases.rows import read_pairs
 from idstorm.databases.urls import secrets_of
 from idstorm.explore.conductor import Conductor
-from idstorm.explore.schedules import Choice
 from idstorm.explore.script import Words, making, program
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
@@ -39,7 +38,7 @@ from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
 from idstorm.storm.client import Client
 from idstorm.storm.control import Control
-from idstorm.storm.engine import connection_options_of, open_engine, opening
+from idstorm.storm.engine import opening
 from idstorm.storm.reader import Reader
 
 PROGRAM = "witness.py"
@@ -53,7 +52,6 @@ POLLS = 2
 class Played:
     """What came of one schedule."""
 
-    choices: tuple[Choice, ...]
     moves: tuple[tuple[int, str, str], ...]  #: client, step, and what came of it
     findings: dict[str, Finding]
     elsewhere: str | None  #: what a client waited for that is no lock of the database's
@@ -66,11 +64,12 @@ class Played:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """The connections of one schedule."""
+class Ran:
+    """A schedule that has been played, and is not judged yet."""
 
-    own: sa.Connection  #: idstorm's
-    engine: sa.Engine  #: the clients'
+    conductor: Conductor
+    census: Census
+    left: list[tuple[Any, ...]]  #: the ids that the table holds, as the driver has them
 
 
 @dataclass(frozen=True)
@@ -82,31 +81,28 @@ class Stage:
     work: Work
     database: Database
     url: sa.URL
+    own: sa.Engine  #: idstorm's, and …
+    engine: sa.Engine  #: … the clients': both have connected once, and have no connection now
     state: Any  #: of the tables, as `keep_state` returned it
-    before: Census | None = None  #: the rows that `setup` made
+    rows: Sequence[tuple[Any, ...]]  #: what inserts the rows that `setup` made, for a program
+    before: Census | None = None  #: those rows
     show_values: bool = False  #: programs show all values of statements
 
     @contextmanager
-    def ready(self) -> Iterator[Ready]:
-        """Open all connections that a schedule takes."""
+    def ready(self) -> Iterator[sa.Connection]:
+        """Open all connections that a schedule takes, and yield idstorm's own."""
         with ExitStack() as stack:
-            own = stack.enter_context(self.database.working_in(self.url))
-            engine = open_engine(self.scenario, self.database, self.url, connection_options_of(self.plan))
-            stack.callback(engine.dispose)
-            for connection in [engine.connect() for _ in range(self.plan.pool.size)]:
+            own = stack.enter_context(self.own.connect())
+            stack.callback(self.engine.dispose)
+            for connection in [self.engine.connect() for _ in range(self.plan.pool.size)]:
                 connection.close()
-            yield Ready(own, engine)
+            yield own
 
-    def play(self, ready: Ready, first: Sequence[int], folder: Path) -> Played:
-        """Play the schedule that begins with these clients' steps, with its tapes in a folder that does not exist.
-
-        Where a check is broken, the folder stays, and is that of a finished storm.
-        """
-        own = ready.own
+    def play(self, own: sa.Connection, first: Sequence[int], folder: Path) -> Ran:
+        """Play the schedule that begins with these clients' steps, with its tapes in a folder that does not exist."""
         self.database.restore_state(own, self.state)
-        rows = self._rows(own)
         (folder / "tapes").mkdir(parents=True)
-        bodies: list[Callable[[], None]] = [client.run for client in self._clients(ready.engine, folder / "tapes")]
+        bodies: list[Callable[[], None]] = [client.run for client in self._clients(folder / "tapes")]
         reader = None
         if self.plan.reader:
             reader = Reader(self.scenario, self.work, self.database, self.url, self.plan, folder)
@@ -119,17 +115,38 @@ class Stage:
             reader.poll(final=True)
             reader.close()
         pairs = read_pairs(own, self.work.ids, self.work.token, self.work.present, stream=False)
-        census = Census.of(Keyed.of(self.plan.ids.codec, self.work.key), pairs)
-        played = self._judged(conductor, census, folder)
-        if not played.broken:
+        ids, table = self._names()
+        left = [tuple(row) for row in own.exec_driver_sql(f"SELECT {', '.join(ids)} FROM {table}")]
+        return Ran(conductor, Census.of(Keyed.of(self.plan.ids.codec, self.work.key), pairs), left)
+
+    def judge(self, ran: Ran, folder: Path, wanted: Collection[str]) -> Played:
+        """Judge a schedule. The folder stays if it has broken one of the wanted checks, as that of a finished storm."""
+        plan, history = self.plan, read_tapes(folder / "tapes", self.plan, self.plan.stamp)
+        counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
+        there = 0 if self.before is None else len(self.before)
+        ending = Ending(clients=ClientsEnd(operations=counted), census=CensusQuality(before=there))
+        reading = read_reading(folder, plan.stamp)
+        evidence = Evidence(plan, history, ran.census, self.before, reading, ending)
+        played = Played(
+            tuple((move.client, move.step, move.answer) for move in ran.conductor.moves),
+            {check.name: find(check, evidence) for check in checks_of(plan.claims)},
+            ran.conductor.elsewhere,
+            tuple(_told(evidence, client) for client in range(plan.fleet.clients)),
+        )
+        if set(played.broken) & set(wanted):
+            store.write_census(folder, "census", ran.census, plan.stamp)
+            if self.before is not None:
+                store.write_census(folder, "before", self.before, plan.stamp)
+            store.write_ending(folder, ending, plan.stamp)
+            if not callable(self.scenario.reader):  # whose code may do more than send statements
+                (folder / PROGRAM).write_text(self._program(played.broken, ran))
+        else:
             shutil.rmtree(folder)
-        elif not callable(self.scenario.reader):  # whose code may do more than send statements
-            (folder / PROGRAM).write_text(self._program(own, played.broken, conductor, rows))
         return played
 
-    def _clients(self, engine: sa.Engine, tapes: Path) -> list[Client]:
+    def _clients(self, tapes: Path) -> list[Client]:
         """Return the clients of a storm, to which nothing has happened yet."""
-        plan, control, open_ = self.plan, Control(), opening(self.scenario, engine)
+        plan, control, open_ = self.plan, Control(), opening(self.scenario, self.engine)
         control.start = 1
         control.started.set()
         codec, secrets = Keyed.of(plan.ids.codec, self.scenario.key), secrets_of(self.url)
@@ -147,60 +164,44 @@ class Stage:
             for number in range(plan.fleet.clients)
         ]
 
-    def _tables(self) -> list[sa.Table]:
-        wanted = self.work.tables or tuple(self.scenario.metadata.tables.values())
-        return [table for table in self.scenario.metadata.sorted_tables if table in wanted]
+    def _names(self) -> tuple[list[str], str]:
+        """Return the columns of the id and their table, as SQL has them."""
+        quote = self.own.dialect.identifier_preparer.quote
+        return [quote(column.name) for column in self.work.ids], quote(str(self.work.ids[0].table.name))
 
-    def _rows(self, own: sa.Connection) -> list[tuple[Any, ...]]:
-        """Return the statements that insert the rows which are there, with their values, as the driver has them."""
-        quote, statements = own.dialect.identifier_preparer.quote, []
-        mark = "?" if own.dialect.paramstyle == "qmark" else "%s"
-        for table in self._tables():
-            columns = [quote(column.name) for column in table.columns if column.computed is None]
-            listed, name = ", ".join(columns), quote(table.name)
-            into = f"INSERT INTO {name} ({listed}) VALUES ({', '.join([mark] * len(columns))})"
-            statements += [(into, tuple(row)) for row in own.exec_driver_sql(f"SELECT {listed} FROM {name}")]
-        return statements
-
-    def _program(
-        self, own: sa.Connection, broken: Sequence[str], conductor: Conductor, rows: Sequence[tuple[Any, ...]]
-    ) -> str:
-        plan, quote = self.plan, own.dialect.identifier_preparer.quote
-        ids, table = [quote(column.name) for column in self.work.ids], quote(str(self.work.ids[0].table.name))
+    def _program(self, broken: Sequence[str], ran: Ran) -> str:
+        plan, (ids, table) = self.plan, self._names()
         return program(
             f"{plan.scenario} on {plan.target.dialect}: {', '.join(broken)} broken",
             self.database.standalone(plan.isolation),
-            making(self._tables(), own.dialect),
-            rows,
-            conductor.moves,
+            making(tables_of(self.scenario, self.work), self.own.dialect),
+            self.rows,
+            ran.conductor.moves,
             plan.fleet.clients + plan.reader,
             ids,
             table,
-            [tuple(row) for row in own.exec_driver_sql(f"SELECT {', '.join(ids)} FROM {table}")],
+            ran.left,
             unique="unique" in broken,
             words=Words(show=self.show_values),
         )
 
-    def _judged(self, conductor: Conductor, census: Census, folder: Path) -> Played:
-        plan, tapes = self.plan, folder / "tapes"
-        history = read_tapes(tapes, plan, plan.stamp)
-        counted = tuple((history.op_offsets[1:] - history.op_offsets[:-1]).tolist())
-        there = 0 if self.before is None else len(self.before)
-        ending = Ending(clients=ClientsEnd(operations=counted), census=CensusQuality(before=there))
-        evidence = Evidence(plan, history, census, self.before, read_reading(folder, plan.stamp), ending)
-        findings = {check.name: find(check, evidence) for check in checks_of(plan.claims)}
-        if any(finding.status is Status.BROKEN for finding in findings.values()):
-            store.write_census(folder, "census", census, plan.stamp)
-            if self.before is not None:
-                store.write_census(folder, "before", self.before, plan.stamp)
-            store.write_ending(folder, ending, plan.stamp)
-        return Played(
-            tuple(conductor.choices),
-            tuple((move.client, move.step, move.answer) for move in conductor.moves),
-            findings,
-            conductor.elsewhere,
-            tuple(_told(evidence, client) for client in range(plan.fleet.clients)),
-        )
+
+def tables_of(scenario: Scenario, work: Work) -> list[sa.Table]:
+    """Return the tables that are made for a scenario, in an order in which rows can be inserted."""
+    wanted = work.tables or tuple(scenario.metadata.tables.values())
+    return [table for table in scenario.metadata.sorted_tables if table in wanted]
+
+
+def rows_of(connection: sa.Connection, tables: Sequence[sa.Table]) -> list[tuple[Any, ...]]:
+    """Return the statements that insert the rows which are there, each with its values as the driver has them."""
+    quote, statements = connection.dialect.identifier_preparer.quote, list[tuple[Any, ...]]()
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    for table in tables:
+        columns = [quote(column.name) for column in table.columns if column.computed is None]
+        listed, name = ", ".join(columns), quote(table.name)
+        into = f"INSERT INTO {name} ({listed}) VALUES ({', '.join([mark] * len(columns))})"
+        statements += [(into, tuple(row)) for row in connection.exec_driver_sql(f"SELECT {listed} FROM {name}")]
+    return statements
 
 
 def _poll(reader: Reader) -> None:

@@ -1,9 +1,11 @@
 """The process that plays schedules, started as ``python -m idstorm.explore.process``.
 
     stdin    first an assignment, then the state of the tables and whether to show values, as JSON, a line each;
-             then a line for each schedule: the clients that go first, and the folder of its tapes
-    stdout   a line once it is ready; then a line of JSON for each schedule: what came of it, or ``{"stuck": "…"}`` or
-             ``{"failed": "…"}``
+             then a line for each schedule: the clients that go first, the folder of its tapes, and the checks whose
+             tapes are wanted if it breaks them
+    stdout   a line once it is ready; then two for each schedule: its choices as soon as they are known, and what came
+             of it, before those of the next; ``{"stuck": "…"}``, ``{"failed": "…"}`` or ``{"fault": "…"}`` instead of
+             either, the last for what is the work's own fault
 
 Each schedule is played in a fork of it, so that the work finds its process as it was when its modules were imported,
 whatever other schedules have left in memory: a block of ids, a counter, a pool. At the end of stdin it ends.
@@ -18,7 +20,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,11 +32,11 @@ import sqlalchemy.orm
 from idstorm import catalogue
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
-from idstorm.errors import IdstormError, show_users_error
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, show_users_error
 from idstorm.explore import stepping
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.forks import Fork
-from idstorm.explore.playing import Played, Stage
+from idstorm.explore.playing import Played, Stage, rows_of, tables_of
 from idstorm.explore.schedules import Choice
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
@@ -43,7 +45,6 @@ from idstorm.judge.judge import find
 from idstorm.judge.own import checks_of
 from idstorm.model.work import work_of
 from idstorm.record.census import Census
-from idstorm.record.files import dumps_line
 from idstorm.record.load_history import read_tapes
 from idstorm.record.plan import Plan
 from idstorm.redaction import redact
@@ -61,16 +62,19 @@ def main() -> None:
     stage = _stage(assignment, state, show_values=show_values)
     gc.freeze()  # what is loaded by now is shared with every fork, and never garbage
     body = partial(_play, stage)
-    fork = Fork(body)
+    fork, before = Fork(body), None
     answers.write(b"{}\n")
-    for line in sys.stdin:
-        fork.ask(line.strip().encode())
-        at_work, fork = fork, Fork(body)
-        try:
-            answer = at_work.answer()
-        except OSError as error:
-            answer = dumps_line({"failed": str(error)}).encode()
-        answers.write(answer + b"\n")
+    for line in sys.stdin:  # an empty one only asks for what is left to say of the schedule before
+        if line.strip():
+            fork.ask(line.strip().encode())
+            at_work, fork = fork, Fork(body)
+        else:
+            at_work = None
+        if before is not None:
+            answers.write(before.rest())
+        if at_work is not None:
+            answers.write(at_work.answer())
+        before = at_work
     fork.dismiss()
 
 
@@ -86,14 +90,16 @@ def _stage(assignment: Assignment, state: Any, *, show_values: bool) -> Stage:
     work = work_of(found.scenario)
     sa.orm.configure_mappers()  # like what follows, once for all schedules, and not once in each
     _judge_nothing(plan)
-    engine = open_engine(found.scenario, database, url, connection_options_of(plan))
-    if work.rows is not None and work.rows.parents.tables:
-        with engine.connect() as connection:
+    own, engine = database.engine_into(url), open_engine(found.scenario, database, url, connection_options_of(plan))
+    with own.connect() as connection:
+        rows = rows_of(connection, tables_of(found.scenario, work))
+    with engine.connect() as connection:
+        if work.rows is not None and work.rows.parents.tables:
             work.rows.find_parents(connection)
     engine.dispose()
     path = Path(assignment.folder, "before.zip")
     before = Census.read(path, plan.ids.codec, plan.stamp) if path.exists() else None
-    return Stage(plan, found.scenario, work, database, url, state, before, show_values)
+    return Stage(plan, found.scenario, work, database, url, own, engine, state, rows, before, show_values)
 
 
 def _judge_nothing(plan: Plan) -> None:
@@ -104,45 +110,37 @@ def _judge_nothing(plan: Plan) -> None:
         find(check, evidence)
 
 
-def _play(stage: Stage, asked: Callable[[], bytes]) -> bytes:
+def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, Any]], None]) -> None:
+    """Play one schedule, and say its choices before it is judged: the next one can begin then."""
     try:
         question = asked() if stage.database.serverless else None  # there, opening a connection takes locks
-        with stage.ready() as ready:
-            first, folder = json.loads(question or asked())
-            return played_to_line(stage.play(ready, first, Path(folder)))
-    except Stuck as error:
-        said = {"stuck": str(error)}
-    except IdstormError as error:
-        said = {"failed": str(error)}
-    except Exception as error:
-        said = {"failed": redact(show_users_error(error), secrets_of(stage.url))}
-    return dumps_line(said).encode()
-
-
-def played_to_line(played: Played) -> bytes:
-    """Return what came of a schedule as JSON."""
-    about = {
-        "choices": [[one.client, one.able, one.step] for one in played.choices],
-        "moves": played.moves,
-        "findings": {
+        with stage.ready() as own:
+            first, folder, wanted = json.loads(question or asked())
+            ran = stage.play(own, first, Path(folder))
+        say({"choices": [[one.client, one.able, one.step] for one in ran.conductor.choices]})
+        played = stage.judge(ran, Path(folder), wanted)
+        findings = {
             name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
             for name, one in played.findings.items()
-        },
-        "elsewhere": played.elsewhere,
-        "told": played.told,
-    }
-    return dumps_line(about).encode()
+        }
+        say({"moves": played.moves, "findings": findings, "elsewhere": played.elsewhere, "told": played.told})
+    except Stuck as error:
+        say({"stuck": str(error)})
+    except IdstormError as error:
+        say({"failed" if isinstance(error, EnvironmentFault) else "fault": str(error)})
+    except Exception as error:
+        say({"fault": redact(show_users_error(error), secrets_of(stage.url))})
+
+
+def choices_of_line(line: bytes) -> list[Choice]:
+    """Return the choices that a line says. Raises Stuck, or EnvironmentFault or ScenarioError where there are none."""
+    return [Choice(client, tuple(able), step) for client, able, step in _said(line)["choices"]]
 
 
 def played_of_line(line: bytes) -> Played:
-    """Return what a line says. Raises Stuck, or IdstormError with the reason for which there is nothing to say."""
-    about = json.loads(line)
-    if "stuck" in about:
-        raise Stuck(about["stuck"])
-    if "failed" in about:
-        raise IdstormError(about["failed"])
+    """Return what a line says of a schedule. Raises EnvironmentFault or ScenarioError where that is nothing."""
+    about = _said(line)
     return Played(
-        tuple(Choice(client, tuple(able), step) for client, able, step in about["choices"]),
         tuple((client, step, answer) for client, step, answer in about["moves"]),
         {
             name: Finding(Status(status), figures, tuple(witnesses), reason, crashed)
@@ -151,6 +149,17 @@ def played_of_line(line: bytes) -> Played:
         about["elsewhere"],
         tuple(about["told"]),
     )
+
+
+def _said(line: bytes) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(line)
+    if "stuck" in about:
+        raise Stuck(about["stuck"])
+    if "failed" in about:
+        raise EnvironmentFault(about["failed"])
+    if "fault" in about:
+        raise ScenarioError(about["fault"])
+    return about
 
 
 if __name__ == "__main__":
