@@ -211,3 +211,33 @@ def test_who_waits_for_something_else_than_a_lock_leaves_it_open(idstorm: Idstor
 def test_what_cannot_be_explored_is_one_sentence(idstorm: Idstorm, words: list[str], code: int, says: str) -> None:
     ran = idstorm("explore", *words)
     assert (ran.code, says in ran.out + ran.err) == (code, True), ran.out + ran.err
+
+
+RACY = """
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario, holds, unique
+
+class Invoice(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(index=True)
+
+def insert(session, tokens):
+    number = (session.scalar(select(func.max(Invoice.number))) or 0) + 1
+    session.add(Invoice(number=number, token=tokens[0]))
+    session.flush()
+    return [number]
+
+racy = Scenario(Invoice, id=Invoice.number, insert=insert, claims=[holds(unique)])
+"""
+
+
+def test_a_storm_that_failed_leads_to_the_schedule_that_breaks_it(idstorm: Idstorm) -> None:
+    path = idstorm.write("racy.py", RACY)
+    ran = idstorm("run", path, "-n", "400")
+    assert (ran.code, "--explore-failures shows the schedule that breaks unique" in ran.out) == (1, True), ran.out
+    ran = idstorm("run", path, "-n", "400", "--explore-failures", "--json", "report.json")
+    (storm,) = json.loads((idstorm.folder / "report.json").read_text())["storms"]
+    assert (ran.code, broken(storm, "unique")["preemptions"]) == (1, 1)
+    assert "rows attempted" in ran.out
+    assert "broken by schedule 2, with 1 preemption (ABBBAA)" in ran.out

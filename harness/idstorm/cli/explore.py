@@ -93,7 +93,7 @@ def explore(
     steps = None if replay is None else _steps(replay)
     bounds = Bounds(operations, preemptions, schedules, seconds, steps, show_values)
     request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, bounds.words)
-    with _shown(quiet=outputs.quiet) as show:
+    with shown(quiet=outputs.quiet) as show:
         report = explored(request, show)
     if script is not None:
         _write_script(report, script)
@@ -123,7 +123,7 @@ def _steps(text: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _shown(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+def shown(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Yield what shows how far an exploration is: one live line on a terminal, a line every few seconds elsewhere."""
     from rich.live import Live
     from rich.text import Text

@@ -45,6 +45,11 @@ from idstorm.options import options_of
 @click.option(
     "--dry-run", "only_show", is_flag=True, help="Show what would run, and where each value comes from; touch nothing."
 )
+@click.option(
+    "--explore-failures",
+    is_flag=True,
+    help="Explore what failed with two clients, and show the shortest schedule that breaks it.",
+)
 @report_options
 @click.pass_context
 def run(
@@ -56,6 +61,7 @@ def run(
     id_: str | None,
     results: Path,
     only_show: bool,
+    explore_failures: bool,
     outputs: Outputs,
     **options: Any,
 ) -> None:
@@ -82,6 +88,12 @@ def run(
             return
         with live(console(stderr=True), quiet=outputs.quiet) as watch:
             report = storm(request, watch)
+        if explore_failures:
+            from idstorm.cli.explore import shown
+            from idstorm.commands.explore import explore_failures as explored
+
+            with shown(quiet=outputs.quiet) as show:
+                report = explored(report, request, show)
     finish(report, outputs)
 
 

@@ -13,8 +13,8 @@ from idstorm.commands.run import Request, storms_of
 from idstorm.commands.schedule import rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
-from idstorm.explore.exploring import Bounds, check_explorable, explore
-from idstorm.findings.results import StormState
+from idstorm.explore.exploring import JUDGED, Bounds, check_explorable, explore, why_not
+from idstorm.findings.results import Result, StormState
 from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
 from idstorm.options import StormOptions, words_of
@@ -63,6 +63,37 @@ def explored(request: ExploreRequest, show: Show = lambda *_: None) -> Report:
         for storm in storms:
             check_explorable(storm)
         return _carry_out(storms, request, show, stop)
+
+
+def explore_failures(report: Report, request: Request, show: Show = lambda *_: None) -> Report:
+    """Return the report of a run in which each storm that failed has the shortest schedule that breaks it, if any does.
+
+    Two clients are explored, on the same targets. Each exploration is a run of its own beside the storm's.
+    """
+    storms = list(report.storms)
+    for found, address in _failed(report, request):
+        options = replace(request.options, keep=False, fail_if=())
+        asked = ExploreRequest((found,), (address,), options=options, results=request.results, path=request.path)
+        (explored_storm,) = explored(asked, show).storms
+        for place, storm in enumerate(storms):
+            if (storm.scenario, storm.target["name"]) == (found.name, address.name):
+                storms[place] = replace(storm, explored=explored_storm.explored)
+    return replace(report, storms=tuple(storms))
+
+
+def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:
+    """Return the scenarios that failed by what an exploration may settle, with their targets, each once."""
+    failed = {
+        (storm.scenario, str(storm.target["name"]))
+        for storm in report.storms
+        if any(storm.verdicts[name].result is Result.FAILED for name in JUDGED if name in storm.verdicts)
+    }
+    storms = storms_of(request)
+    return [
+        (one.found, one.address)
+        for one in storms
+        if (one.found.name, one.address.name) in failed and why_not(one) is None
+    ]
 
 
 def _carry_out(storms: Sequence[ScheduledStorm], request: ExploreRequest, show: Show, stop: StopSignal) -> Report:

@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idstorm.databases.registry import DATABASES
+from idstorm.databases.targets import Address
 from idstorm.databases.urls import reaching
 from idstorm.errors import EnvironmentFault, UsageError
 from idstorm.explore.conductor import Stuck
@@ -102,11 +103,21 @@ def explore(scheduled: ScheduledStorm, bounds: Bounds, run: store.Run, show: Sho
 
 def check_explorable(scheduled: ScheduledStorm) -> None:
     """Raise UsageError for a target on which nothing can be stepped."""
-    database, url = scheduled.address.database, scheduled.address.url
-    if url.get_dialect().is_async:
-        raise UsageError(f"{url.drivername}://: clients are stepped as threads, so name a driver for threads")
-    if not database.explorable:
-        raise UsageError(f"{database.name} does not say who waits for whom, so nothing can be explored there")
+    if why := _unsteppable(scheduled.address):
+        raise UsageError(why)
+
+
+def why_not(scheduled: ScheduledStorm) -> str | None:
+    """Return why a scenario cannot be explored on a target; None: it can."""
+    return _unsteppable(scheduled.address) or _unexplorable(scheduled.found.scenario)
+
+
+def _unsteppable(address: Address) -> str | None:
+    if address.url.get_dialect().is_async:
+        return f"{address.url.drivername}://: clients are stepped as threads, so name a driver for threads"
+    if not address.database.explorable:
+        return f"{address.database.name} does not say who waits for whom, so nothing can be explored there"
+    return None
 
 
 def _unexplorable(scenario: Scenario) -> str | None:

@@ -8,7 +8,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from idstorm.findings.results import Result
+from idstorm.findings.verdict import StormReport
+
 _NAMES = "ABCDEFGH"
+_SETTLED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
 _LONGEST = 300  # characters of a statement
 
 
@@ -29,6 +33,12 @@ def exploration_words(explored: Mapping[str, Any]) -> str:
         f"{explored['clients']} clients of {each}{reader} · {number:,} schedules in {explored['seconds']:.1f} s "
         f"({rate:.0f}/s) · by preemptions: {by or 'none'}"
     )
+
+
+def explore_words(storm: StormReport) -> str:
+    """Return what to do about a storm that failed by what an exploration may settle; else ""."""
+    broken = [name for name, verdict in storm.verdicts.items() if name in _SETTLED and verdict.result is Result.FAILED]
+    return f"next        --explore-failures shows the schedule that breaks {broken[0]}" if broken else ""
 
 
 def schedule_tables(explored: Mapping[str, Any]) -> Iterator[Text | Table]:

@@ -15,7 +15,7 @@ from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix_table import matrix_table
-from idstorm.report.schedule import exploration_words, schedule_tables
+from idstorm.report.schedule import exploration_words, explore_words, schedule_tables
 from idstorm.report.side_by_side import side_by_side
 from idstorm.report.text import (
     MARKS,
@@ -88,19 +88,24 @@ def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
     parts: list[RenderableType] = [_headline(storm)]
     if words := failing_words(storm.operations):
         parts.append(Text(words, "bold yellow"))
-    if storm.explored is not None:
+    if storm.explored is not None and not storm.operations:
         parts.append(Text(exploration_words(storm.explored), "dim"))
     elif storm.fleet:
         parts.append(Text(_fleet(storm), "dim"))
     if storm.ending is not None:
         parts.append(Text(storm.ending, "yellow"))
     parts += [Text(note, "yellow") for note in storm.notes]
-    if storm.explored is not None:
-        parts += [Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)), *schedule_tables(storm.explored)]
-    elif storm.verdicts:
-        parts += [Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)), _operations(storm.operations)]
+    if storm.verdicts:
+        parts.append(Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)))
+    if storm.operations:
+        parts.append(_operations(storm.operations))
         parts += _gaps(storm.verdicts.get("gapless"))
         parts += [_gate(gate) for gate in storm.gates]
+    if storm.explored is not None:
+        parts += [Text(exploration_words(storm.explored), "dim")] if storm.operations else []
+        parts += schedule_tables(storm.explored)
+    elif words := explore_words(storm):
+        parts.append(Text(words, "dim"))
     if verbose and storm.target.get("facts"):
         parts.append(Text("facts       " + ", ".join(f"{k}={v}" for k, v in storm.target["facts"].items()), "dim"))
     return Group(*parts, Text())
