@@ -45,7 +45,7 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census and versus; takes a while
+bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census, versus and explore; takes a while
 	$(BIN)/python -m bench
 
 fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.servers import DIALECTS
 
-NAMES = ("overhead", "joining", "start", "judge", "census", "versus")
+NAMES = ("overhead", "joining", "start", "judge", "census", "versus", "explore")
 """A benchmark is added by a file of its own, with a function `measure`, and its name here."""
 
 

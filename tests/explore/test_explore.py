@@ -241,3 +241,18 @@ def test_a_storm_that_failed_leads_to_the_schedule_that_breaks_it(idstorm: Idsto
     assert (ran.code, broken(storm, "unique")["preemptions"]) == (1, 1)
     assert "rows attempted" in ran.out
     assert "broken by schedule 2, with 1 preemption (ABBBAA)" in ran.out
+
+
+def test_each_isolation_level_is_explored_and_the_first_safe_one_named(idstorm: Idstorm, postgresql: On) -> None:
+    words = (idstorm.write("racy.py", RACY), "--isolation", "each", "--on", "postgresql", "--json", "report.json")
+    ran = idstorm("explore", *words, **postgresql.environ)
+    storms = json.loads((idstorm.folder / "report.json").read_text())["storms"]
+    assert [storm["explored"]["isolation"] for storm in storms] == [
+        "READ UNCOMMITTED",
+        "READ COMMITTED",
+        "REPEATABLE READ",
+        "SERIALIZABLE",
+    ]
+    assert [storm["verdicts"]["unique"]["status"] for storm in storms] == ["broken"] * 3 + ["held"]
+    assert ran.code == 1
+    assert "safe from SERIALIZABLE on; in 9 of 10 schedules an operation is refused, and has to be retried" in ran.out

@@ -21,10 +21,14 @@ from idstorm.options import StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
 from idstorm.record.ending import Ending
+from idstorm.storm.applicability import LEVELS
 from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal, interruptible
 
 Show = Callable[[str, int, int], None]
+
+EACH = "EACH"
+"""Instead of an isolation level: explore at each of them."""
 
 OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "admin_url", "allow_replicated")
 """The options of a storm that an exploration has, too."""
@@ -59,7 +63,8 @@ def explored(request: ExploreRequest, show: Show = lambda *_: None) -> Report:
         seed=request.options.seed or 0,
     )
     with interruptible() as stop:
-        storms = next(rounds(storms_of(Request(request.scenarios, request.on, options, request.results, request.path))))
+        asked = storms_of(Request(request.scenarios, request.on, options, request.results, request.path))
+        storms = next(rounds([one for storm in asked for one in _by_level(storm)]))
         for storm in storms:
             check_explorable(storm)
         return _carry_out(storms, request, show, stop)
@@ -94,6 +99,14 @@ def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:
         for one in storms
         if (one.found.name, one.address.name) in failed and why_not(one) is None
     ]
+
+
+def _by_level(storm: ScheduledStorm) -> list[ScheduledStorm]:
+    """Return the exploration at each isolation level that the driver can set, where that is asked for."""
+    if storm.options.isolation != EACH:
+        return [storm]
+    levels = storm.address.url.get_dialect()().get_isolation_level_values(None)  # type: ignore[arg-type]
+    return [replace(storm, options=replace(storm.options, isolation=level)) for level in LEVELS if level in levels]
 
 
 def _carry_out(storms: Sequence[ScheduledStorm], request: ExploreRequest, show: Show, stop: StopSignal) -> Report:

@@ -294,6 +294,7 @@ class _Exploration:
     reasons: dict[str, str] = field(default_factory=dict)
     broken: dict[str, Broken] = field(default_factory=dict)
     seen: int = 0  #: schedules that were judged
+    raced: Counter[str] = field(default_factory=Counter)  #: in how many of them the database ended an operation by this
     replayed: int | None = None  #: the preemptions of the only schedule that was played
 
     def run(self, show: Show, stop: StopSignal) -> Explored:
@@ -323,6 +324,7 @@ class _Exploration:
             schedules=tuple(self.schedules),
             asked=self.bounds.asked if search.beyond or self.bounds.replay else (),
             limits=tuple(self.limits),
+            raced=dict(self.raced),
             seconds=round(monotonic() - began, 3),
             checks={
                 name: Seen(dict(self.statuses.get(name, {})), self.reasons.get(name), self.broken.get(name))
@@ -388,6 +390,7 @@ class _Exploration:
         if played.elsewhere is not None:
             self.limits[played.elsewhere] = None
         self.seen += 1
+        self.raced.update(played.raced)
         for name, finding in played.findings.items():
             self.statuses.setdefault(name, Counter())[str(finding.status)] += 1
             if finding.reason and finding.status in (Status.UNKNOWN, Status.NA):

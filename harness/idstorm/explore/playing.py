@@ -56,6 +56,7 @@ class Played:
     findings: dict[str, Finding]
     elsewhere: str | None  #: what a client waited for that is no lock of the database's
     told: tuple[str, ...]  #: what became of each client, in words
+    raced: tuple[str, ...]  #: the errors by which the database itself ended operations, because of others
 
     @property
     def broken(self) -> list[str]:
@@ -132,6 +133,7 @@ class Stage:
             {check.name: find(check, evidence) for check in checks_of(plan.claims)},
             ran.conductor.elsewhere,
             tuple(_told(evidence, client) for client in range(plan.fleet.clients)),
+            tuple(sorted({code.name for code in history.codes if code.raced})),
         )
         if set(played.broken) & set(wanted):
             store.write_census(folder, "census", ran.census, plan.stamp)

@@ -123,7 +123,8 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
             name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
             for name, one in played.findings.items()
         }
-        say({"moves": played.moves, "findings": findings, "elsewhere": played.elsewhere, "told": played.told})
+        about = {"moves": played.moves, "elsewhere": played.elsewhere, "told": played.told, "raced": played.raced}
+        say({**about, "findings": findings})
     except Stuck as error:
         say({"stuck": str(error)})
     except IdstormError as error:
@@ -148,6 +149,7 @@ def played_of_line(line: bytes) -> Played:
         },
         about["elsewhere"],
         tuple(about["told"]),
+        tuple(about["raced"]),
     )
 
 

@@ -153,6 +153,8 @@ def _judge_explored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
             "reader": storm.plan.reader,
             "schedules": explored.number,
             "by_preemptions": explored.by_preemptions,
+            "raced": explored.raced,
+            "isolation": storm.plan.isolation,
             "seconds": explored.seconds,
             "broken": [schedule_of(name, one) for name, one in broken.items()],
         },

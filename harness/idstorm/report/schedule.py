@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.findings.results import Result
+from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import StormReport
+from idstorm.report.text import target_words
 
 _NAMES = "ABCDEFGH"
 _SETTLED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
+_RIGHT = ("unique", "durable", "faithful")  # whatever a scenario claims of them
 _LONGEST = 300  # characters of a statement
 
 
@@ -28,11 +30,37 @@ def exploration_words(explored: Mapping[str, Any]) -> str:
     by = ", ".join(f"{times:,} with {cost}" for cost, times in explored["by_preemptions"].items())
     rate = number / explored["seconds"] if explored["seconds"] else 0.0
     reader = " and a reader" if explored["reader"] else ""
+    level = "" if explored["isolation"] is None else f" · {explored['isolation']}"
     each = "1 operation" if explored["operations"] == 1 else f"{explored['operations']} operations"
     return (
-        f"{explored['clients']} clients of {each}{reader} · {number:,} schedules in {explored['seconds']:.1f} s "
+        f"{explored['clients']} clients of {each}{reader}{level} · {number:,} schedules in {explored['seconds']:.1f} s "
         f"({rate:.0f}/s) · by preemptions: {by or 'none'}"
     )
+
+
+def level_words(storms: Sequence[StormReport]) -> list[str]:
+    """Return, for each scenario that was explored at several isolation levels of a target, from which on it is safe."""
+    series: dict[tuple[str, str], list[StormReport]] = {}
+    for storm in storms:
+        if storm.explored is not None and storm.explored["isolation"] is not None and not storm.operations:
+            series.setdefault((storm.scenario, target_words(storm)), []).append(storm)
+    return [f"{name} on {target}: {_from_which(of)}" for (name, target), of in series.items() if len(of) > 1]
+
+
+def _from_which(storms: Sequence[StormReport]) -> str:
+    """Return from which isolation level on nothing that has to be right was broken, and what that costs."""
+    safe = list[StormReport]()
+    for storm in reversed(storms):  # from the strictest level on
+        if any(storm.verdicts[name].status is not Status.HELD for name in _RIGHT if name in storm.verdicts):
+            break
+        safe.append(storm)
+    if not safe:
+        return "not safe at any isolation level"
+    loosest = safe[-1].explored
+    assert loosest is not None
+    refused = sum(loosest["raced"].values())
+    retry = f"; in {refused} of {loosest['schedules']:,} schedules an operation is refused, and has to be retried"
+    return f"safe from {loosest['isolation']} on{retry if refused else ''}"
 
 
 def explore_words(storm: StormReport) -> str:

@@ -15,7 +15,7 @@ from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix_table import matrix_table
-from idstorm.report.schedule import exploration_words, explore_words, schedule_tables
+from idstorm.report.schedule import exploration_words, explore_words, level_words, schedule_tables
 from idstorm.report.side_by_side import side_by_side
 from idstorm.report.text import (
     MARKS,
@@ -44,6 +44,8 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
     if not quiet and (report.matrix is None or verbose):
         for storm in (*report.storms, *report.repeats) if verbose else report.decisive:
             console.print(_storm(storm, verbose=verbose))
+        for words in level_words(report.storms):
+            console.print(Text(f"{words}\n", "bold"), soft_wrap=True)
         for comparison in report.comparisons:
             console.print(side_by_side(comparison))
     console.print(_last_lines(report, quiet=quiet), soft_wrap=True)

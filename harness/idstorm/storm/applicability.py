@@ -13,7 +13,7 @@ from idstorm.model.work import Work
 from idstorm.record.plan import Target
 from idstorm.scenario import Scenario
 
-_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")  # any other is a mistake
+LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")  # any other is a mistake
 
 
 class NotApplicable(Exception):
@@ -27,7 +27,7 @@ def applicable_target(scenario: Scenario, address: Address, url: sa.URL) -> Targ
         missing = sorted(set(scenario.needs) - target.traits)
         if missing:
             raise NotApplicable(f"{target.dialect} has no {', '.join(missing)}")
-        if scenario.isolation in _LEVELS and scenario.isolation not in _levels(address.url):
+        if scenario.isolation in LEVELS and scenario.isolation not in _levels(address.url):
             raise NotApplicable(f"{target.driver} has no {scenario.isolation}")
         for name, wanted in scenario.server.get(target.dialect, {}).items():
             value = DATABASES[target.dialect].setting(connection, name)
