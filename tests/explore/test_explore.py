@@ -164,6 +164,12 @@ def locked(session, tokens):
         session.scalars(select(Thing.id)).all()
         return insert(session, tokens)
 
+def by_token(session, tokens):
+    if tokens[0] >> 32 & 1:
+        session.scalars(select(Thing.id)).all()
+    return insert(session, tokens)
+
+differ = Scenario(Thing, insert=by_token)
 safe = Scenario(Thing, insert=insert, claims=[breaks(unique, why="it does not")])
 of_the_process = Scenario(Thing, id=Thing.number, insert=counted)
 differs = Scenario(Thing, insert=at_random)
@@ -182,6 +188,60 @@ def test_each_schedule_finds_its_process_as_it_was(idstorm: Idstorm) -> None:
     moves = {told for one in storm["explored"]["broken"] for told in one["told"]}
     assert storm["verdicts"]["complete"]["status"] == "held"
     assert storm["verdicts"]["unique"]["status"] == "held", moves
+
+
+def test_clients_that_choose_by_their_tokens_are_not_taken_for_the_same(idstorm: Idstorm) -> None:
+    _, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:differ")
+    assert storm["verdicts"]["complete"]["status"] == "held"
+    (found,) = (idstorm.folder / "results").glob("2*/*/explored.json")
+    assert {schedule[0] for schedule in json.loads(found.read_text())["schedules"]} == {"0", "1"}
+
+
+AUDITED = """
+from idstorm.scenario import Row, Scenario
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Note(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    thing: Mapped[int]
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+TRIGGERS = {
+    "sqlite": ["CREATE TRIGGER noted AFTER INSERT ON thing BEGIN INSERT INTO note (thing) VALUES (NEW.id); END"],
+    "postgresql": [
+        "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN INSERT INTO note (thing) VALUES (NEW.id); RETURN NEW; END$$",
+        "CREATE TRIGGER noted AFTER INSERT ON thing FOR EACH ROW EXECUTE FUNCTION noted()",
+    ],
+    "mysql": ["CREATE TRIGGER noted AFTER INSERT ON thing FOR EACH ROW INSERT INTO note (thing) VALUES (NEW.id)"],
+}
+
+def setup(connection):
+    for statement in TRIGGERS.get(connection.dialect.name, TRIGGERS["mysql"]):
+        connection.exec_driver_sql(statement)
+    connection.execute(Thing.__table__.insert(), [{"id": 10, "number": 1}, {"id": 20, "number": 2}])
+
+def insert(session, tokens):
+    notes = session.scalar(select(func.count()).select_from(Note))
+    thing = Thing(number=notes, token=tokens[0])
+    session.add(thing)
+    session.flush()
+    assert notes in (2, 3), notes
+    return [thing.number]
+
+audited = Scenario(Thing, id=Thing.number, insert=insert, setup=setup, failing=0.5)
+"""
+
+
+@pytest.mark.parametrize("dialect", ANYWHERE)
+def test_what_triggers_have_written_is_put_back_too(idstorm: Idstorm, dialect: str) -> None:
+    ran, storm = explored(idstorm, database(dialect), idstorm.write("mine.py", AUDITED))
+    verdicts = storm["verdicts"]
+    assert (verdicts["complete"]["status"], verdicts["unique"]["status"]) == ("held", "broken"), ran.out
 
 
 def test_work_that_differs_from_run_to_run_is_never_complete(idstorm: Idstorm) -> None:

@@ -23,6 +23,7 @@ from idstorm.explore.stepping import gate
 
 _ASK_AFTER = 0.002  # seconds without an answer, after which the database is asked whether a statement waits
 _ELSEWHERE_AFTER = 0.5  # seconds after which a client waits for something that no database knows
+_MOST_STEPS = 200  # of a client, which may try again and again while another stands still
 _STUCK_AFTER = 20.0  # seconds in which nothing has happened at all; a database ends a deadlock sooner
 
 
@@ -71,6 +72,7 @@ class Client:
     sent: tuple[str, Any] | None = None
     shares: bool = False  #: it was in a transaction of another client's
     asides: list[Move] = field(default_factory=list)  #: what it has sent that is no step, since it came to rest last
+    steps: int = 0
     gives_up: bool = False  #: it is told not to try again
     given: bool = False  #: the schedule is over
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -187,6 +189,9 @@ class Conductor:
     def _step(self, number: int, able: tuple[int, ...]) -> int:
         """Let a client take its step, and all come to rest. Returns its number."""
         client = self._clients[number]
+        client.steps += 1
+        if client.steps > _MOST_STEPS:
+            raise Stuck(f"client {number} takes more than {_MOST_STEPS} steps, the last of them {client.step!r}")
         waiting = [one for one in self._clients if one.state is State.WAITS]
         self.choices.append(Choice(number, able, client.step))
         self.moves.append(Move(number, client.step, sent=client.sent))

@@ -18,10 +18,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.targets import Address
 from idstorm.databases.urls import reaching
-from idstorm.errors import EnvironmentFault, UsageError
+from idstorm.errors import EnvironmentFault, ScenarioError, UsageError
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.playing import Played
 from idstorm.explore.process import choices_of_line, played_of_line
@@ -48,6 +49,7 @@ JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", 
 """What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
 
 _HALF = 0.5
+_ALL_STEPS = 500  # more than any client takes
 _END_WITHIN = 10.0  # seconds for the process of the schedules to end by itself
 
 Show = Callable[[str, int, int], None]
@@ -182,6 +184,7 @@ def _explore(
             prepare(scheduled, plan, work, inside, folder)
             with database.working_in(inside) as connection:
                 state = database.keep_state(connection, _ordered(scenario))
+                _put_back(connection, database, state, _ordered(scenario))
         with (
             stop.gently(),
             _Player(plan, scheduled.address.for_clients(inside), [state, bounds.show_values], folder) as player,
@@ -208,6 +211,27 @@ def _deleting(fleet: Fleet) -> dict[str, Any]:
 def _settled(claims: dict[str, Claim]) -> dict[str, Claim]:
     """Return the claims that schedules can settle, those of a user's own checks among them."""
     return {name: claim for name, claim in claims.items() if name in JUDGED or claim.own is not None}
+
+
+def _put_back(connection: sa.Connection, database: Database, state: Any, tables: Sequence[sa.Table]) -> None:
+    """Put the rows back once, to see that they are the same. Raises ScenarioError where they are not."""
+    quote = connection.dialect.identifier_preparer.quote
+
+    def rows() -> dict[str, list[str]]:
+        return {
+            table.name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {quote(table.name)}").all()))
+            for table in tables
+            if connection.dialect.has_table(connection, table.name)
+        }
+
+    before = rows()
+    database.restore_state(connection, state)
+    changed = [name for name, found in rows().items() if found != before[name]]
+    if changed:
+        raise ScenarioError(
+            f"the rows that setup makes in {', '.join(changed)} cannot be put back between schedules: a trigger, or "
+            "what the database generates, changes them"
+        )
 
 
 def _ordered(scenario: Scenario) -> Sequence[sa.Table]:
@@ -252,8 +276,11 @@ class _Player:
         """Begin to play a schedule. `choices` of it can be asked for next, once those before have been judged."""
         self._send(json.dumps([list(first), str(folder), list(wanted)]))
 
-    def choices(self) -> list[Choice]:
-        """Wait for the choices of a schedule. Raises Stuck, or IdstormError with the reason why there are none."""
+    def choices(self) -> tuple[list[Choice], list[str]]:
+        """Wait for the choices of a schedule, and a digest of what each client has sent.
+
+        Raises Stuck, or IdstormError with the reason why there are none.
+        """
         return choices_of_line(self._hear())
 
     def judged(self, *, last: bool = False) -> Played:
@@ -300,8 +327,7 @@ class _Exploration:
     def run(self, show: Show, stop: StopSignal) -> Explored:
         """Play schedules until there are no more, or a bound is reached."""
         began = monotonic()
-        roles = ["client"] * self.plan.fleet.clients + ["reader"] * self.plan.reader
-        search, before, begun = Search(roles, self.bounds.preemptions), None, count()
+        search, before, begun = Search(self._roles(), self.bounds.preemptions), None, count()
         if self.bounds.replay is not None:
             self._replay(self.bounds.replay)
             search = Search([])
@@ -332,10 +358,29 @@ class _Exploration:
             },
         )
 
+    def _roles(self) -> list[str]:
+        """Return the roles of the clients: those that do the same, each as the first of all, have the same role.
+
+        A client's tokens are its own, and work may choose by them: a tenant, a name.
+        """
+        clients = self.plan.fleet.clients
+        alone = list[str]()
+        for client in range(clients if self.bounds.replay is None else 0):
+            folder = self.folder / "schedule-0"
+            self.player.play([client] * _ALL_STEPS, folder, [])
+            try:
+                _, sent = self.player.choices()
+            except Stuck:
+                return [f"client {number}" for number in range(clients)] + ["reader"] * self.plan.reader
+            self.player.judged(last=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            alone.append(sent[client])
+        return alone + ["reader"] * self.plan.reader
+
     def _ran(self, search: Search, prefix: Prefix, folder: Path) -> tuple[list[Choice], Path] | None:
         """Take up the choices of a schedule. Returns them, with its folder, unless it did not go as it had to."""
         try:
-            choices = self.player.choices()
+            choices, _ = self.player.choices()
         except Stuck as error:
             self.limits[f"a schedule did not come to its end: {error}"] = None
             shutil.rmtree(folder, ignore_errors=True)
@@ -358,7 +403,7 @@ class _Exploration:
         """Play one schedule. Raises UsageError where its steps cannot be taken in this order any more."""
         folder = self.folder / "schedule-0"
         self.player.play(clients, folder, self._wanted)
-        choices = self.player.choices()
+        choices, _ = self.player.choices()
         taken = [choice.client for choice in choices]
         self.schedules.append(" ".join(map(str, taken)))
         self._see((choices, folder), last=True)

@@ -7,17 +7,18 @@ ordinary history. It happens in a process of its own, in which no connection and
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from idstorm.databases.base import Database
-from idstorm.databases.rows import read_pairs
+from idstorm.databases.rows import read_pairs, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.explore.conductor import Conductor
 from idstorm.explore.script import Words, making, program
@@ -165,6 +166,26 @@ class Stage:
             )
             for number in range(plan.fleet.clients)
         ]
+
+    def sent(self, ran: Ran) -> list[str]:
+        """Return a digest of what each client has sent, in which its own tokens are numbered from 0."""
+        tokens, span = self.plan.tokens, self.plan.tokens.span
+
+        def plain(client: int, value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {key: plain(client, one) for key, one in value.items()}
+            if isinstance(value, list | tuple):
+                return [plain(client, one) for one in value]
+            number = read_token(value) if isinstance(value, int | str) else None
+            mine = number is not None and 0 <= number - tokens.first(client) < span
+            return ("token", number - tokens.first(client)) if mine and number is not None else value
+
+        digests = [blake2b(digest_size=16) for _ in range(self.plan.fleet.clients)]
+        for move in ran.conductor.moves:
+            if move.step and move.client < len(digests):
+                said = None if move.sent is None else (move.sent[0], plain(move.client, move.sent[1]))
+                digests[move.client].update(repr((move.step, said)).encode())
+        return [digest.hexdigest() for digest in digests]
 
     def _names(self) -> tuple[list[str], str]:
         """Return the columns of the id and their table, as SQL has them."""

@@ -117,7 +117,8 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
         with stage.ready() as own:
             first, folder, wanted = json.loads(question or asked())
             ran = stage.play(own, first, Path(folder))
-        say({"choices": [[one.client, one.able, one.step] for one in ran.conductor.choices]})
+        choices = [[one.client, one.able, one.step] for one in ran.conductor.choices]
+        say({"choices": choices, "sent": stage.sent(ran)})
         played = stage.judge(ran, Path(folder), wanted)
         findings = {
             name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
@@ -133,9 +134,13 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
         say({"fault": redact(show_users_error(error), secrets_of(stage.url))})
 
 
-def choices_of_line(line: bytes) -> list[Choice]:
-    """Return the choices that a line says. Raises Stuck, or EnvironmentFault or ScenarioError where there are none."""
-    return [Choice(client, tuple(able), step) for client, able, step in _said(line)["choices"]]
+def choices_of_line(line: bytes) -> tuple[list[Choice], list[str]]:
+    """Return the choices that a line says, and what each client has sent, as a digest.
+
+    Raises Stuck, or EnvironmentFault or ScenarioError where there are none.
+    """
+    about = _said(line)
+    return [Choice(client, tuple(able), step) for client, able, step in about["choices"]], about["sent"]
 
 
 def played_of_line(line: bytes) -> Played:

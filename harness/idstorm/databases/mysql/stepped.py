@@ -64,6 +64,7 @@ _TABLES = (
     "WHERE t.table_schema = database() AND t.table_type = 'BASE TABLE' AND c.generation_expression {} "
     "GROUP BY t.table_name, t.auto_increment"
 )
+_TRIGGERED = "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = database()"
 _SEQUENCES = (
     "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_type = 'SEQUENCE'"
 )
@@ -104,12 +105,14 @@ class MySQLStepped(Stepped):
         if self.shows_waits:  # and so keeps a cache of its own dictionary
             connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
         empty = "= ''" if self.shows_waits else "IS NULL"
+        triggered = set(connection.exec_driver_sql(_TRIGGERED).scalars())
         for number, (name, counter, columns) in enumerate(connection.exec_driver_sql(_TABLES.format(empty)).all()):
             listed = ", ".join(map(quote, columns.split("\n")))
             full = connection.exec_driver_sql(f"SELECT EXISTS (SELECT 1 FROM {quote(name)})").scalar_one()
             if full:
                 connection.exec_driver_sql(f"CREATE TABLE {KEPT}{number} AS SELECT {listed} FROM {quote(name)}")
-            state["tables"].append([quote(name), listed, f"{KEPT}{number}" if full else None, counter])
+            kept = f"{KEPT}{number}" if full else None
+            state["tables"].append([quote(name), listed, kept, counter, name in triggered])
         for name in connection.exec_driver_sql(_SEQUENCES).scalars().all():
             at = connection.exec_driver_sql(f"SELECT next_not_cached_value FROM {quote(name)}").scalar_one()
             state["sequences"].append([quote(name), at])
@@ -122,15 +125,14 @@ class MySQLStepped(Stepped):
         https://dev.mysql.com/doc/refman/9.7/en/innodb-purge-configuration.html
         """
         statements = ["SET SESSION foreign_key_checks = 0, sql_mode = concat(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"]
-        statements += [f"TRUNCATE TABLE {name}" for name, _, _, _ in state["tables"]]
-        statements += [
-            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {kept}"
-            for name, columns, kept, _ in state["tables"]
-            if kept is not None
-        ]
+        statements += [f"TRUNCATE TABLE {name}" for name, *_ in state["tables"]]
+        for triggers in (True, False):  # what triggers put into other tables is gone when those are filled
+            tables = [one for one in state["tables"] if one[4] is triggers and one[2] is not None]
+            statements += [f"TRUNCATE TABLE {name}" for name, *_ in tables if not triggers]
+            statements += [f"INSERT INTO {name} ({all_}) SELECT {all_} FROM {kept}" for name, all_, kept, *_ in tables]
         for statement in statements:
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-        for name, _, _, counter in state["tables"]:
+        for name, _, _, counter, _ in state["tables"]:
             if counter is not None and counter > 1:
                 connection.exec_driver_sql(f"ALTER TABLE {name} AUTO_INCREMENT = {counter}")
         for name, at in state["sequences"]:

@@ -46,6 +46,9 @@ WHERE c.relkind = %s AND n.nspname <> 'information_schema' AND n.nspname NOT LIK
 """
 
 
+_TRIGGERED = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal)"
+
+
 class PostgreSQLStepped(Stepped):
     """Sessions are numbered by their backends."""
 
@@ -83,19 +86,26 @@ class PostgreSQLStepped(Stepped):
             full = connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {name})").scalar_one()
             if full:
                 connection.exec_driver_sql(f"CREATE TABLE {KEPT}{number} AS SELECT {columns} FROM {name}")
-            state["tables"].append([name, columns, f"{KEPT}{number}" if full else None])
+            triggered = connection.exec_driver_sql(_TRIGGERED, (name,)).scalar_one()
+            state["tables"].append([name, columns, f"{KEPT}{number}" if full else None, triggered])
         for name in connection.exec_driver_sql(_RELATIONS, ("S",)).scalars():
             last, called = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {name}").one()
             state["sequences"].append([name, last, called])
         return state
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
-        """Delete, insert and `setval`. No session that has cached values of a sequence draws from it afterwards."""
-        statements = [f"DELETE FROM {name}" for name, _, _ in reversed(state["tables"])]
+        """Delete, insert and `setval`, without firing triggers.
+
+        No session that has cached values of a sequence draws from it afterwards.
+        """
+        triggered = [name for name, _, _, triggered in state["tables"] if triggered]
+        statements = [f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in triggered]
+        statements += [f"DELETE FROM {name}" for name, _, _, _ in reversed(state["tables"])]
         statements += [
             f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept}"
-            for name, columns, kept in state["tables"]
+            for name, columns, kept, _ in state["tables"]
             if kept is not None
         ]
+        statements += [f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in triggered]
         statements += [f"SELECT setval('{name}', {last}, {called})" for name, last, called in state["sequences"]]
         connection.exec_driver_sql(";".join(statements), execution_options={"no_parameters": True})

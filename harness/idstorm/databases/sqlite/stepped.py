@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from idstorm.databases.stepped import KEPT, Standalone, Stepped
+from idstorm.databases.stepped import Standalone, Stepped
+
+_KEPT = "-kept"  # what the name of the copy ends in
 
 _CONNECTING = """\
 import os
@@ -60,31 +63,22 @@ class SQLiteStepped(Stepped):
         return Standalone("Python alone", "no argument.", _CONNECTING)
 
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
-        """Copy each table that has rows; AUTOINCREMENT's counters are in a table, too."""
-        names = connection.exec_driver_sql(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND (name NOT LIKE 'sqlite~_%' ESCAPE '~' "
-            "OR name = 'sqlite_sequence')"
-        ).scalars()
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        kept: dict[str, str | None] = {}
-        for name in names.all():
-            full = connection.exec_driver_sql(f"SELECT count(*) FROM {quote(name)}").scalar_one() > 0
-            kept[name] = f"{KEPT}{len(kept)}" if full else None
-            if full:
-                connection.exec_driver_sql(
-                    f"CREATE TABLE {quote(KEPT + str(len(kept) - 1))} AS SELECT * FROM {quote(name)}"
-                )
-        return kept
+        """Copy the whole file, page by page: no trigger fires when it is copied back.
+
+        https://www.sqlite.org/backup.html
+        """
+        (_, _, file), *_ = connection.exec_driver_sql("PRAGMA database_list").all()
+        with closing(sqlite3.connect(f"{file}{_KEPT}")) as kept:
+            _driver_of(connection).backup(kept)
+        return f"{file}{_KEPT}"
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
-        """Put the rows back in one transaction, without looking at foreign keys."""
-        quote = connection.dialect.identifier_preparer.quote_identifier
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for name, kept in state.items():
-            connection.exec_driver_sql(f"DELETE FROM {quote(name)}")
-            if kept is not None and name != "sqlite_sequence":
-                connection.exec_driver_sql(f"INSERT INTO {quote(name)} SELECT * FROM {quote(kept)}")
-        if (kept := state.get("sqlite_sequence")) is not None:  # last, since inserting into others changes it
-            connection.exec_driver_sql("DELETE FROM sqlite_sequence")
-            connection.exec_driver_sql(f"INSERT INTO sqlite_sequence SELECT * FROM {quote(kept)}")
-        connection.exec_driver_sql("COMMIT")
+        """Copy it back."""
+        with closing(sqlite3.connect(state)) as kept:
+            kept.backup(_driver_of(connection))
+
+
+def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
