@@ -352,3 +352,5 @@ def test_race(idstorm):
 
 def test_a_test_explores_what_it_could_storm(pytester: pytest.Pytester) -> None:
     run(pytester, EXPLORES).assert_outcomes(passed=2)
+    body = '@pytest.mark.idstorm_explore("models:Invoice", max_preemptions=1)\ndef test_marked(storm_report): ...\n'
+    run(pytester, body).assert_outcomes(passed=1)

@@ -6,6 +6,9 @@ def test_invoice_ids(idstorm):
 
 @pytest.mark.idstorm("app.models:Invoice", on=["sqlite", "postgresql"])
 def test_everywhere(storm_report): ...
+
+@pytest.mark.idstorm_explore("app.models:Invoice", max_preemptions=2)
+def test_every_interleaving(storm_report): ...
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ _MARK = (
     "idstorm(*scenarios, on=[...], **options): storm the scenarios for the fixture storm_report, on each of these "
     "databases; the options are those of the fixture idstorm's run()"
 )
+_MARK_EXPLORE = (
+    "idstorm_explore(*scenarios, on=[...], **bounds): explore the scenarios for the fixture storm_report, on each of "
+    "these databases; the bounds are those of the fixture idstorm's explore()"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and refuse invalid options before any test runs."""
     config.addinivalue_line("markers", _MARK)
+    config.addinivalue_line("markers", _MARK_EXPLORE)
     if any(configured(config, name) for name in ("time", "inserts", "processes", "clients", "fail-if")):
         from idstorm.errors import UsageError
         from idstorm.pytest_plugin.options import with_defaults
@@ -72,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_idstorm_target" in metafunc.fixturenames:
         from idstorm.pytest_plugin.targets import names_of, targets_of
 
-        mark = metafunc.definition.get_closest_marker("idstorm")
+        mark = _mark_of(metafunc.definition)
         targets = targets_of(metafunc.config, mark)
         metafunc.parametrize("_idstorm_target", targets, ids=names_of(targets))
 
@@ -96,13 +104,18 @@ def idstorm(
 
 @pytest.fixture
 def storm_report(request: pytest.FixtureRequest, idstorm: Storms) -> StormResult:
-    """The result of the storm that the mark `idstorm` describes. If it did not pass, the test fails."""
-    mark = request.node.get_closest_marker("idstorm")
+    """The result of what the mark `idstorm`, or `idstorm_explore`, describes. If it did not pass, the test fails."""
+    mark = _mark_of(request.node)
     if mark is None or not mark.args:
         pytest.fail(
             'storm_report storms what a mark names: @pytest.mark.idstorm("package.module:Model")', pytrace=False
         )
-    return idstorm.run(*mark.args, **{name: value for name, value in mark.kwargs.items() if name != "on"})
+    act = idstorm.explore if mark.name == "idstorm_explore" else idstorm.run
+    return act(*mark.args, **{name: value for name, value in mark.kwargs.items() if name != "on"})
+
+
+def _mark_of(node: pytest.Item) -> pytest.Mark | None:
+    return node.get_closest_marker("idstorm") or node.get_closest_marker("idstorm_explore")
 
 
 @pytest.fixture
