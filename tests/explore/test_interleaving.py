@@ -214,7 +214,7 @@ def test_errors_of_the_functions_are_outcomes(small: Theatre) -> None:
 
 
 def test_what_cannot_be_stepped_is_one_sentence(small: Theatre, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="interleave takes two functions or more"):
+    with pytest.raises(UsageError, match="interleave takes from two to 8 functions"):
         idstorm.interleave(small.to_ann, setup=small.one_seat, invariant=lambda: None)
     with pytest.raises(UsageError, match="to_ann takes a session: say how to open one"):
         idstorm.interleave(small.to_ann, small.to_bob, setup=small.one_seat, invariant=lambda: None)
@@ -224,6 +224,65 @@ def test_what_cannot_be_stepped_is_one_sentence(small: Theatre, tmp_path: Path) 
     with pytest.raises(UsageError, match="a database in memory"):
         idstorm.interleave(list, list, setup=lambda: memory.connect().close(), invariant=lambda: None)
     memory.dispose()
+
+
+def test_what_no_statement_was_seen_of_is_no_answer(small: Theatre) -> None:
+    def nothing(session: Session) -> None:
+        session.scalars(sa.select(Seat.id)).all()
+
+    async def awaits(session: Session) -> None: ...
+
+    def by_the_driver() -> None:
+        connection = small.sessions.kw["bind"].raw_connection()
+        connection.cursor().execute("SELECT 1")
+        connection.close()
+
+    for work, says in ((awaits, "awaits awaits, and only functions"), (by_the_driver, "no statement of by_the_driver")):
+        with pytest.raises(UsageError, match=says):
+            idstorm.interleave(nothing, work, setup=small.one_seat, invariant=lambda: None, session=small.sessions)
+
+
+def test_what_a_function_raises_that_is_no_error_ends_the_test(small: Theatre) -> None:
+    def gives_up(session: Session) -> None:
+        session.scalars(sa.select(Seat.id)).all()
+        pytest.fail("not so")
+
+    with pytest.raises(pytest.fail.Exception, match="not so"):
+        idstorm.interleave(gives_up, small.to_bob, setup=small.one_seat, invariant=lambda: None, session=small.sessions)
+
+
+def test_savepoints_on_pooled_connections_are_each_functions_own(theatre: Theatre) -> None:
+    def nested(session: Session) -> None:
+        with session.begin_nested():
+            session.execute(sa.update(Seat).values(sold=Seat.sold + 1))
+
+    found = idstorm.interleave(nested, nested, setup=theatre.one_seat, invariant=lambda: None, session=theatre.sessions)
+    assert found.outcomes == (("ok", "ok"),)
+
+
+def test_in_autocommit_a_refused_row_is_tried_again(theatre: Theatre) -> None:
+    engine: sa.Engine = theatre.sessions.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+
+    def take_a_number() -> None:
+        with engine.connect() as connection:
+            for number in range(2, 9):
+                try:
+                    connection.execute(sa.insert(Seat).values(id=number, sold=0))
+                except sa.exc.IntegrityError:
+                    continue
+                return
+
+    def both_are_there(session: Session) -> bool:
+        return session.scalars(sa.select(Seat.id).order_by(Seat.id)).all() == [1, 2, 3]
+
+    found = idstorm.interleave(
+        take_a_number,
+        take_a_number,
+        setup=theatre.one_seat,
+        invariant=both_are_there,
+        session=theatre.sessions,
+    )
+    assert found.outcomes == (("ok", "ok"),)
 
 
 def test_two_functions_in_one_transaction_are_told_so(small: Theatre) -> None:

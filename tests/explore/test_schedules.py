@@ -102,7 +102,15 @@ def test_a_run_that_does_not_repeat_what_is_known_is_named_by_its_step() -> None
     assert Prefix(known, 1).diverges([*known, Choice(1, (0, 1), "SELECT 1")]) is None
     other = Prefix(known, 1).diverges([known[0], Choice(0, (0, 1), "SELECT 3")])
     assert other is not None
-    assert other.startswith("step 2 was 'SELECT 2' of client 0, and when it was repeated")
-    assert Prefix(known, 1).diverges(known[:1]) == (
-        "step 2 was 'SELECT 2' of client 0, and when it was repeated the schedule had ended"
+    assert other == (
+        "step 2 was 'SELECT 2' of client 0, where 2 could go, and when it was repeated "
+        "'SELECT 3' of client 0, where 2 could go"
     )
+    ended = Prefix(known, 1).diverges(known[:1])
+    assert ended is not None
+    assert ended.endswith("and when it was repeated the schedule had ended")
+    fewer = Prefix(known, 1).diverges([known[0], Choice(0, (0,), "SELECT 2")])
+    assert fewer is not None
+    assert fewer.endswith("'SELECT 2' of client 0, where 1 could go")
+    gone = Prefix(known, 1).diverges([*known, Choice(0, (0,), "SELECT 1")])
+    assert gone == "client 1 could go at step 3, and when it was repeated it could not"

@@ -116,6 +116,8 @@ def _write_script(report: Report, file: str) -> None:
 def _steps(text: str) -> tuple[int, ...]:
     """Return the clients of a schedule. Raises click's UsageError."""
     try:
+        if not text.strip():
+            raise ValueError(text)
         return tuple("ABCDEFGH".index(letter) for letter in text.upper().replace(" ", ""))
     except ValueError:
         words = f"--replay: {text} is not a schedule: write a letter for each step, such as AABB"

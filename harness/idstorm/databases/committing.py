@@ -58,6 +58,11 @@ def may_write(statement: str) -> bool:
     return not all(map(_KNOWN.fullmatch, _CALL.findall(start)))
 
 
+def several(statement: str) -> bool:
+    """Return whether a text holds several statements."""
+    return _SEVERAL.search(_start(statement)) is not None
+
+
 def writes(statement: str) -> bool:
     """Return whether a statement certainly opens a transaction where none is open: an insert, update or delete."""
     return _WRITING.match(_start(statement)) is not None

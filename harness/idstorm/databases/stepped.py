@@ -67,12 +67,23 @@ class Stepped(Censuses):
         """Return what a program needs that takes the steps of a schedule by the driver alone."""
         raise NotImplementedError
 
+    def end_session(self, connection: sa.Connection, session: int) -> None:
+        """End a session whose statement does not come back."""
+
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
         """Keep the rows and the generators of the connection's namespace. Returns what `restore_state` needs.
 
         `tables` are those of the model, in an order in which rows can be inserted.
         """
         raise NotImplementedError
+
+    def has_triggers(self, connection: sa.Connection) -> bool:
+        """Return whether statements fire triggers in the connection's namespace."""
+        return False
+
+    def generators(self, state: Any) -> list[str]:
+        """Return statements that bring generators to where they were, where rows with their ids do not."""
+        return []
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
         """Bring the rows and generators of the namespace back to where they were."""

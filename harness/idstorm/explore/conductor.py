@@ -22,7 +22,7 @@ from idstorm.explore.schedules import Choice
 from idstorm.explore.stepping import gate
 
 _ASK_AFTER = 0.002  # seconds without an answer, after which the database is asked whether a statement waits
-_ELSEWHERE_AFTER = 0.5  # seconds after which a client waits for something that no database knows
+_ELSEWHERE_AFTER = 1.5  # seconds after which a client waits for something that no database knows
 _MOST_STEPS = 200  # of a client, which may try again and again while another stands still
 _STUCK_AFTER = 20.0  # seconds in which nothing has happened at all; a database ends a deadlock sooner
 
@@ -70,6 +70,7 @@ class Client:
     session: int | None = None
     answer: str = ""
     sent: tuple[str, Any] | None = None
+    does_several: str = ""
     shares: bool = False  #: it was in a transaction of another client's
     asides: list[Move] = field(default_factory=list)  #: what it has sent that is no step, since it came to rest last
     steps: int = 0
@@ -91,6 +92,10 @@ class Client:
     def passed(self, statement: str, parameters: Any) -> None:
         """Note a statement that is no step."""
         self.asides.append(Move(self.number, " ".join(statement.split()), "", (statement, parameters)))
+
+    def coarse(self, why: str) -> None:
+        """Note a step that does several things."""
+        self.does_several = self.does_several or why
 
     def confused(self) -> None:
         """Note that two clients were in one transaction."""
@@ -160,6 +165,16 @@ class Conductor:
             self._give_up()
         for thread in threads:
             thread.join()
+
+    @property
+    def coarse(self) -> str:
+        """A step that does several things, in words; empty: there is none."""
+        return next((client.does_several for client in self._clients if client.does_several), "")
+
+    @property
+    def sessions(self) -> list[int]:
+        """The sessions that clients have used last."""
+        return [client.session for client in self._clients if client.session is not None]
 
     @property
     def shared(self) -> bool:
@@ -235,6 +250,7 @@ class Conductor:
         """Wait until the database ends a deadlock, where all wait. An embedded one's timeout is played."""
         waiting = [one for one in self._clients if one.state is State.WAITS]
         if self._plays_timeouts:
+            self.elsewhere = self.elsewhere or "all clients waited, and which of them a timeout ends first was chosen"
             waiting[0].gives_up = True
             waiting[0].go()
         else:

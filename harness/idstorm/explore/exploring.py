@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import subprocess
 import sys
@@ -49,7 +48,10 @@ JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", 
 """What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
 
 _HALF = 0.5
+_TRIGGERS = "what a trigger does is one step with the statement that fires it: storm it as well"
 _ALL_STEPS = 500  # more than any client takes
+_TOKENS = Tokens(base=720_720 << 32, span=720_720 << 12)
+"""The same each time, and alike by any divisor up to 16: work that chooses a tenant by its token takes one for all."""
 _END_WITHIN = 10.0  # seconds for the process of the schedules to end by itself
 
 Show = Callable[[str, int, int], None]
@@ -89,8 +91,6 @@ class Bounds:
     @property
     def asked(self) -> tuple[str, ...]:
         """The bounds that the user named, in words."""
-        if self.replay is not None:
-            return (f"the schedule {named(*self.replay)}",)
         return () if self.preemptions is None else (f"up to {self.preemptions} preemptions",)
 
 
@@ -170,7 +170,7 @@ def _explore(
         ),
         pool=options.pool,
         ids=rehearsed.ids,
-        tokens=Tokens(1 + secrets.randbelow(1 << 62)),
+        tokens=_TOKENS,
         claims=_settled(claims),
         isolation=options.isolation,
         settings={**options.settings, **database.stepped},
@@ -185,11 +185,13 @@ def _explore(
             with database.working_in(inside) as connection:
                 state = database.keep_state(connection, _ordered(scenario))
                 _put_back(connection, database, state, _ordered(scenario))
+                limits = dict.fromkeys([_TRIGGERS] if database.has_triggers(connection) else [])
         with (
             stop.gently(),
             _Player(plan, scheduled.address.for_clients(inside), [state, bounds.show_values], folder) as player,
         ):
-            explored = _Exploration(plan, replace(bounds, operations=operations), folder, player).run(show, stop)
+            whole = replace(bounds, operations=operations)
+            explored = _Exploration(plan, whole, folder, player, limits=limits).run(show, stop)
     write_explored(folder, explored, plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
 
@@ -225,7 +227,11 @@ def _put_back(connection: sa.Connection, database: Database, state: Any, tables:
         }
 
     before = rows()
-    database.restore_state(connection, state)
+    try:
+        database.restore_state(connection, state)
+    except sa.exc.DBAPIError as error:
+        words = next(iter(str(error.orig).strip().splitlines()), "")
+        raise ScenarioError(f"the rows that setup makes cannot be put back between schedules: {words}") from error
     changed = [name for name, found in rows().items() if found != before[name]]
     if changed:
         raise ScenarioError(
@@ -321,7 +327,10 @@ class _Exploration:
     reasons: dict[str, str] = field(default_factory=dict)
     broken: dict[str, Broken] = field(default_factory=dict)
     seen: int = 0  #: schedules that were judged
+    stepped: set[int] = field(default_factory=set)  #: the clients of which a statement was seen
+    acknowledged: set[int] = field(default_factory=set)  #: those of which something was acknowledged
     raced: Counter[str] = field(default_factory=Counter)  #: in how many of them the database ended an operation by this
+    played: tuple[str, ...] = ()  #: the only schedule that was played, in words
     replayed: int | None = None  #: the preemptions of the only schedule that was played
 
     def run(self, show: Show, stop: StopSignal) -> Explored:
@@ -342,13 +351,14 @@ class _Exploration:
             before = self._ran(search, prefix, folder)
             show(f"{self.plan.scenario} on {self.plan.target.name}", sum(search.tried.values()), len(search))
         self._see(before, last=True)
+        self._note_who_did_nothing()
         names = dict.fromkeys([*self.plan.claims])
         tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
             operations=self.bounds.operations or 1,
             by_preemptions={str(number): times for number, times in sorted(tried.items())},
             schedules=tuple(self.schedules),
-            asked=self.bounds.asked if search.beyond or self.bounds.replay else (),
+            asked=self.played or (self.bounds.asked if search.beyond else ()),
             limits=tuple(self.limits),
             raced=dict(self.raced),
             seconds=round(monotonic() - began, 3),
@@ -399,6 +409,17 @@ class _Exploration:
         """The checks of which no schedule is known yet that breaks them."""
         return [name for name in self.plan.claims if name not in self.broken]
 
+    def _note_who_did_nothing(self) -> None:
+        """Note clients of which nothing was seen: what they did may have gone another way."""
+        for client in range(self.plan.fleet.clients) if self.seen else ():
+            who = NAMES[client]
+            if client not in self.stepped:
+                self.limits[
+                    f"no statement of {who} was seen: it may have sent them by a driver, or in a thread of its own"
+                ] = None
+            elif client not in self.acknowledged:
+                self.limits[f"nothing that {who} did was acknowledged in any schedule"] = None
+
     def _replay(self, clients: tuple[int, ...]) -> None:
         """Play one schedule. Raises UsageError where its steps cannot be taken in this order any more."""
         folder = self.folder / "schedule-0"
@@ -412,6 +433,7 @@ class _Exploration:
             step = f"step {place + 1} is one that {named(clients[place])} cannot take"
             raise UsageError(f"the schedule {named(*clients)} does not fit any more: {step}")
         self.replayed = preemptions(choices)
+        self.played = (f"the schedule {named(*taken)}",)
 
     def _bound(self, search: Search, seconds: float, stop: StopSignal) -> str | None:
         """Return why no further schedule is tried."""
@@ -436,6 +458,8 @@ class _Exploration:
             self.limits[played.elsewhere] = None
         self.seen += 1
         self.raced.update(played.raced)
+        self.acknowledged.update(played.ok)
+        self.stepped.update(choice.client for choice in choices if choice.step not in ("COMMIT", "ROLLBACK"))
         for name, finding in played.findings.items():
             self.statuses.setdefault(name, Counter())[str(finding.status)] += 1
             if finding.reason and finding.status in (Status.UNKNOWN, Status.NA):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,7 +27,7 @@ from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
 from idstorm.errors import UsageError
 from idstorm.explore import stepping
-from idstorm.explore.conductor import Conductor, Move, Stuck
+from idstorm.explore.conductor import Conductor, Given, Move, Stuck
 from idstorm.explore.schedules import Choice, Search, preemptions
 from idstorm.internals import connecting_like, dialect_of
 
@@ -77,8 +78,10 @@ def interleave(
     (seconds) was reached first, and UsageError for what cannot be stepped. A schedule that broke the invariant is kept
     below `.idstorm`, and tried first from then on.
     """
-    if len(work) < 2:
-        raise UsageError("interleave takes two functions or more")
+    if not 2 <= len(work) <= len(_NAMES):
+        raise UsageError(f"interleave takes from two to {len(_NAMES)} functions")
+    if waiting := [one for one in (*work, setup, invariant) if inspect.iscoroutinefunction(one)]:
+        raise UsageError(f"{_name(waiting[0])} awaits, and only functions that run in threads can be stepped")
     takers = [one for one in (*work, invariant) if _takes_session(one)]
     if takers and session is None:
         words = f"{_name(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
@@ -88,7 +91,7 @@ def interleave(
     try:
         with _Place() as place:
             search = Search([str(id(one)) for one in work], max_preemptions)
-            return _all(place, work, setup, invariant, session, search, max_schedules, max_time)
+            return _all(place, work, setup, invariant, session, search, max_preemptions, max_schedules, max_time)
     finally:
         _ONE_AT_A_TIME.release()
 
@@ -100,28 +103,37 @@ def _all(
     invariant: Callable[..., object],
     session: Callable[[], Session] | None,
     search: Search,
+    bounded: int | None,
     most: int,
     seconds: float,
 ) -> Interleaved:
-    kept, began, outcomes = _Kept.of(work), monotonic(), dict[tuple[str, ...], None]()
+    kept, began, outcomes = _Kept.of(work, invariant), monotonic(), dict[tuple[str, ...], None]()
+    stepped, raised = set[int](), list[BaseException]()
 
     def play(first: Sequence[int]) -> list[Choice]:
         setup()
         told = ["did not end"] * len(work)
-        bodies = [partial(_call, one, session, told, number) for number, one in enumerate(work)]
+        bodies = [partial(_call, one, session, told, number, raised) for number, one in enumerate(work)]
         conductor = place.conductor(bodies)
         try:
             conductor.run(first)
         except Stuck as error:
             shown = _shown(conductor.moves, told)
             raise UsageError(f"interleave cannot step these functions: {error}\n{shown}") from None
+        if raised:  # such as what pytest.fail raises
+            raise raised[0]
+        stepped.update(choice.client for choice in conductor.choices if choice.step not in ("COMMIT", "ROLLBACK"))
+        if place.other is not None:
+            raise UsageError(
+                f"these functions reach two databases, {place.other} besides the first: step one at a time"
+            )
         if conductor.shared:
             raise UsageError(
                 "two of these functions were in one transaction, on one connection: give each a session of its own; a "
                 "fixture that rolls everything back after a test has only one, so use another engine here"
             )
-        if conductor.elsewhere is not None:
-            raise UsageError(f"interleave cannot step these functions: {conductor.elsewhere}")
+        if why_not := conductor.elsewhere or conductor.coarse:
+            raise UsageError(f"interleave cannot step these functions: {why_not}")
         outcomes[tuple(told)] = None
         why = _broken(invariant, session)
         if why is not None:
@@ -147,12 +159,23 @@ def _all(
         if where := prefix.diverges(choices):
             raise UsageError(f"setup does not bring everything back, or the functions differ each time: {where}")
         search.ran(prefix, choices)
-    kept.forget()
+    if unseen := [_name(one) for number, one in enumerate(work) if number not in stepped]:
+        raise UsageError(
+            f"no statement of {unseen[0]} was seen: it may have sent none, or by a driver, or in a thread of its own"
+        )
+    if bounded is None:
+        kept.forget()
     return Interleaved(sum(search.tried.values()), max(search.tried, default=0), tuple(outcomes))
 
 
-def _call(work: Work, session: Callable[[], Session] | None, told: list[str], number: int) -> None:
-    """Call one function, with a session of its own if it takes one."""
+def _call(
+    work: Work,
+    session: Callable[[], Session] | None,
+    told: list[str],
+    number: int,
+    raised: list[BaseException],
+) -> None:
+    """Call one function, with a session of its own if it takes one. What is no outcome goes to `raised`."""
     try:
         if _takes_session(work):
             assert session is not None
@@ -165,6 +188,10 @@ def _call(work: Work, session: Callable[[], Session] | None, told: list[str], nu
     except Exception as error:
         said = getattr(error, "orig", None) or error
         told[number] = f"{type(error).__name__}: {next(iter(str(said).strip().splitlines()), '')}"
+    except Given:
+        raise
+    except BaseException as error:
+        raised.append(error)
 
 
 def _broken(invariant: Callable[..., object], session: Callable[[], Session] | None) -> str | None:
@@ -211,9 +238,12 @@ class _Kept:
     schedules: list[tuple[int, ...]]
 
     @classmethod
-    def of(cls, work: Sequence[Work]) -> _Kept:
-        module = getattr(work[0], "__module__", "") or ""
-        path = KEPT / f"{'-'.join([module, *map(_name, work)])}.json"
+    def of(cls, work: Sequence[Work], invariant: Work) -> _Kept:
+        whole = "\n".join(
+            f"{getattr(one, '__module__', '')}.{getattr(one, '__qualname__', one)}" for one in (*work, invariant)
+        )
+        mark = blake2b(whole.encode(), digest_size=4).hexdigest()  # tests may have functions of the same names
+        path = KEPT / f"{'-'.join([*map(_name, work), _name(invariant), mark])}.json"
         try:
             known = json.loads(path.read_text())["schedules"]
             return cls(path, [tuple(_NAMES.index(letter) for letter in one) for one in known])
@@ -239,6 +269,7 @@ class _Place:
         self._stack = ExitStack()
         self._database: Database | None = None
         self._watching: sa.Connection | None = None
+        self.other: str | None = None  #: a second database, which one conductor cannot step
 
     def __enter__(self) -> _Place:
         self._stack.callback(stepping.listen(self._find))
@@ -254,10 +285,13 @@ class _Place:
         return Conductor(self._database, bodies, self._waiting)
 
     def _find(self, pool: Any) -> Database:
-        if self._database is not None:
-            return self._database
         dialect = dialect_of(pool)
         database = DATABASES.known_by(dialect.name) if dialect is not None else None
+        if self._database is not None:
+            if database is not None and not set(database.backends) & set(self._database.backends):
+                self.other = database.name
+                return database
+            return self._database
         if database is None or not database.explorable or dialect.is_async:
             name = "this pool's database" if dialect is None else f"{dialect.name}+{dialect.driver}"
             raise UsageError(f"interleave cannot step what {name} does")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.rows import read_pairs, read_token
 from idstorm.databases.urls import secrets_of
-from idstorm.explore.conductor import Conductor
+from idstorm.explore.conductor import Conductor, Stuck
 from idstorm.explore.script import Words, making, program
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
@@ -33,8 +33,9 @@ from idstorm.record.census import Census
 from idstorm.record.ending import CensusQuality, ClientsEnd, Ending
 from idstorm.record.keyed import Keyed
 from idstorm.record.load_history import read_tapes
+from idstorm.record.outcome import Outcome
 from idstorm.record.plan import Plan
-from idstorm.record.poll_log import read_reading
+from idstorm.record.poll_log import Reading, read_reading
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
 from idstorm.storm.client import Client
@@ -55,9 +56,10 @@ class Played:
 
     moves: tuple[tuple[int, str, str], ...]  #: client, step, and what came of it
     findings: dict[str, Finding]
-    elsewhere: str | None  #: what a client waited for that is no lock of the database's
+    elsewhere: str | None  #: why it does not count as one that was stepped through, in words
     told: tuple[str, ...]  #: what became of each client, in words
     raced: tuple[str, ...]  #: the errors by which the database itself ended operations, because of others
+    ok: tuple[int, ...]  #: the clients of which an operation was acknowledged
 
     @property
     def broken(self) -> list[str]:
@@ -112,7 +114,13 @@ class Stage:
             bodies.append(partial(_poll, reader))
         waits = partial(self.database.waiting, own)
         conductor = Conductor(self.database, bodies, waits, reader=reader is not None)
-        conductor.run(first)
+        try:
+            conductor.run(first)
+        except Stuck:
+            for session in conductor.sessions:  # or it would keep its locks
+                with suppress(sa.exc.SQLAlchemyError):
+                    self.database.end_session(own, session)
+            raise
         if reader is not None:
             reader.poll(final=True)
             reader.close()
@@ -131,17 +139,18 @@ class Stage:
         evidence = Evidence(plan, history, ran.census, self.before, reading, ending)
         played = Played(
             tuple((move.client, move.step, move.answer) for move in ran.conductor.moves),
-            {check.name: find(check, evidence) for check in checks_of(plan.claims)},
-            ran.conductor.elsewhere,
+            {check.name: _without_threshold(find(check, evidence), reading) for check in checks_of(plan.claims)},
+            ran.conductor.elsewhere or ran.conductor.coarse or None,
             tuple(_told(evidence, client) for client in range(plan.fleet.clients)),
             tuple(sorted({code.name for code in history.codes if code.raced})),
+            tuple(client for client in range(plan.fleet.clients) if _is_ok(evidence, client)),
         )
         if set(played.broken) & set(wanted):
             store.write_census(folder, "census", ran.census, plan.stamp)
             if self.before is not None:
                 store.write_census(folder, "before", self.before, plan.stamp)
             store.write_ending(folder, ending, plan.stamp)
-            if not callable(self.scenario.reader):  # whose code may do more than send statements
+            if not callable(self.scenario.reader) and self.scenario.tables is None:  # a program has no code of theirs
                 (folder / PROGRAM).write_text(self._program(played.broken, ran))
         else:
             shutil.rmtree(folder)
@@ -198,13 +207,13 @@ class Stage:
             f"{plan.scenario} on {plan.target.dialect}: {', '.join(broken)} broken",
             self.database.standalone(plan.isolation),
             making(tables_of(self.scenario, self.work), self.own.dialect),
-            self.rows,
+            [*self.rows, *((one,) for one in self.database.generators(self.state))],
             ran.conductor.moves,
             plan.fleet.clients + plan.reader,
             ids,
             table,
             ran.left,
-            unique="unique" in broken,
+            broken=broken,
             words=Words(show=self.show_values),
         )
 
@@ -230,6 +239,18 @@ def rows_of(connection: sa.Connection, tables: Sequence[sa.Table]) -> list[tuple
 def _poll(reader: Reader) -> None:
     for _ in range(POLLS):
         reader.poll()
+
+
+def _without_threshold(finding: Finding, reading: Reading | None) -> Finding:
+    """Return that a reader misses nothing, where all that is wanting is a number of polls that found something new."""
+    few = finding.status is Status.UNKNOWN and "advanced" in finding.figures
+    return Finding(Status.HELD) if few and reading is not None and reading.complete else finding
+
+
+def _is_ok(evidence: Evidence, client: int) -> bool:
+    history = evidence.history
+    operations = slice(int(history.op_offsets[client]), int(history.op_offsets[client + 1]))
+    return bool((history.outcome[operations] == Outcome.OK).any())
 
 
 def _told(evidence: Evidence, client: int) -> str:

@@ -124,8 +124,8 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
             name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
             for name, one in played.findings.items()
         }
-        about = {"moves": played.moves, "elsewhere": played.elsewhere, "told": played.told, "raced": played.raced}
-        say({**about, "findings": findings})
+        about = {"moves": played.moves, "elsewhere": played.elsewhere, "told": played.told}
+        say({**about, "findings": findings, "raced": played.raced, "ok": played.ok})
     except Stuck as error:
         say({"stuck": str(error)})
     except IdstormError as error:
@@ -155,6 +155,7 @@ def played_of_line(line: bytes) -> Played:
         about["elsewhere"],
         tuple(about["told"]),
         tuple(about["raced"]),
+        tuple(about["ok"]),
     )
 
 

@@ -53,9 +53,17 @@ class Prefix:
         for place, known in enumerate(self.known):
             now = choices[place] if place < len(choices) else None
             if now != known:
-                was = "the schedule had ended" if now is None else f"it was {now.step!r} of client {now.client}"
-                return f"step {place + 1} was {known.step!r} of client {known.client}, and when it was repeated {was}"
+                return f"step {place + 1} was {_words(known)}, and when it was repeated {_words(now)}"
+        place = len(self.known)
+        if self.then is not None and (place >= len(choices) or choices[place].client != self.then):
+            return f"client {self.then} could go at step {place + 1}, and when it was repeated it could not"
         return None
+
+
+def _words(choice: Choice | None) -> str:
+    if choice is None:
+        return "the schedule had ended"
+    return f"{choice.step!r} of client {choice.client}, where {len(choice.able)} could go"
 
 
 class Search:

@@ -8,7 +8,10 @@ a word of its own, unless values are to be shown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
@@ -23,9 +26,12 @@ _PROGRAM = '''"""{title}
 Written by `idstorm explore`. It needs {package}, and {usage}
 """
 
+import datetime
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from time import sleep
+from uuid import UUID
 
 {connecting}
 
@@ -37,12 +43,14 @@ class Client:
     """A connection, whose statements are shown with what they come to."""
 
     def __init__(self, name):
-        self.name, self.connection, self.waiting = name, connect(), None
+        self.name, self.connection, self.waiting, self.seen = name, connect(), None, []
 
     def send(self, statement, *parameters):
         cursor = self.connection.cursor()
         self.do(statement, lambda: cursor.execute(statement, *parameters))
-        print(f"{{self.name}}:   ", cursor.fetchall() if cursor.description else f"{{cursor.rowcount}} rows")
+        rows = cursor.fetchall() if cursor.description else []
+        self.seen += rows
+        print(f"{{self.name}}:   ", rows if cursor.description else f"{{cursor.rowcount}} rows")
 
     def commit(self):
         self.do("COMMIT", self.connection.commit)
@@ -65,26 +73,30 @@ class Client:
         self.waiting.result()
 
 
+def show():
+    for statement, *parameters in [(table,) for table in TABLES] + ROWS:
+        setup.cursor().execute(statement, *parameters)
+    setup.commit()
+
+    {steps}
+
+    cursor = setup.cursor()
+    cursor.execute({question})
+    found = sorted(map(tuple, cursor.fetchall()))
+    print({what}, found)
+    {assertion}
+
+
 make_place()
-setup = connect()
-for statement, *parameters in [(table,) for table in TABLES] + ROWS:
-    setup.cursor().execute(statement, *parameters)
-setup.commit()
-THREADS = ThreadPoolExecutor({clients})
-{names} = map(Client, {quoted})
-
-{steps}
-
-cursor = setup.cursor()
-cursor.execute({question})
-found = sorted(map(tuple, cursor.fetchall()))
-print({what}, found)
-expected = {expected}
-{assertion}
-for each in ({all_names}, ):
-    each.connection.close()
-setup.close()
-drop_place()
+setup, THREADS = connect(), ThreadPoolExecutor({clients})
+{names} = CLIENTS = [Client(name) for name in {quoted}]
+try:
+    show()
+finally:
+    for client in CLIENTS:
+        client.connection.close()
+    setup.close()
+    drop_place()
 '''
 
 
@@ -99,32 +111,36 @@ def program(
     table: str,
     expected: Sequence[tuple[Any, ...]],
     *,
-    unique: bool,
+    broken: Sequence[str],
     words: Words,
 ) -> str:
     """Return the program. `ids` and `table` are quoted names; `expected` is what the table holds in the end."""
     names, listed = [NAMES[number] for number in range(clients)], ", ".join(ids)
-    if unique:
-        question = f"SELECT {listed}, count(*) FROM {table} GROUP BY {listed} HAVING count(*) > 1"
+    if "unique" in broken:
+        known = " AND ".join(f"{one} IS NOT NULL" for one in ids)
+        question = f"SELECT {listed}, count(*) FROM {table} WHERE {known} GROUP BY {listed} HAVING count(*) > 1"
         what, assertion = "ids that several rows have:", "assert found, 'no id was there twice'"
     else:
-        question = f"SELECT {listed} FROM {table}"
-        what, assertion = "ids in the table:", "assert found == expected, 'the table holds something else'"
+        question, what = f"SELECT {listed} FROM {table}", "ids in the table:"
+        assertion = f"expected = {sorted(words.of(tuple(row)) for row in expected)!r}\n    assert found == expected, "
+        assertion += "'the table holds something else'"
+    if "visible" in broken:  # by the reader, which is the last client
+        assertion = f"seen = {{row[0] for row in {names[-1]}.seen}}\n    missed = "
+        assertion += "[row for row in found if row[0] not in seen and row[0] < max(seen)]\n    "
+        assertion += "print('rows that the reader has passed:', missed)\n    assert missed, 'it has missed none'"
     return _PROGRAM.format(
         title=title,
         package=standalone.package,
         usage=standalone.usage,
         connecting=standalone.connecting,
         tables=_listed(map(repr, tables)),
-        rows=_listed(repr(words.of(row)) for row in rows),
+        rows=_listed(repr((statement, *map(words.of, values))) for statement, *values in rows),
         clients=clients,
         names=f"{', '.join(names)}{',' if clients == 1 else ''}",
         quoted=repr("".join(names)),
-        all_names=", ".join(names),
-        steps="\n".join(steps_of(moves, words)),
+        steps="\n    ".join(steps_of(moves, words)),
         question=repr(question),
         what=repr(what),
-        expected=repr(sorted(words.of(tuple(row)) for row in expected)) if not unique else None,
         assertion=assertion,
     )
 
@@ -179,7 +195,7 @@ class Words:
     """A word for each value that is not to be shown, the same for the same value."""
 
     def __init__(self, *, show: bool) -> None:
-        self._show, self._words = show, dict[str, str]()
+        self._show, self._words = show, dict[str, int]()
 
     def of(self, value: Any) -> Any:
         """Return a value, or what stands for it; those within lists, tuples and mappings alike."""
@@ -187,6 +203,13 @@ class Words:
             return {key: self.of(one) for key, one in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self.of(one) for one in value)
-        if self._show or value is None or isinstance(value, bool | int | float):
+        if self._show or value is None or isinstance(value, bool | int | float | Decimal):
             return value
-        return self._words.setdefault(repr(value), f"value {len(self._words) + 1}")
+        number = self._words.setdefault(repr(value), len(self._words) + 1)
+        if isinstance(value, datetime):
+            return datetime(2000, 1, 1, tzinfo=value.tzinfo) + timedelta(seconds=number)
+        if isinstance(value, date):
+            return date(2000, 1, 1) + timedelta(days=number)
+        if isinstance(value, UUID):
+            return UUID(int=number)
+        return f"value {number}".encode() if isinstance(value, bytes) else f"value {number}"

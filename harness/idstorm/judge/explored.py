@@ -19,8 +19,8 @@ from idstorm.record.plan import Claim, Plan
 
 COMPLETE = "complete"
 _MEANING = "every schedule was tried, statement by statement"
-_ENOUGH = {"single_use", "visible"}
-"""Checks that say nothing in a schedule in which too little happens: one in which they hold is an answer."""
+_ENOUGH = "single_use"
+"""The check that says nothing in a schedule in which no id could come back: one in which it holds is an answer."""
 
 
 def verdicts_of(plan: Plan, explored: Explored, again: Mapping[str, Finding]) -> dict[str, Verdict]:
@@ -65,7 +65,7 @@ def _finding(name: str, seen: Seen, complete: Verdict, again: Finding | None) ->
         return Finding(Status.UNKNOWN, reason="no schedule was tried")
     if set(numbers) == {Status.NA}:
         return Finding(Status.NA, reason=seen.reason)
-    if Status.UNKNOWN in numbers and not (name in _ENOUGH and (Status.HELD in numbers or name == "visible")):
+    if Status.UNKNOWN in numbers and not (name == _ENOUGH and Status.HELD in numbers):
         return Finding(Status.UNKNOWN, reason=f"in {numbers[Status.UNKNOWN]:,} schedules: {seen.reason}")
     if complete.status is not Status.HELD:
         return Finding(Status.UNKNOWN, reason="it held in those schedules that were tried")

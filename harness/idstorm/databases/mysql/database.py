@@ -244,9 +244,13 @@ class MySQL(MySQLStepped, MySQLNamespaces):
         )
 
     def in_transaction(self, connection: Any) -> bool | None:
-        """Read the status in the server's last answer, as PyMySQL keeps it."""
-        status = getattr(getattr(connection, "driver_connection", connection), "server_status", None)
-        return None if status is None else bool(status & _IN_TRANSACTION)
+        """Read the status in the server's last answer, as PyMySQL and mysql-connector keep it."""
+        driver = getattr(connection, "driver_connection", connection)
+        known = getattr(driver, "in_transaction", None)  # mysql-connector
+        status = getattr(driver, "server_status", None)
+        if isinstance(known, bool) or status is None:
+            return known if isinstance(known, bool) else None
+        return bool(status & _IN_TRANSACTION)
 
     def _fast_census(
         self, connection: sa.Connection, id_: sa.ColumnClause[Any], token: sa.ColumnClause[Any], codec: Codec

@@ -87,7 +87,9 @@ class MySQLStepped(Stepped):
             found = set(connection.exec_driver_sql(f"{_ROWS} UNION {_OTHERS}").scalars())
         else:
             monitor = str(connection.exec_driver_sql("SHOW ENGINE INNODB STATUS").one()[2])
-            blocks = [one for one in monitor.split("---TRANSACTION") if "LOCK WAIT" in one]
+            blocks = [
+                one for one in monitor.split("---TRANSACTION")[1:] if "LOCK WAIT" in one
+            ]  # first: an old deadlock
             found = {int(number) for one in blocks for number in re.findall(r"thread id (\d+),", one)}
             found |= set(connection.exec_driver_sql(_PROCESSES).scalars())
         return found & set(sessions)
@@ -98,12 +100,17 @@ class MySQLStepped(Stepped):
         usage = "a server that it may make a database on: python witness.py mysql://user:password@host:port"
         return Standalone("PyMySQL", usage, _CONNECTING.format(level=repr(level or "SELECT 1")))
 
+    def end_session(self, connection: sa.Connection, session: int) -> None:
+        """Kill it."""
+        connection.exec_driver_sql(f"KILL {session}")
+
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
         """Copy each table that has rows, and note where each counter and sequence is."""
         quote = connection.dialect.identifier_preparer.quote_identifier
         state: dict[str, Any] = {"tables": [], "sequences": []}
         if self.shows_waits:  # and so keeps a cache of its own dictionary
             connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
+        connection.exec_driver_sql("SET SESSION group_concat_max_len = 1000000")
         empty = "= ''" if self.shows_waits else "IS NULL"
         triggered = set(connection.exec_driver_sql(_TRIGGERED).scalars())
         for number, (name, counter, columns) in enumerate(connection.exec_driver_sql(_TABLES.format(empty)).all()):
@@ -117,6 +124,10 @@ class MySQLStepped(Stepped):
             at = connection.exec_driver_sql(f"SELECT next_not_cached_value FROM {quote(name)}").scalar_one()
             state["sequences"].append([quote(name), at])
         return state
+
+    def has_triggers(self, connection: sa.Connection) -> bool:
+        """Ask for those of the database."""
+        return connection.exec_driver_sql(_TRIGGERED).first() is not None
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
         """Make each table anew, without looking at foreign keys, and set the counters.

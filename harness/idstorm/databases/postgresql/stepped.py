@@ -41,8 +41,8 @@ WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerat
 """
 _RELATIONS = """
 SELECT c.oid::regclass::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = %s AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~'
-    AND n.nspname = ANY (current_schemas(false)) ORDER BY c.oid
+WHERE c.relkind = %s AND NOT c.relispartition AND n.nspname <> 'information_schema'
+    AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~' AND n.nspname = ANY (current_schemas(false)) ORDER BY c.oid
 """
 
 
@@ -74,13 +74,18 @@ class PostgreSQLStepped(Stepped):
         usage = "a server that it may make a schema on: python witness.py postgresql://user:password@host/database"
         return Standalone("psycopg", usage, _CONNECTING.format(level=setting))
 
+    def end_session(self, connection: sa.Connection, session: int) -> None:
+        """Terminate its backend."""
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend({session})")
+
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
         """Copy each table that has rows, and note where each sequence is."""
         known = [str(table.name) for table in tables]
         found = [name for kind in ("r", "p") for name in connection.exec_driver_sql(_RELATIONS, (kind,)).scalars()]
         plain = {name: name.rpartition(".")[2].strip('"') for name in found}
         ordered = sorted(found, key=lambda name: known.index(plain[name]) if plain[name] in known else len(known))
-        state: dict[str, Any] = {"tables": [], "sequences": []}
+        free = connection.exec_driver_sql("SELECT current_setting('is_superuser')").scalar_one() == "on"
+        state: dict[str, Any] = {"tables": [], "sequences": [], "free": free}
         for number, name in enumerate(ordered):
             columns = connection.exec_driver_sql(_COLUMNS, (name,)).scalar_one()
             full = connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {name})").scalar_one()
@@ -93,13 +98,23 @@ class PostgreSQLStepped(Stepped):
             state["sequences"].append([name, last, called])
         return state
 
+    def has_triggers(self, connection: sa.Connection) -> bool:
+        """Ask for those of the tables on the search path."""
+        tables = [name for kind in ("r", "p") for name in connection.exec_driver_sql(_RELATIONS, (kind,)).scalars()]
+        return any(connection.exec_driver_sql(_TRIGGERED, (name,)).scalar_one() for name in tables)
+
+    def generators(self, state: Any) -> list[str]:
+        """Set each sequence."""
+        return [f"SELECT setval('{name}', {last}, {called})" for name, last, called in state["sequences"]]
+
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
         """Delete, insert and `setval`, without firing triggers.
 
         No session that has cached values of a sequence draws from it afterwards.
         """
-        triggered = [name for name, _, _, triggered in state["tables"] if triggered]
-        statements = [f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in triggered]
+        triggered = [name for name, _, _, triggered in state["tables"] if triggered and not state["free"]]
+        statements = ["SET session_replication_role = replica"] if state["free"] else []  # no trigger, no foreign key
+        statements += [f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in triggered]
         statements += [f"DELETE FROM {name}" for name, _, _, _ in reversed(state["tables"])]
         statements += [
             f"INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept}"
@@ -107,5 +122,6 @@ class PostgreSQLStepped(Stepped):
             if kept is not None
         ]
         statements += [f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in triggered]
-        statements += [f"SELECT setval('{name}', {last}, {called})" for name, last, called in state["sequences"]]
+        statements += ["RESET session_replication_role"] if state["free"] else []
+        statements += self.generators(state)
         connection.exec_driver_sql(";".join(statements), execution_options={"no_parameters": True})

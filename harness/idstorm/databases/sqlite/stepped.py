@@ -41,7 +41,7 @@ class SQLiteStepped(Stepped):
     """A client that finds the database busy says so, and is told when to try again."""
 
     explorable = True
-    stepped: ClassVar[Mapping[str, str]] = {"busy_timeout": "0", "synchronous": "off"}
+    stepped: ClassVar[Mapping[str, str]] = {"synchronous": "off"}
 
     def hurry(self, connection: Any) -> Any:
         """Set the busy timeout to nothing."""
@@ -61,6 +61,10 @@ class SQLiteStepped(Stepped):
     def standalone(self, isolation: str | None) -> Standalone:
         """A file in a temporary folder. Transactions begin as they do by default: before the first write."""
         return Standalone("Python alone", "no argument.", _CONNECTING)
+
+    def has_triggers(self, connection: sa.Connection) -> bool:
+        """Look into the schema's own table."""
+        return connection.exec_driver_sql("SELECT 1 FROM sqlite_schema WHERE type = 'trigger'").first() is not None
 
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
         """Copy the whole file, page by page: no trigger fires when it is copied back.
