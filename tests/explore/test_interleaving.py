@@ -12,7 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 import idstorm
 from databases.own import own_database
 from idstorm.errors import UsageError
-from idstorm.explore.interleaving import KEPT, Interleaved, InvariantBroken, NotComplete
+from idstorm.explore.interleaving import Interleaved, InvariantBroken, NotComplete
+from idstorm.explore.kept import KEPT
 from servers import SERVERS, database
 
 

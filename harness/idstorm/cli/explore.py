@@ -88,7 +88,7 @@ def explore(
     statement, not within Python, and not for timeouts. SCENARIO is what it is for `idstorm run`.
     """
     from idstorm.commands.explore import ExploreRequest, explored
-    from idstorm.explore.exploring import Bounds
+    from idstorm.explore.bounds import Bounds
 
     steps = None if replay is None else _steps(replay)
     bounds = Bounds(operations, preemptions, schedules, seconds, steps, show_values)

@@ -14,7 +14,7 @@ from idstorm.commands.references import found_of
 from idstorm.commands.run import Request
 from idstorm.commands.run import run as storm
 from idstorm.errors import UsageError
-from idstorm.explore.exploring import Bounds
+from idstorm.explore.bounds import Bounds
 from idstorm.options import options_of
 from idstorm.scenario import Scenario
 

@@ -13,7 +13,9 @@ from idstorm.commands.run import Request, storms_of
 from idstorm.commands.schedule import rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
-from idstorm.explore.exploring import JUDGED, Bounds, check_explorable, explore, why_not
+from idstorm.explore.bounds import Bounds
+from idstorm.explore.explorable import JUDGED, check_explorable, why_not
+from idstorm.explore.exploring import explore
 from idstorm.findings.results import Result, StormState
 from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run

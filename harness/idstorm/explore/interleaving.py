@@ -7,37 +7,23 @@ learned from its first connection, and who waits is asked over another one that 
 from __future__ import annotations
 
 import inspect
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
-from pathlib import Path
 from time import monotonic
-from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
-from idstorm.atomic import write_text
-from idstorm.databases.base import Database
-from idstorm.databases.registry import DATABASES
 from idstorm.errors import UsageError
-from idstorm.explore import stepping
-from idstorm.explore.conductor import Conductor, Given, Move, Stuck
+from idstorm.explore.bounds import NAMES, named
+from idstorm.explore.clients import Given, Move
+from idstorm.explore.conductor import Stuck
+from idstorm.explore.kept import Kept, Work, name_of
+from idstorm.explore.place import Place
 from idstorm.explore.schedules import Choice, Search, preemptions
-from idstorm.internals import connecting_like, dialect_of
-
-KEPT = Path(".idstorm", "interleavings")
-"""Where schedules are kept that broke an invariant, below the current directory: they are tried first."""
 
 _ONE_AT_A_TIME = threading.Lock()
-_NAMES = "ABCDEFGH"
-
-Work = Callable[..., object]
 
 
 class InvariantBroken(AssertionError):
@@ -78,18 +64,18 @@ def interleave(
     (seconds) was reached first, and UsageError for what cannot be stepped. A schedule that broke the invariant is kept
     below `.idstorm`, and tried first from then on.
     """
-    if not 2 <= len(work) <= len(_NAMES):
-        raise UsageError(f"interleave takes from two to {len(_NAMES)} functions")
+    if not 2 <= len(work) <= len(NAMES):
+        raise UsageError(f"interleave takes from two to {len(NAMES)} functions")
     if waiting := [one for one in (*work, setup, invariant) if inspect.iscoroutinefunction(one)]:
-        raise UsageError(f"{_name(waiting[0])} awaits, and only functions that run in threads can be stepped")
+        raise UsageError(f"{name_of(waiting[0])} awaits, and only functions that run in threads can be stepped")
     takers = [one for one in (*work, invariant) if _takes_session(one)]
     if takers and session is None:
-        words = f"{_name(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
+        words = f"{name_of(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
         raise UsageError(words)
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("interleave is at work already in this process")
     try:
-        with _Place() as place:
+        with Place() as place:
             search = Search([str(id(one)) for one in work], max_preemptions)
             return _all(place, work, setup, invariant, session, search, max_preemptions, max_schedules, max_time)
     finally:
@@ -97,7 +83,7 @@ def interleave(
 
 
 def _all(
-    place: _Place,
+    place: Place,
     work: Sequence[Work],
     setup: Callable[[], object],
     invariant: Callable[..., object],
@@ -107,7 +93,7 @@ def _all(
     most: int,
     seconds: float,
 ) -> Interleaved:
-    kept, began, outcomes = _Kept.of(work, invariant), monotonic(), dict[tuple[str, ...], None]()
+    kept, began, outcomes = Kept.of(work, invariant), monotonic(), dict[tuple[str, ...], None]()
     stepped, raised = set[int](), list[BaseException]()
 
     def play(first: Sequence[int]) -> list[Choice]:
@@ -141,7 +127,7 @@ def _all(
             kept.keep(clients, [move.step for move in conductor.moves if move.step])
             cost = preemptions(conductor.choices)
             raise InvariantBroken(
-                f"{why}\nby the schedule {_letters(clients)}, with {cost} preemption{'' if cost == 1 else 's'}:\n"
+                f"{why}\nby the schedule {named(*clients)}, with {cost} preemption{'' if cost == 1 else 's'}:\n"
                 f"{_shown(conductor.moves, told)}"
             )
         return conductor.choices
@@ -159,7 +145,7 @@ def _all(
         if where := prefix.diverges(choices):
             raise UsageError(f"setup does not bring everything back, or the functions differ each time: {where}")
         search.ran(prefix, choices)
-    if unseen := [_name(one) for number, one in enumerate(work) if number not in stepped]:
+    if unseen := [name_of(one) for number, one in enumerate(work) if number not in stepped]:
         raise UsageError(
             f"no statement of {unseen[0]} was seen: it may have sent none, or by a driver, or in a thread of its own"
         )
@@ -204,8 +190,8 @@ def _broken(invariant: Callable[..., object], session: Callable[[], Session] | N
         else:
             held = invariant()
     except AssertionError as error:
-        return f"{_name(invariant)} does not hold: {error}" if str(error) else f"{_name(invariant)} does not hold"
-    return f"{_name(invariant)} does not hold" if held is False else None
+        return f"{name_of(invariant)} does not hold: {error}" if str(error) else f"{name_of(invariant)} does not hold"
+    return f"{name_of(invariant)} does not hold" if held is False else None
 
 
 def _takes_session(function: Callable[..., object]) -> bool:
@@ -214,109 +200,9 @@ def _takes_session(function: Callable[..., object]) -> bool:
     return any(one.default is one.empty and one.kind in positional for one in parameters)
 
 
-def _name(function: Callable[..., object]) -> str:
-    return str(getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", "function"))
-
-
-def _letters(clients: Iterable[int]) -> str:
-    return "".join(_NAMES[client] for client in clients)
-
-
 def _shown(moves: Iterable[Move], told: Sequence[str]) -> str:
     lines = []
     for move in moves:
         answer = f"  -- {move.answer}" if move.answer else ""
-        lines.append(f"  {_NAMES[move.client]}: {move.step or '… goes on'}{answer}")
-    return "\n".join([*lines, *(f"  {_NAMES[number]} = {one}" for number, one in enumerate(told))])
-
-
-@dataclass
-class _Kept:
-    """The schedules of these functions that broke an invariant once."""
-
-    path: Path
-    schedules: list[tuple[int, ...]]
-
-    @classmethod
-    def of(cls, work: Sequence[Work], invariant: Work) -> _Kept:
-        whole = "\n".join(
-            f"{getattr(one, '__module__', '')}.{getattr(one, '__qualname__', one)}" for one in (*work, invariant)
-        )
-        mark = blake2b(whole.encode(), digest_size=4).hexdigest()  # tests may have functions of the same names
-        path = KEPT / f"{'-'.join([*map(_name, work), _name(invariant), mark])}.json"
-        try:
-            known = json.loads(path.read_text())["schedules"]
-            return cls(path, [tuple(_NAMES.index(letter) for letter in one) for one in known])
-        except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that can be read
-            return cls(path, [])
-
-    def keep(self, clients: Sequence[int], steps: Sequence[str]) -> None:
-        if tuple(clients) not in self.schedules:
-            self.schedules.append(tuple(clients))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"schedules": [_letters(one) for one in self.schedules], "steps": list(steps)}
-        write_text(self.path, json.dumps(kept, indent=1) + "\n")
-
-    def forget(self) -> None:
-        """Keep them no longer: all schedules were tried, and none breaks it."""
-        self.path.unlink(missing_ok=True)
-
-
-class _Place:
-    """The database that the functions reach: where the pool of the first connection leads."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._database: Database | None = None
-        self._watching: sa.Connection | None = None
-        self.other: str | None = None  #: a second database, which one conductor cannot step
-
-    def __enter__(self) -> _Place:
-        self._stack.callback(stepping.listen(self._find))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def conductor(self, bodies: Sequence[Callable[[], None]]) -> Conductor:
-        """Return the conductor of one schedule. Raises UsageError where no database was reached yet."""
-        if self._database is None:
-            raise UsageError("setup reached no database by SQLAlchemy: it has to bring the tables back")
-        return Conductor(self._database, bodies, self._waiting)
-
-    def _find(self, pool: Any) -> Database:
-        dialect = dialect_of(pool)
-        database = DATABASES.known_by(dialect.name) if dialect is not None else None
-        if self._database is not None:
-            if database is not None and not set(database.backends) & set(self._database.backends):
-                self.other = database.name
-                return database
-            return self._database
-        if database is None or not database.explorable or dialect.is_async:
-            name = "this pool's database" if dialect is None else f"{dialect.name}+{dialect.driver}"
-            raise UsageError(f"interleave cannot step what {name} does")
-        if isinstance(pool, SingletonThreadPool | StaticPool):
-            raise UsageError("a database in memory is one connection, or one for each thread: interleave needs a file")
-        self._database = database
-        if not database.serverless:
-            self._watching = self._stack.enter_context(_watching(pool))
-            self._database = DATABASES[database.actual(self._watching)]
-        return self._database
-
-    def _waiting(self, sessions: Iterable[int]) -> set[int]:
-        assert self._database is not None
-        return set() if self._watching is None else self._database.waiting(self._watching, list(sessions))
-
-
-@contextmanager
-def _watching(pool: Any) -> Iterator[sa.Connection]:
-    """Open one more connection to where a pool leads, to ask who waits."""
-    dialect = dialect_of(pool)
-    engine = sa.create_engine(
-        f"{dialect.name}+{dialect.driver}://",
-        creator=connecting_like(pool),
-        poolclass=sa.NullPool,
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        yield connection
+        lines.append(f"  {NAMES[move.client]}: {move.step or '… goes on'}{answer}")
+    return "\n".join([*lines, *(f"  {NAMES[number]} = {one}" for number, one in enumerate(told))])

@@ -17,9 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
 
 from idstorm.databases.stepped import Standalone
-from idstorm.explore.conductor import Move
-
-NAMES = "ABCDEFGH"
+from idstorm.explore.bounds import NAMES
+from idstorm.explore.clients import Move
 
 _PROGRAM = '''"""{title}
 

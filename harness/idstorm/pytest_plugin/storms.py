@@ -18,7 +18,7 @@ from idstorm.commands.references import found_of
 from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
-from idstorm.explore.exploring import Bounds
+from idstorm.explore.bounds import Bounds
 from idstorm.findings.results import Result, StormState
 from idstorm.findings.verdict import Report
 from idstorm.options import options_of

@@ -1,0 +1,44 @@
+"""What can be stepped: which targets, and which scenarios."""
+
+from __future__ import annotations
+
+from idstorm.databases.targets import Address
+from idstorm.errors import UsageError
+from idstorm.model.awaiting import is_async
+from idstorm.scenario import Scenario
+from idstorm.storm.scheduled import ScheduledStorm
+
+JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
+"""What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
+
+
+def check_explorable(scheduled: ScheduledStorm) -> None:
+    """Raise UsageError for a target on which nothing can be stepped."""
+    if why := _unsteppable(scheduled.address):
+        raise UsageError(why)
+
+
+def why_not(scheduled: ScheduledStorm) -> str | None:
+    """Return why a scenario cannot be explored on a target; None: it can."""
+    return _unsteppable(scheduled.address) or unexplorable(scheduled.found.scenario)
+
+
+def _unsteppable(address: Address) -> str | None:
+    if address.url.get_dialect().is_async:
+        return f"{address.url.drivername}://: clients are stepped as threads, so name a driver for threads"
+    if not address.database.explorable:
+        return f"{address.database.name} does not say who waits for whom, so nothing can be explored there"
+    return None
+
+
+def unexplorable(scenario: Scenario) -> str | None:
+    """Return why a scenario's work cannot be stepped."""
+    if scenario.client is not None:
+        return "its clients are its own, and what they do is not seen statement by statement"
+    if is_async(scenario.insert) or is_async(scenario.delete):
+        return "it awaits, and only clients that are threads can be stepped"
+    if scenario.local:
+        return "its database lives in one process, whose clients cannot be stepped"
+    if scenario.interlude is not None:
+        return "its interlude takes place while all clients stand still"
+    return None

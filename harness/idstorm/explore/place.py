@@ -1,0 +1,77 @@
+"""The database that functions of an application reach, learned from the pools that they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+
+from idstorm.databases.base import Database
+from idstorm.databases.registry import DATABASES
+from idstorm.errors import UsageError
+from idstorm.explore import stepping
+from idstorm.explore.conductor import Conductor
+from idstorm.internals import connecting_like, dialect_of
+
+
+class Place:
+    """The database that the functions reach: where the pool of the first connection leads."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._database: Database | None = None
+        self._watching: sa.Connection | None = None
+        self.other: str | None = None  #: a second database, which one conductor cannot step
+
+    def __enter__(self) -> Place:
+        self._stack.callback(stepping.listen(self._find))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def conductor(self, bodies: Sequence[Callable[[], None]]) -> Conductor:
+        """Return the conductor of one schedule. Raises UsageError where no database was reached yet."""
+        if self._database is None:
+            raise UsageError("setup reached no database by SQLAlchemy: it has to bring the tables back")
+        return Conductor(self._database, bodies, self._waiting)
+
+    def _find(self, pool: Any) -> Database:
+        dialect = dialect_of(pool)
+        database = DATABASES.known_by(dialect.name) if dialect is not None else None
+        if self._database is not None:
+            if database is not None and not set(database.backends) & set(self._database.backends):
+                self.other = database.name
+                return database
+            return self._database
+        if database is None or not database.explorable or dialect.is_async:
+            name = "this pool's database" if dialect is None else f"{dialect.name}+{dialect.driver}"
+            raise UsageError(f"interleave cannot step what {name} does")
+        if isinstance(pool, SingletonThreadPool | StaticPool):
+            raise UsageError("a database in memory is one connection, or one for each thread: interleave needs a file")
+        self._database = database
+        if not database.serverless:
+            self._watching = self._stack.enter_context(_watching(pool))
+            self._database = DATABASES[database.actual(self._watching)]
+        return self._database
+
+    def _waiting(self, sessions: Iterable[int]) -> set[int]:
+        assert self._database is not None
+        return set() if self._watching is None else self._database.waiting(self._watching, list(sessions))
+
+
+@contextmanager
+def _watching(pool: Any) -> Iterator[sa.Connection]:
+    """Open one more connection to where a pool leads, to ask who waits."""
+    dialect = dialect_of(pool)
+    engine = sa.create_engine(
+        f"{dialect.name}+{dialect.driver}://",
+        creator=connecting_like(pool),
+        poolclass=sa.NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        yield connection
