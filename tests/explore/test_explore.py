@@ -72,6 +72,13 @@ def test_three_clients_have_more_schedules(idstorm: Idstorm) -> None:
     assert storm["explored"]["schedules"] > 100
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
+def test_rows_may_be_there_before(idstorm: Idstorm, dialect: str) -> None:
+    ran, storm = explored(idstorm, database(dialect), f"{PATTERNS}:lazy", "--rows", "20")
+    assert (storm["verdicts"]["unique"]["status"], ran.code) == ("held", 3 if dialect == "sqlite" else 0), ran.out
+    assert storm["verdicts"]["complete"]["figures"]["rows"] == 20
+
+
 def test_the_report_shows_the_schedule_in_columns(idstorm: Idstorm) -> None:
     ran, _ = explored(idstorm, On("sqlite"), "max_plus_one:max_plus_one")
     shown = ran.out[ran.out.index("broken by schedule 2, with 1 preemption (ABBBAA)") :].splitlines()

@@ -58,6 +58,9 @@ class _Duration(click.ParamType[float]):
     type=click.IntRange(0, 100),
     help="Only schedules in which at most this many turns are taken from a client that could have gone on.",
 )
+@click.option(
+    "--rows", type=click.IntRange(0, 100_000), default=0, help="Rows that are there before, which locks depend on."
+)
 @click.option("--max-schedules", "schedules", type=click.IntRange(1), help="End after this many.  [default: 5000]")
 @click.option("--max-time", "seconds", type=_Duration(), metavar="DURATION", help="End after this.  [default: 60s]")
 @click.option("--replay", metavar="CLIENTS", help="Play only the schedule with these steps, as in a report.")
@@ -72,6 +75,7 @@ def explore(
     clients: int,
     operations: int | None,
     preemptions: int | None,
+    rows: int,
     schedules: int | None,
     seconds: float | None,
     replay: str | None,
@@ -91,7 +95,7 @@ def explore(
     from idstorm.explore.bounds import Bounds
 
     steps = None if replay is None else _steps(replay)
-    bounds = Bounds(operations, preemptions, schedules, seconds, steps, show_values)
+    bounds = Bounds(operations, preemptions, schedules, seconds, steps, rows, show_values)
     request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, bounds.words)
     with shown(quiet=outputs.quiet) as show:
         report = explored(request, show)

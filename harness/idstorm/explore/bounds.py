@@ -22,6 +22,7 @@ class Bounds:
     schedules: int | None = None
     seconds: float | None = None
     replay: tuple[int, ...] | None = None  #: only the schedule that begins with these clients' steps
+    rows: int = 0  #: rows that the work has inserted before
     show_values: bool = False  #: programs show all values of statements
 
     DEFAULT_SCHEDULES, DEFAULT_SECONDS = 5_000, 60.0
@@ -34,6 +35,7 @@ class Bounds:
             "--max-preemptions": self.preemptions,
             "--max-schedules": self.schedules,
             "--max-time": None if self.seconds is None else f"{self.seconds:g}s",
+            "--rows": self.rows or None,
             "--replay": None if self.replay is None else named(*self.replay),
         }
         return tuple(word for name, value in given.items() if value is not None for word in (name, str(value)))

@@ -69,6 +69,7 @@ class Exploration:
         tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
             operations=self.bounds.operations or 1,
+            rows=self.bounds.rows,
             by_preemptions={str(number): times for number, times in sorted(tried.items())},
             schedules=tuple(self.schedules),
             asked=self.played or (self.bounds.asked if search.beyond else ()),

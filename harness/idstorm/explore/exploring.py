@@ -20,15 +20,17 @@ from idstorm.explore.explorable import JUDGED, unexplorable
 from idstorm.explore.exploration import Exploration, Show
 from idstorm.explore.player import Player
 from idstorm.findings.results import Stance, StormState
-from idstorm.model.work import work_of
+from idstorm.model.work import Work, work_of
 from idstorm.record import store
 from idstorm.record.ending import Ending
 from idstorm.record.explored import write_explored
+from idstorm.record.keyed import Keyed
 from idstorm.record.plan import Claim, Fleet, Plan, Tokens
 from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.applicability import NotApplicable
 from idstorm.storm.beforehand import look_around
+from idstorm.storm.engine import as_user_error, open_engine, open_session
 from idstorm.storm.lifecycle import prepare, rehearse_apart, written_down
 from idstorm.storm.reader import why_none
 from idstorm.storm.scheduled import ScheduledStorm
@@ -96,6 +98,8 @@ def _explore(
     with database.namespace(url, label, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
         with reaching(inside):
             prepare(scheduled, plan, work, inside, folder)
+            if bounds.rows:
+                _fill(scheduled, plan, work, inside, folder, bounds.rows)
             with database.working_in(inside) as connection:
                 state = database.keep_state(connection, _ordered(scenario))
                 _put_back(connection, database, state, _ordered(scenario))
@@ -108,6 +112,23 @@ def _explore(
             explored = Exploration(plan, whole, folder, player, limits=limits).run(show, stop)
     write_explored(folder, explored, plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
+
+
+def _fill(scheduled: ScheduledStorm, plan: Plan, work: Work, inside: sa.URL, folder: Path, rows: int) -> None:
+    """Let the work insert this many rows that are none of the schedules': which locks are taken depends on them."""
+    scenario, database, batch = scheduled.found.scenario, DATABASES[plan.target.dialect], plan.fleet.batch
+    engine = open_engine(scenario, database, inside, scheduled.connection_options)
+    try:
+        with as_user_error(database, inside, "inserting the rows of --rows failed"):
+            for first in range(1, rows + 1, batch):
+                with open_session(scenario, engine) as session:
+                    work.insert(session, range(first, min(first + batch, rows + 1)))
+                    session.commit()
+    finally:
+        engine.dispose()
+    codec = Keyed.of(plan.ids.codec, work.key)
+    before = database.read_census(inside, work.ids, work.token, codec, work.present)
+    store.write_census(folder, "before", before, plan.stamp)
 
 
 def _deleting(fleet: Fleet) -> dict[str, Any]:

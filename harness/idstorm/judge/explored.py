@@ -47,6 +47,8 @@ def _complete(plan: Plan, explored: Explored) -> Verdict:
     status = Status.UNKNOWN if explored.limits or not explored.number else Status.HELD
     reason = "; ".join(explored.limits) or (None if explored.number else "no schedule was tried")
     figures: dict[str, Any] = {"schedules": explored.number, "preemptions": explored.most}
+    if explored.rows:
+        figures["rows"] = explored.rows
     if explored.asked:
         figures["within"] = ", ".join(explored.asked)
     return judge_claim(claim, Finding(status, figures, reason=reason), _MEANING)

@@ -52,6 +52,7 @@ class Explored:
     schedules: tuple[str, ...]  #: the client of each step of each of them, separated by blanks
     asked: tuple[str, ...] = ()  #: bounds that the user named, in words
     limits: tuple[str, ...] = ()  #: why it is not complete, in sentences
+    rows: int = 0  #: that were there before each schedule, besides those of `setup`
     raced: dict[str, int] = field(default_factory=dict)
     """In how many schedules the database ended an operation because of others, by the name of the error."""
     seconds: float = 0.0
