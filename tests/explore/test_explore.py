@@ -75,7 +75,8 @@ def test_three_clients_have_more_schedules(idstorm: Idstorm) -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
 def test_rows_may_be_there_before(idstorm: Idstorm, dialect: str) -> None:
     ran, storm = explored(idstorm, database(dialect), f"{PATTERNS}:lazy", "--rows", "20")
-    assert (storm["verdicts"]["unique"]["status"], ran.code) == ("held", 3 if dialect == "sqlite" else 0), ran.out
+    status = "broken" if dialect == "sqlite" else "held"  # which has no FOR UPDATE
+    assert (storm["verdicts"]["unique"]["status"], ran.code) == (status, 0), ran.out
     assert storm["verdicts"]["complete"]["figures"]["rows"] == 20
 
 
