@@ -74,6 +74,11 @@ def test_a_pooler_that_leads_to_no_new_database_is_out_of_reach(
             ["--on", "sqlite", "--admin-url", "postgresql://u:secret@h/d"],
             "--admin-url belongs to one target",
         ),
+        (
+            "postgresql://u:p@h/d",
+            ["--admin-url", "postgresql://v:secret@h/d"],
+            "is for v, and --on for u: name the same",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(idstorm: Idstorm, on: str, words: list[str], says: str) -> None:
@@ -84,7 +89,7 @@ def test_what_makes_no_sense_is_one_sentence(idstorm: Idstorm, on: str, words: l
 def test_a_dry_run_hides_its_secrets(idstorm: Idstorm) -> None:
     ran = idstorm(
         *("run", "autoincrement", "--on", "postgresql://u:p@h/d", "--dry-run"),
-        *("--admin-url", "postgresql://me:secret@h/d?sslpassword=secret"),
+        *("--admin-url", "postgresql://u:secret?x@h/d?sslpassword=secret"),
     )
     assert (ran.code, "secret" in ran.out, "postgresql://***@h/d" in ran.out) == (0, False, True), ran.out
     assert "CREATEDB" in ran.out

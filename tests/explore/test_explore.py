@@ -360,6 +360,54 @@ def test_who_waits_for_something_else_than_a_lock_leaves_it_open(idstorm: Idstor
     assert "waited for something else than a lock" in storm["verdicts"]["complete"]["reason"]
 
 
+LEVELS = """
+from idstorm.scenario import Row, Scenario, holds, visible
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, mapped_column
+
+class Thing(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+polled = Scenario(Thing, reader=True, claims=[holds(visible)])
+"""
+
+
+def test_a_level_is_not_safe_where_a_claim_fails(idstorm: Idstorm, postgresql: On) -> None:
+    words = (idstorm.write("mine.py", LEVELS), "--isolation", "each", "--max-preemptions", "1", "--on", "postgresql")
+    ran = idstorm("explore", *words, **postgresql.environ)
+    assert (ran.code, "not safe at any isolation level" in ran.out) == (1, True), ran.out
+    ran = idstorm("explore", *words, "--max-schedules", "1", **postgresql.environ)
+    assert (ran.code, "from which isolation level on is not known" in ran.out) == (3, True), ran.out
+
+
+MIGRATED = """
+import sqlalchemy as sa
+from idstorm.scenario import Scenario, holds, unique
+
+metadata = sa.MetaData()
+thing = sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True), schema="shop")
+
+def migrate(connection):
+    connection.exec_driver_sql("CREATE SCHEMA shop; CREATE SCHEMA billing")
+    connection.exec_driver_sql("CREATE TABLE shop.thing (id int)")
+    connection.exec_driver_sql("CREATE TABLE billing.counter (n int)")
+    connection.exec_driver_sql("INSERT INTO billing.counter VALUES (0)")
+
+def insert(session, tokens):
+    count = sa.text("UPDATE billing.counter SET n = least(n + 1, 6) RETURNING n")
+    number = session.execute(count).scalar_one()
+    session.execute(thing.insert().values(id=number))
+    return [number]
+
+counted = Scenario(thing, tables=migrate, insert=insert, claims=[holds(unique)])
+"""
+
+
+def test_what_migrations_have_made_elsewhere_is_put_back_too(idstorm: Idstorm, postgresql: On) -> None:
+    ran, storm = explored(idstorm, postgresql, idstorm.write("mine.py", MIGRATED))
+    assert (ran.code, storm["verdicts"]["unique"]["status"]) == (0, "held"), ran.out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from running import Idstorm
-from servers import SERVERS, database
+from servers import SERVERS, On, database
 
 HEAD = """
 from sqlalchemy import JSON, Integer
@@ -45,6 +45,13 @@ def test_rows_are_known_by_their_token_in_json(idstorm: Idstorm, dialect: str) -
     ran = idstorm.storm(path, "-n", "200", "--on", dialect, **on.environ)
     found = [storm["verdicts"] for storm in ran.report["storms"]]
     assert [one[check]["status"] for one in found for check in ("durable", "faithful")] == ["held"] * 4, ran.out
+
+
+def test_a_token_with_something_behind_it_is_none(idstorm: Idstorm, postgresql: On) -> None:
+    damaged = "damaged = lambda session, tokens: place(session, tokens, lambda token: f'{token:019} damaged')"
+    path = idstorm.write("mine.py", f"{HEAD}\n{damaged}\nmine = Scenario(Order, insert=damaged, token={PLACE})\n")
+    ran = idstorm("run", path, "-n", "100", "--on", "postgresql", **postgresql.environ)
+    assert (ran.code, "no row that it committed has its token in orders.details" in ran.err) == (2, True), ran.out
 
 
 def test_an_id_that_is_not_the_rows_is_found_by_the_token_in_json(idstorm: Idstorm) -> None:

@@ -19,7 +19,7 @@ from idstorm.quantities import parse_duration
 if TYPE_CHECKING:
     from idstorm.findings.verdict import Report
 
-_OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "admin_url", "allow_replicated")
+_OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
 _PLAIN_EVERY = 5.0  # seconds
 
 

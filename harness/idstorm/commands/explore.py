@@ -32,7 +32,7 @@ Show = Callable[[str, int, int], None]
 EACH = "EACH"
 """Instead of an isolation level: explore at each of them."""
 
-OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "admin_url", "allow_replicated")
+OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
 """The options of a storm that an exploration has, too."""
 
 
@@ -85,7 +85,9 @@ def explore_failures(report: Report, request: Request, show: Show = lambda *_: N
         for place, storm in enumerate(storms):
             if (storm.scenario, storm.target["name"]) == (found.name, address.name):
                 storms[place] = replace(storm, explored=explored_storm.explored)
-    return replace(report, storms=tuple(storms))
+    by_entry = {(storm.scenario, storm.target["name"]): storm.explored for storm in storms if storm.explored}
+    merged = (replace(one, explored=by_entry.get((one.scenario, one.target["name"]))) for one in report.repeats)
+    return replace(report, storms=tuple(storms), repeats=tuple(merged))
 
 
 def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:

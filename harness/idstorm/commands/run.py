@@ -45,6 +45,8 @@ def run(request: Request, watch: Watch = lambda _: None, workers: WorkerPool | N
     Raises UsageError, and what `carry_out` raises.
     """
     require_posix()
+    if request.options.isolation == "EACH":
+        raise UsageError("--isolation each is for `idstorm explore`: name one level")
     with interruptible() as stop:
         storms = storms_of(request)
         schedule = scheduled(storms, request.options)

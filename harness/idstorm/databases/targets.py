@@ -87,6 +87,9 @@ def past_pooler(address: Address, text: str) -> Address:
         raise UsageError(f"--admin-url leads to {database.name}, and --on to {address.database.name}")
     if address.programs is not None:
         raise UsageError(f"--admin-url is for a pooler, whose URL --on has to name; {address.name} is a private server")
+    if url.username != address.url.username:
+        both = f"--admin-url is for {url.username}, and --on for {address.url.username}"
+        raise UsageError(f"{both}: name the same user, who owns what the storm makes")
     return replace(address, direct=url)
 
 

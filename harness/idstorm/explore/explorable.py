@@ -26,6 +26,8 @@ def why_not(scheduled: ScheduledStorm) -> str | None:
 def _unsteppable(address: Address) -> str | None:
     if address.url.get_dialect().is_async:
         return f"{address.url.drivername}://: clients are stepped as threads, so name a driver for threads"
+    if address.direct is not None:
+        return "a pooler hides which session waits: leave out --admin-url, and let --on lead to the server itself"
     if not address.database.explorable:
         return f"{address.database.name} does not say who waits for whom, so nothing can be explored there"
     return None

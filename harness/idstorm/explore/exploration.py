@@ -95,6 +95,7 @@ class Exploration:
             try:
                 _, sent = self.player.choices()
             except Stuck:
+                shutil.rmtree(folder, ignore_errors=True)
                 return [f"client {number}" for number in range(clients)] + ["reader"] * self.plan.reader
             self.player.judged(last=True)
             shutil.rmtree(folder, ignore_errors=True)

@@ -37,6 +37,7 @@ from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal
 
 _HALF = 0.5
+_NO_ROLLBACK = "of what a storm rolls back on purpose, nothing was rolled back here"
 _TRIGGERS = "what a trigger does is one step with the statement that fires it: storm it as well"
 _TOKENS = Tokens(base=720_720 << 32, span=720_720 << 12)
 """The same each time, and alike by any divisor up to 16: work that chooses a tenant by its token takes one for all."""
@@ -92,7 +93,7 @@ def _explore(
         settings={**options.settings, **database.stepped},
         reader=wants_reader,
         looks_back=callable(scenario.reader),
-        notes=(*scheduled.notes, *around, *rehearsed.notes),
+        notes=(*scheduled.notes, *around, *([_NO_ROLLBACK] if fleet.rollback else []), *rehearsed.notes),
     )
     store.write_plan(folder, plan)
     with database.namespace(url, label, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:

@@ -13,6 +13,7 @@ from idstorm.model.naming import checks_of
 from idstorm.scenario.scenario import Column, Scenario
 
 _LENGTH = 20  #: digits of the largest token, and one to spare
+_MOST = 255  #: characters that are read: what follows a token may not be cut off
 
 
 def token_of(scenario: Scenario, mapper: Mapper[Any], ids: tuple[sa.Column[Any], ...]) -> sa.ColumnElement[Any] | None:
@@ -85,7 +86,7 @@ def _at_place(given: sa.ColumnElement[Any], scenario: Scenario) -> sa.ColumnElem
             f"idstorm cannot make the JSON of {scenario.mapped.__name__} that carries the token: give the scenario an "
             "insert that does"
         )
-    return sa.cast(given.as_string(), sa.String(_LENGTH))  # a number or a text; the cast makes all databases say text
+    return sa.cast(given.as_string(), sa.String(_MOST))  # a number or a text; the cast makes all databases say text
 
 
 def column_of(mapper: Mapper[Any], given: Column) -> sa.Column[Any]:

@@ -137,7 +137,7 @@ def _address(text: Any) -> str:
 
 def _masked(url: str) -> str:
     """Return a URL without what may be secret: the user with the password, and the query."""
-    return re.sub("://.*@", "://***@", url.partition("?")[0])
+    return re.sub("://.*@", "://***@", url).partition("?")[0]
 
 
 _PLACES = ("schema", "database")

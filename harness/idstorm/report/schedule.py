@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idstorm.findings.results import Result, Status
-from idstorm.findings.verdict import StormReport
-from idstorm.report.text import target_words
+from idstorm.findings.verdict import StormReport, Verdict
 
 _NAMES = "ABCDEFGH"
 _SETTLED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
@@ -42,25 +41,33 @@ def level_words(storms: Sequence[StormReport]) -> list[str]:
     """Return, for each scenario that was explored at several isolation levels of a target, from which on it is safe."""
     series: dict[tuple[str, str], list[StormReport]] = {}
     for storm in storms:
-        if storm.explored is not None and storm.explored["isolation"] is not None and not storm.operations:
-            series.setdefault((storm.scenario, target_words(storm)), []).append(storm)
-    return [f"{name} on {target}: {_from_which(of)}" for (name, target), of in series.items() if len(of) > 1]
+        series.setdefault((storm.scenario, str(storm.target["name"])), []).append(storm)
+    return [
+        f"{name} on {target}: {_from_which(of)}"
+        for (name, target), of in series.items()
+        if len({one.explored["isolation"] for one in of if one.explored is not None and not one.operations}) > 1
+    ]
 
 
 def _from_which(storms: Sequence[StormReport]) -> str:
-    """Return from which isolation level on nothing that has to be right was broken, and what that costs."""
-    safe = list[StormReport]()
+    """Return from which isolation level on all that is claimed, and has to be right, held, and what that costs."""
+    safe = list[Mapping[str, Any]]()
     for storm in reversed(storms):  # from the strictest level on
-        if any(storm.verdicts[name].status is not Status.HELD for name in _RIGHT if name in storm.verdicts):
+        if storm.explored is None or not all(map(_is_right, storm.verdicts.items())):
             break
-        safe.append(storm)
+        safe.append(storm.explored)
     if not safe:
-        return "not safe at any isolation level"
-    loosest = safe[-1].explored
-    assert loosest is not None
-    refused = sum(loosest["raced"].values())
-    retry = f"; in {refused} of {loosest['schedules']:,} schedules an operation is refused, and has to be retried"
-    return f"safe from {loosest['isolation']} on{retry if refused else ''}"
+        known = any(verdict.status is Status.BROKEN for name, verdict in storms[-1].verdicts.items() if name in _RIGHT)
+        failed = any(verdict.result is Result.FAILED for verdict in storms[-1].verdicts.values())
+        return "not safe at any isolation level" if known or failed else "from which isolation level on is not known"
+    refused = sum(safe[-1]["raced"].values())
+    retry = f"; in {refused} of {safe[-1]['schedules']:,} schedules an operation is refused, and has to be retried"
+    return f"safe from {safe[-1]['isolation']} on{retry if refused else ''}"
+
+
+def _is_right(named: tuple[str, Verdict]) -> bool:
+    name, verdict = named
+    return verdict.result is not Result.FAILED and (name not in _RIGHT or verdict.status is Status.HELD)
 
 
 def explore_words(storm: StormReport) -> str:

@@ -125,7 +125,7 @@ def make_schemas(scenario: Scenario, work: Work, database: Database, url: sa.URL
         table = work.ids[0].table
         first = str(getattr(table, "schema", None) or "public")
         with database.administer(url) as connection:
-            database.make_schemas(connection, [] if scenario.tables else sorted(schemas), first)
+            database.make_schemas(connection, sorted(schemas), first, only_path=scenario.tables is not None)
 
 
 @contextmanager

@@ -44,8 +44,13 @@ class Namespaces(ABC):
         """Return whether the namespace that a URL leads into has schemas of its own."""
         return False
 
-    def make_schemas(self, connection: sa.Connection, names: Sequence[str], first: str) -> None:
-        """Make schemas in a namespace that has some, and let sessions to come look for tables in `first` first."""
+    def make_schemas(
+        self, connection: sa.Connection, names: Sequence[str], first: str, *, only_path: bool = False
+    ) -> None:
+        """Make schemas in a namespace that has some, and let sessions to come look for tables in `first` first.
+
+        `only_path`: something else will make them.
+        """
         raise NotImplementedError
 
     def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:

@@ -105,9 +105,11 @@ class PostgreSQLNamespaces(Database):
         """A database of the storm's own has."""
         return own_databases.database_of(url) is not None
 
-    def make_schemas(self, connection: sa.Connection, names: Sequence[str], first: str) -> None:
+    def make_schemas(
+        self, connection: sa.Connection, names: Sequence[str], first: str, *, only_path: bool = False
+    ) -> None:
         """Make them, and set the search path of the database."""
-        own_databases.make_schemas(connection, names, first)
+        own_databases.make_schemas(connection, names, first, only_path=only_path)
 
     def by(self, url: sa.URL, driver: str) -> tuple[sa.URL, dict[str, Any]]:
         """Return how another driver gets to the same namespace.

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from idstorm.databases.asking import literal
 from idstorm.databases.namespaces.names import Namespace, is_stamped
 from idstorm.databases.postgresql.marks import HOLDER, marked
+from idstorm.databases.postgresql.schemas import without_path
 
 _MARKS = {
     "idstorm: the database of one storm, to be dropped after it": "left",
@@ -69,8 +70,8 @@ class Furnishing:
 
 
 def leading_into(url: sa.URL, name: str) -> sa.URL:
-    """Return a URL whose connections are in the database."""
-    return url.set(database=name)
+    """Return a URL whose connections are in the database, and look for tables where that says."""
+    return without_path(url).set(database=name)
 
 
 def holding_in(url: sa.URL) -> sa.URL:
@@ -124,10 +125,10 @@ def _furnishing(quote: Callable[[str], str], name: str, like: Furnishing) -> Ite
         yield f"CREATE EXTENSION IF NOT EXISTS {quote(extension)} SCHEMA public CASCADE"
 
 
-def make_schemas(connection: sa.Connection, names: Sequence[str], first: str) -> None:
+def make_schemas(connection: sa.Connection, names: Sequence[str], first: str, *, only_path: bool) -> None:
     """Make schemas in the connection's database, whose sessions to come look for tables in `first` first."""
     quote = _quoting(connection)
-    for name in names:
+    for name in () if only_path else names:
         _execute(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
     path = ", ".join(map(quote, dict.fromkeys([first, "public", *names])))
     name = connection.exec_driver_sql("SELECT current_database()").scalar_one()

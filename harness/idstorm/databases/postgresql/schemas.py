@@ -38,6 +38,14 @@ def leading_into(url: sa.URL, name: str) -> sa.URL:
     return url.update_query_dict(told)
 
 
+def without_path(url: sa.URL) -> sa.URL:
+    """Return a URL without a search path among its options."""
+    if "options" not in url.query:
+        return url
+    rest = " ".join(_options(url))
+    return url.update_query_dict({"options": rest}) if rest else url.difference_update_query(["options"])
+
+
 def looking_at_the_catalogue(url: sa.URL, *settings: str) -> sa.URL:
     """Return a URL whose connections find only the catalogue, with a limit on the wait for locks.
 

@@ -39,10 +39,12 @@ _COLUMNS = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
+# In a database of the storm's own every schema is its own, too.
 _RELATIONS = """
 SELECT c.oid::regclass::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = %s AND NOT c.relispartition AND n.nspname <> 'information_schema'
-    AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~' AND n.nspname = ANY (current_schemas(false)) ORDER BY c.oid
+    AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~'
+    AND (n.nspname = ANY (current_schemas(false)) OR starts_with(current_database(), 'idstorm_')) ORDER BY c.oid
 """
 
 
