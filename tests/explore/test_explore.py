@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -406,6 +407,28 @@ counted = Scenario(thing, tables=migrate, insert=insert, claims=[holds(unique)])
 def test_what_migrations_have_made_elsewhere_is_put_back_too(idstorm: Idstorm, postgresql: On) -> None:
     ran, storm = explored(idstorm, postgresql, idstorm.write("mine.py", MIGRATED))
     assert (ran.code, storm["verdicts"]["unique"]["status"]) == (0, "held"), ran.out
+
+
+def test_nothing_is_left_beside_the_file_that_a_url_names(idstorm: Idstorm) -> None:
+    ran = idstorm("explore", "max_plus_one:max_plus_one", "--on", "sqlite:///here.db")
+    assert (ran.code, sorted(path.name for path in idstorm.folder.iterdir())) == (0, ["results"]), ran.out
+
+
+def test_only_the_schema_of_the_exploration_is_put_back(idstorm: Idstorm, postgresql: On) -> None:
+    assert postgresql.url is not None
+    theirs = On("postgresql", postgresql.url.set(database=f"idstorm_theirs_{os.getpid()}"))
+    assert theirs.url is not None
+    with postgresql.engine().connect() as admin:
+        admin.exec_driver_sql(f"CREATE DATABASE {theirs.url.database}")
+        try:
+            with theirs.engine().connect() as connection:
+                connection.exec_driver_sql("CREATE TABLE invoice AS SELECT 1 AS id")
+                made_by = "SELECT xmin::text FROM invoice"
+                before = connection.exec_driver_sql(made_by).scalar_one()
+                ran, _ = explored(idstorm, theirs, "max_plus_one:max_plus_one")
+                assert (ran.code, connection.exec_driver_sql(made_by).scalar_one()) == (0, before), ran.out
+        finally:
+            admin.exec_driver_sql(f"DROP DATABASE {theirs.url.database}")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`idstorm.interleave`: two functions of an application, in every order of their statements, as a test.
+"""`idstorm.interleave`: functions of an application, in every order of their statements, as a test.
 
 They run in this process, each in a thread, on connections of the application's own pools. What a pool connects to is
 learned from its first connection, and who waits is asked over another one that the same pool makes.

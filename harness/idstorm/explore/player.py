@@ -31,7 +31,7 @@ class Player:
 
     def __enter__(self) -> Player:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "idstorm.explore.process"],
+            [sys.executable, "-P", "-m", "idstorm.explore.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

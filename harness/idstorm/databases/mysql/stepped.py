@@ -130,7 +130,7 @@ class MySQLStepped(Stepped):
         return connection.exec_driver_sql(_TRIGGERED).first() is not None
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
-        """Make each table anew, without looking at foreign keys, and set the counters.
+        """Empty and fill each table, without looking at foreign keys, and set the counters.
 
         Rows that are deleted stay in the indexes until they are purged, and locks are taken on them as long.
         https://dev.mysql.com/doc/refman/9.7/en/innodb-purge-configuration.html

@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from idstorm.databases.postgresql.own_databases import database_of
+from idstorm.databases.postgresql.schemas import schema_of
 from idstorm.databases.stepped import KEPT, Standalone, Stepped, asked
 
 _CONNECTING = """\
@@ -39,15 +41,13 @@ _COLUMNS = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-# In a database of the storm's own every schema is its own, too.
 _RELATIONS = """
 SELECT c.oid::regclass::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = %s AND NOT c.relispartition AND n.nspname <> 'information_schema'
-    AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~'
-    AND (n.nspname = ANY (current_schemas(false)) OR starts_with(current_database(), 'idstorm_')) ORDER BY c.oid
+WHERE c.relkind = ANY (%s) AND NOT c.relispartition AND n.nspname <> 'information_schema'
+    AND n.nspname NOT LIKE 'pg~_%%' ESCAPE '~' AND (%s OR n.nspname = ANY (current_schemas(false)))
+ORDER BY c.relkind = 'p', c.oid
 """
-
-
+_TABLES, _SEQUENCES = ["r", "p"], ["S"]
 _TRIGGERED = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal)"
 
 
@@ -83,7 +83,7 @@ class PostgreSQLStepped(Stepped):
     def keep_state(self, connection: sa.Connection, tables: Sequence[sa.Table]) -> Any:
         """Copy each table that has rows, and note where each sequence is."""
         known = [str(table.name) for table in tables]
-        found = [name for kind in ("r", "p") for name in connection.exec_driver_sql(_RELATIONS, (kind,)).scalars()]
+        found = _relations(connection, _TABLES)
         plain = {name: name.rpartition(".")[2].strip('"') for name in found}
         ordered = sorted(found, key=lambda name: known.index(plain[name]) if plain[name] in known else len(known))
         free = connection.exec_driver_sql("SELECT current_setting('is_superuser')").scalar_one() == "on"
@@ -95,15 +95,16 @@ class PostgreSQLStepped(Stepped):
                 connection.exec_driver_sql(f"CREATE TABLE {KEPT}{number} AS SELECT {columns} FROM {name}")
             triggered = connection.exec_driver_sql(_TRIGGERED, (name,)).scalar_one()
             state["tables"].append([name, columns, f"{KEPT}{number}" if full else None, triggered])
-        for name in connection.exec_driver_sql(_RELATIONS, ("S",)).scalars():
+        for name in _relations(connection, _SEQUENCES):
             last, called = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {name}").one()
             state["sequences"].append([name, last, called])
         return state
 
     def has_triggers(self, connection: sa.Connection) -> bool:
-        """Ask for those of the tables on the search path."""
-        tables = [name for kind in ("r", "p") for name in connection.exec_driver_sql(_RELATIONS, (kind,)).scalars()]
-        return any(connection.exec_driver_sql(_TRIGGERED, (name,)).scalar_one() for name in tables)
+        """Ask for those of its tables."""
+        return any(
+            connection.exec_driver_sql(_TRIGGERED, (name,)).scalar_one() for name in _relations(connection, _TABLES)
+        )
 
     def generators(self, state: Any) -> list[str]:
         """Set each sequence."""
@@ -127,3 +128,10 @@ class PostgreSQLStepped(Stepped):
         statements += ["RESET session_replication_role"] if state["free"] else []
         statements += self.generators(state)
         connection.exec_driver_sql(";".join(statements), execution_options={"no_parameters": True})
+
+
+def _relations(connection: sa.Connection, kinds: list[str]) -> list[str]:
+    """Return the relations of a storm's namespace: its schema, or every schema of the database that is its own."""
+    url = connection.engine.url
+    whole = schema_of(url) is None and database_of(url) is not None
+    return list(connection.exec_driver_sql(_RELATIONS, (kinds, whole)).scalars())

@@ -26,7 +26,9 @@ with suppress(ImportError):  # on Windows, where nothing is stormed
 _PREFIX = "idstorm-"
 _FOLDER = "idstorm-sqlite-"
 _OURS = re.compile(r"idstorm-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}-[0-9]+r?(-kept)?\.db")
-_BESIDE = ("", "-wal", "-shm", "-journal")
+COPY = "-before"
+"""What the name of a copy ends in, which is made to bring a file back to where it was."""
+_BESIDE = ("", "-wal", "-shm", "-journal", COPY)
 
 
 def file_of(url: sa.URL) -> Path | None:

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from idstorm.databases.sqlite.namespaces import COPY
 from idstorm.databases.stepped import Standalone, Stepped
-
-_KEPT = "-kept"  # what the name of the copy ends in
 
 _CONNECTING = """\
 import os
@@ -72,14 +71,14 @@ class SQLiteStepped(Stepped):
         https://www.sqlite.org/backup.html
         """
         (_, _, file), *_ = connection.exec_driver_sql("PRAGMA database_list").all()
-        with closing(sqlite3.connect(f"{file}{_KEPT}")) as kept:
-            _driver_of(connection).backup(kept)
-        return f"{file}{_KEPT}"
+        with closing(sqlite3.connect(f"{file}{COPY}")) as copy:
+            _driver_of(connection).backup(copy)
+        return f"{file}{COPY}"
 
     def restore_state(self, connection: sa.Connection, state: Any) -> None:
         """Copy it back."""
-        with closing(sqlite3.connect(state)) as kept:
-            kept.backup(_driver_of(connection))
+        with closing(sqlite3.connect(state)) as copy:
+            copy.backup(_driver_of(connection))
 
 
 def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
