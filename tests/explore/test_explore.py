@@ -225,7 +225,7 @@ def test_clients_that_choose_by_their_tokens_are_not_taken_for_the_same(idstorm:
     _, storm = explored(idstorm, On("sqlite"), f"{idstorm.write('mine.py', OWN)}:differ")
     assert storm["verdicts"]["complete"]["status"] == "held"
     (found,) = (idstorm.folder / "results").glob("2*/*/explored.json")
-    assert {schedule[0] for schedule in json.loads(found.read_text())["schedules"]} == {"0", "1"}
+    assert {schedule[0] for schedule in json.loads(found.read_text())["schedules"]} == {"A", "B"}
 
 
 @pytest.mark.parametrize(
@@ -476,6 +476,9 @@ def test_a_storm_that_failed_leads_to_the_schedule_that_breaks_it(idstorm: Idsto
     assert (ran.code, broken(storm, "unique")["preemptions"]) == (1, 1)
     assert "rows attempted" in ran.out
     assert "broken by schedule 2, with 1 preemption (ABBBAA)" in ran.out
+    ran = idstorm("run", path, "-n", "400", "--repeat", "2", "--explore-failures", "--json", "report.json")
+    storms = json.loads((idstorm.folder / "report.json").read_text())["storms"]
+    assert [broken(storm, "unique")["number"] for storm in storms] == [2, 2], ran.out
 
 
 def test_each_isolation_level_is_explored_and_the_first_safe_one_named(idstorm: Idstorm, postgresql: On) -> None:

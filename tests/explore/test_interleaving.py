@@ -14,7 +14,7 @@ from databases.own import own_database
 from idstorm.errors import UsageError
 from idstorm.explore.interleaving import Interleaved, InvariantBroken, NotComplete
 from idstorm.explore.kept import KEPT
-from servers import SERVERS, database
+from servers import SERVERS, On, database
 
 
 class Base(DeclarativeBase):
@@ -161,8 +161,43 @@ def test_what_broke_once_is_tried_first_until_it_is_mended(small: Theatre, monke
         idstorm.interleave(small.to_ann, small.to_bob, setup=counted, invariant=small.sold_once, session=small.sessions)
     assert len(setups) == 1  # the schedule that was kept is the first
     monkeypatch.setattr(small, "sell", lambda session, owner: session.execute(sa.update(Seat).values(sold=1)))
+    bounded = idstorm.interleave(
+        small.to_ann,
+        small.to_bob,
+        setup=small.one_seat,
+        invariant=small.sold_once,
+        session=small.sessions,
+        max_preemptions=0,
+    )
+    assert (bounded.schedules, len(list(KEPT.iterdir()))) == (2, 1)  # others may break it still
     assert interleave().schedules > 1
     assert list(KEPT.iterdir()) == []
+
+
+def test_what_broke_another_invariant_is_kept_apart(small: Theatre) -> None:
+    def nobody_has_it(session: Session) -> bool:
+        return session.scalars(sa.select(Seat.owner)).one() is None
+
+    for invariant in (small.sold_once, nobody_has_it):
+        with pytest.raises(InvariantBroken):
+            idstorm.interleave(
+                small.to_ann, small.to_bob, setup=small.one_seat, invariant=invariant, session=small.sessions
+            )
+    assert sorted(path.name.rpartition("-")[0] for path in KEPT.iterdir()) == [
+        "to_ann-to_bob-nobody_has_it",
+        "to_ann-to_bob-sold_once",
+    ]
+
+
+def test_functions_that_reach_two_databases_are_told_so(small: Theatre, postgresql: On) -> None:
+    def elsewhere() -> None:
+        with postgresql.engine().connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(UsageError, match="these functions reach two databases, postgresql besides the first"):
+        idstorm.interleave(
+            elsewhere, small.to_bob, setup=small.one_seat, invariant=lambda: None, session=small.sessions
+        )
 
 
 def test_a_busy_database_is_waited_for_in_turns_and_its_timeout_is_left_as_it_was(small: Theatre) -> None:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idstorm.cli.parameters import Grouped, Name, storm_options
+from idstorm.cli.parameters import Grouped, Name, on_option, storm_options
 from idstorm.cli.reports import Outputs, console, finish, report_options, results_option, write_text
 from idstorm.cli.streams import say
-from idstorm.options import options_of
+from idstorm.explore.bounds import Bounds
+from idstorm.findings.schedules import clients_of
+from idstorm.options import EXPLORATION, options_of
 from idstorm.quantities import parse_duration
 
 if TYPE_CHECKING:
     from idstorm.findings.verdict import Report
 
-_OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
 _PLAIN_EVERY = 5.0  # seconds
 
 
@@ -37,15 +38,7 @@ class _Duration(click.ParamType[float]):
 
 @click.command(cls=Grouped)
 @click.argument("scenario", nargs=-1, required=True, type=Name(), metavar="SCENARIO...")
-@click.option(
-    "--on",
-    type=Name(),
-    multiple=True,
-    default=["sqlite"],
-    show_default=True,
-    metavar="TARGET",
-    help="Where to explore: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL.",
-)
+@on_option("Where to explore")
 @click.option("-c", "--clients", type=click.IntRange(1, 6), default=2, show_default=True, help="Clients to step.")
 @click.option(
     "--operations",
@@ -61,12 +54,23 @@ class _Duration(click.ParamType[float]):
 @click.option(
     "--rows", type=click.IntRange(0, 100_000), default=0, help="Rows that are there before, which locks depend on."
 )
-@click.option("--max-schedules", "schedules", type=click.IntRange(1), help="End after this many.  [default: 5000]")
-@click.option("--max-time", "seconds", type=_Duration(), metavar="DURATION", help="End after this.  [default: 60s]")
+@click.option(
+    "--max-schedules",
+    "schedules",
+    type=click.IntRange(1),
+    help=f"End after this many.  [default: {Bounds.DEFAULT_SCHEDULES}]",
+)
+@click.option(
+    "--max-time",
+    "seconds",
+    type=_Duration(),
+    metavar="DURATION",
+    help=f"End after this.  [default: {Bounds.DEFAULT_SECONDS:g}s]",
+)
 @click.option("--replay", metavar="CLIENTS", help="Play only the schedule with these steps, as in a report.")
 @click.option("--script", metavar="FILE", help="Write the first schedule that broke a check as a program of its own.")
 @click.option("--show-values", is_flag=True, help="Show values of statements in it that are not numbers, too.")
-@storm_options(*_OPTIONS)
+@storm_options(*EXPLORATION)
 @results_option
 @report_options
 def explore(
@@ -92,7 +96,6 @@ def explore(
     statement, not within Python, and not for timeouts. SCENARIO is what it is for `idstorm run`.
     """
     from idstorm.commands.explore import ExploreRequest, explored
-    from idstorm.explore.bounds import Bounds
 
     steps = None if replay is None else _steps(replay)
     bounds = Bounds(operations, preemptions, schedules, seconds, steps, rows, show_values)
@@ -120,9 +123,7 @@ def _write_script(report: Report, file: str) -> None:
 def _steps(text: str) -> tuple[int, ...]:
     """Return the clients of a schedule. Raises click's UsageError."""
     try:
-        if not text.strip():
-            raise ValueError(text)
-        return tuple("ABCDEFGH".index(letter) for letter in text.upper().replace(" ", ""))
+        return clients_of(text)
     except ValueError:
         words = f"--replay: {text} is not a schedule: write a letter for each step, such as AABB"
         raise click.UsageError(words) from None

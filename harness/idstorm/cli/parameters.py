@@ -23,6 +23,14 @@ class Name(_Listed, click.types.StringParamType):
     """The name of a scenario or a target."""
 
 
+def on_option(help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the option that names targets, of which SQLite is the default."""
+    target = f"{help_}: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL."
+    return click.option(
+        "--on", type=Name(), multiple=True, default=["sqlite"], show_default=True, metavar="TARGET", help=target
+    )
+
+
 class Taken(_Listed, click.ParamType[Any]):
     """The value of an option of the table; an invalid one fails with the message of the option's UsageError."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from idstorm.cli import dry_run, profiles
-from idstorm.cli.parameters import Name, storm_options
+from idstorm.cli.parameters import Name, on_option, storm_options
 from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
 from idstorm.cli.sources import Configured, most_explicit, naming_sources
 from idstorm.options import options_of
@@ -25,15 +25,7 @@ from idstorm.options import options_of
     help="Take scenarios and options from [tool.idstorm.profiles.NAME] of the nearest pyproject.toml, or from "
     "[profiles.NAME] of an idstorm.toml.",
 )
-@click.option(
-    "--on",
-    type=Name(),
-    multiple=True,
-    default=["sqlite"],
-    show_default=True,
-    metavar="TARGET",
-    help="Where to storm: sqlite, postgresql, mysql, mariadb, or a SQLAlchemy URL. Each one gets its own storm.",
-)
+@on_option("Where to storm, each with a storm of its own")
 @click.option(
     "--model",
     metavar="MODULE:NAME",

@@ -10,7 +10,7 @@ from pathlib import Path
 from idstorm.catalogue import Found
 from idstorm.commands.explore import ExploreRequest, explored
 from idstorm.commands.outcome import StormResult
-from idstorm.commands.references import found_of
+from idstorm.commands.references import found_of, path_here
 from idstorm.commands.run import Request
 from idstorm.commands.run import run as storm
 from idstorm.errors import UsageError
@@ -39,7 +39,7 @@ def run(
             on=(on,) if isinstance(on, str) else tuple(on),
             options=options_of(options).resolved(),
             results=Path(results),
-            path=_path(),
+            path=path_here(),
         )
     )
     return StormResult(report, Path(report.folder))
@@ -71,7 +71,7 @@ def explore(
             options=options_of(options),
             results=Path(results),
             words=bounds.words,
-            path=_path(),
+            path=path_here(),
         )
     )
     return StormResult(report, Path(report.folder))
@@ -85,7 +85,3 @@ def _found(scenarios: Sequence[str | type | Scenario], function: str) -> tuple[F
         )
     here = sys.modules.get("__main__")
     return tuple(one for asked in scenarios for one in found_of(asked, here))
-
-
-def _path() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))

@@ -172,7 +172,7 @@ def carry_out(
             _storm_all(schedule, execution, workers)
     finally:  # also where a second Ctrl-C ended it at once
         with store.enduring(troubles):
-            _write_down_the_rest(execution.stored, _why_not_begun(stop, troubles))
+            store.write_the_rest(execution.stored, why_not_begun(stop, troubles))
     return store.close(execution.stored, judge_run(execution.stored, execution.judged), troubles)
 
 
@@ -192,17 +192,10 @@ def _storm_all(schedule: Schedule, execution: _Execution, workers: WorkerPool | 
             execution.until_broken(chain([schedule.storms], schedule.further), pools[0])
 
 
-def _why_not_begun(stop: StopSignal, troubles: Sequence[str]) -> Ending:
+def why_not_begun(stop: StopSignal, troubles: Sequence[str]) -> Ending:
     """Return the ending of storms that were scheduled, and did not begin."""
     if stop.asked():
         return Ending(StormState.INTERRUPTED, "before it began")
     if troubles:
         return Ending(StormState.NOT_STARTED, f"the run had ended by then: {troubles[0]}")
     return Ending(StormState.NOT_STARTED, "something else had broken by then, and that ended the run")
-
-
-def _write_down_the_rest(stored: store.Run, ending: Ending) -> None:
-    """Write down why scheduled storms did not begin. Raises EnvironmentFault."""
-    for entry in (*stored.controls, *stored.storms):
-        if not store.has_ended(stored, entry):
-            store.write_ending(stored.folder / entry["name"], ending, stored.stamp(entry["name"]))

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from idstorm.catalogue import Found
-from idstorm.commands.run import Request, storms_of
-from idstorm.commands.schedule import rounds
+from idstorm.commands.engine import why_not_begun
+from idstorm.commands.run import Request, command_line, storms_of
+from idstorm.commands.schedule import addresses_of, rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.explore.bounds import Bounds
-from idstorm.explore.explorable import JUDGED, check_explorable, why_not
+from idstorm.explore.explorable import check_explorable, why_not
 from idstorm.explore.exploring import explore
-from idstorm.findings.results import Result, StormState
+from idstorm.findings.results import Result
+from idstorm.findings.schedules import SETTLED
 from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
-from idstorm.options import StormOptions, words_of
+from idstorm.options import EACH, EXPLORATION, StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
-from idstorm.record.ending import Ending
 from idstorm.storm.applicability import LEVELS
 from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal, interruptible
 
 Show = Callable[[str, int, int], None]
-
-EACH = "EACH"
-"""Instead of an isolation level: explore at each of them."""
-
-OPTIONS = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
-"""The options of a storm that an exploration has, too."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:
     failed = {
         (storm.scenario, str(storm.target["name"]))
         for storm in report.storms
-        if any(storm.verdicts[name].result is Result.FAILED for name in JUDGED if name in storm.verdicts)
+        if any(storm.verdicts[name].result is Result.FAILED for name in SETTLED if name in storm.verdicts)
     }
     storms = storms_of(request)
     return [
@@ -117,30 +111,18 @@ def _carry_out(storms: Sequence[ScheduledStorm], request: ExploreRequest, show: 
     run = store.create(request.results, _command(request, storms), [storm.entry for storm in storms], store.EXPLORE)
     troubles = list[str]()
     with store.enduring(troubles), ExitStack() as stack:
-        addresses = list({storm.address.name: storm.address for storm in storms}.values())
-        there = {one.name: one for one in stack.enter_context(targets.opened(addresses))}
+        there = {one.name: one for one in stack.enter_context(targets.opened(addresses_of(storms)))}
         for storm in storms:
             if stop.asked():
                 break
             explore(replace(storm, address=there[storm.address.name]), request.bounds, run, show, stop)
     with store.enduring(troubles):
-        _write_down_the_rest(run, troubles)
+        store.write_the_rest(run, why_not_begun(stop, troubles))
     return store.close(run, judge_run(run), troubles)
-
-
-def _write_down_the_rest(run: store.Run, troubles: Sequence[str]) -> None:
-    """Write down why explorations did not begin. Raises EnvironmentFault."""
-    state, why = (StormState.NOT_STARTED, troubles[0]) if troubles else (StormState.INTERRUPTED, "before it began")
-    for entry in run.storms:
-        if not store.has_ended(run, entry):
-            store.write_ending(run.folder / entry["name"], Ending(state, why), run.stamp(entry["name"]))
 
 
 def _command(request: ExploreRequest, storms: Sequence[ScheduledStorm]) -> str:
     """Return the command line that repeats it."""
-    scenarios = [one.reference if isinstance(one, Found) else one for one in request.scenarios]
-    words = ["idstorm", "explore", *map(shlex.quote, scenarios)]
-    for address in dict.fromkeys(storm.address.again for storm in storms):
-        words += ["--on", address if address.startswith('"$') else shlex.quote(address)]
-    given = words_of(request.options, OPTIONS)
-    return " ".join([*words, "--clients", str(request.clients), *request.words, *([given] if given else [])])
+    on, clients = [address.again for address in addresses_of(storms)], ("--clients", str(request.clients))
+    options = words_of(request.options, EXPLORATION)
+    return command_line("explore", request.scenarios, on, *clients, *request.words, options)

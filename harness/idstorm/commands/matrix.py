@@ -10,6 +10,7 @@ from pathlib import Path
 from idstorm import catalogue
 from idstorm.catalogue import Found, Missing
 from idstorm.commands.engine import Schedule, carry_out
+from idstorm.commands.run import command_line
 from idstorm.commands.schedule import controls, rounds
 from idstorm.databases import targets
 from idstorm.databases.registry import DATABASES
@@ -83,9 +84,7 @@ def matrix(request: MatrixRequest, preparation: Preparation, watch: Watch = lamb
 
 
 def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
-    words = ["idstorm", "matrix"]
-    for target in preparation.addresses:
-        words += ["--on", target.again if target.again.startswith('"$') else shlex.quote(target.again)]
+    words = [command_line("matrix", (), [target.again for target in preparation.addresses])]
     for scenario in request.scenarios:
         words += ["--scenario", shlex.quote(scenario)]
     if request.quick:

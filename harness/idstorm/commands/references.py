@@ -43,6 +43,11 @@ def found_of(asked: str | type | Scenario, here: ModuleType | None) -> list[Foun
     )
 
 
+def path_here() -> tuple[str, ...]:
+    """Return this interpreter's sys.path, as other processes need it."""
+    return tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))
+
+
 def _modules(asked: type | Scenario, here: ModuleType | None) -> Iterator[ModuleType]:
     model = asked.model if isinstance(asked, Scenario) else asked
     if here is not None:

@@ -19,7 +19,7 @@ from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
 from idstorm.findings.gate import check_gates
 from idstorm.findings.verdict import Report
-from idstorm.options import StormOptions, words_of
+from idstorm.options import EACH, StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.storm.progress import Watch
 from idstorm.storm.scheduled import ScheduledStorm, check_scheduled
@@ -45,7 +45,7 @@ def run(request: Request, watch: Watch = lambda _: None, workers: WorkerPool | N
     Raises UsageError, and what `carry_out` raises.
     """
     require_posix()
-    if request.options.isolation == "EACH":
+    if request.options.isolation == EACH:
         raise UsageError("--isolation each is for `idstorm explore`: name one level")
     with interruptible() as stop:
         storms = storms_of(request)
@@ -95,11 +95,13 @@ def storms_of(request: Request) -> list[ScheduledStorm]:
 
 def repeat_command(request: Request, on: Sequence[str]) -> str:
     """Return the command line that repeats a run. A target with a secret is named by the variable to set."""
-    words = ["idstorm", "run", *(shlex.quote(_reference(one)) for one in request.scenarios)]
+    return command_line("run", request.scenarios, on, words_of(request.options))
+
+
+def command_line(command: str, scenarios: Sequence[str | Found], on: Sequence[str], *options: str) -> str:
+    """Return the command line of a command on scenarios and targets, for a shell."""
+    words = ["idstorm", command]
+    words += [shlex.quote(one.reference if isinstance(one, Found) else one) for one in scenarios]
     for target in on:
         words += ["--on", target if target.startswith('"$') else shlex.quote(target)]
-    return " ".join([*words, words_of(request.options)])
-
-
-def _reference(asked: str | Found) -> str:
-    return asked.reference if isinstance(asked, Found) else asked
+    return " ".join([*words, *filter(None, options)])

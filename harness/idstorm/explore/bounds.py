@@ -1,16 +1,10 @@
-"""How far an exploration goes, and how its schedules are written."""
+"""How far an exploration goes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NAMES = "ABCDEFGH"
-"""What clients are called."""
-
-
-def named(*clients: int) -> str:
-    """Return the steps of a schedule, a letter each."""
-    return "".join(NAMES[client] for client in clients)
+from idstorm.findings.schedules import named
 
 
 @dataclass(frozen=True)

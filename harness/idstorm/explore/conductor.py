@@ -19,6 +19,7 @@ from idstorm.errors import IdstormError
 from idstorm.explore.clients import Client, Given, Move, State
 from idstorm.explore.schedules import Choice
 from idstorm.explore.stepping import gate
+from idstorm.findings.schedules import NAMES
 
 _ASK_AFTER = 0.002  # seconds without an answer, after which the database is asked whether a statement waits
 _ELSEWHERE_AFTER = 1.5  # seconds after which a client waits for something that no database knows
@@ -51,7 +52,7 @@ class Conductor:
         self._plays_timeouts = database.serverless
         self.choices: list[Choice] = []
         self.moves: list[Move] = []
-        self.elsewhere: str | None = None  #: what a client waited for that is no lock of the database's, in words
+        self._elsewhere: str | None = None  # what a client waited for that is no lock of the database's, in words
 
     def run(self, first: Sequence[int]) -> None:
         """Run a schedule that begins with these clients' steps, and goes on with whichever client went last.
@@ -80,9 +81,9 @@ class Conductor:
             thread.join()
 
     @property
-    def coarse(self) -> str:
-        """A step that does several things, in words; empty: there is none."""
-        return next((client.does_several for client in self._clients if client.does_several), "")
+    def doubt(self) -> str | None:
+        """Why this does not count as a schedule that was stepped through, in words; None: it does."""
+        return self._elsewhere or next((one.does_several for one in self._clients if one.does_several), None)
 
     @property
     def sessions(self) -> list[int]:
@@ -119,7 +120,7 @@ class Conductor:
         client = self._clients[number]
         client.steps += 1
         if client.steps > _MOST_STEPS:
-            raise Stuck(f"client {number} takes more than {_MOST_STEPS} steps, the last of them {client.step!r}")
+            raise Stuck(f"{NAMES[number]} takes more than {_MOST_STEPS} steps, the last of them {client.step!r}")
         waiting = [one for one in self._clients if one.state is State.WAITS]
         self.choices.append(Choice(number, able, client.step))
         self.moves.append(Move(number, client.step, sent=client.sent))
@@ -163,7 +164,7 @@ class Conductor:
         """Wait until the database ends a deadlock, where all wait. An embedded one's timeout is played."""
         waiting = [one for one in self._clients if one.state is State.WAITS]
         if self._plays_timeouts:
-            self.elsewhere = self.elsewhere or "all clients waited, and which of them a timeout ends first was chosen"
+            self._elsewhere = self._elsewhere or "all clients waited, and which of them a timeout ends first was chosen"
             waiting[0].gives_up = True
             waiting[0].go()
         else:
@@ -189,11 +190,11 @@ class Conductor:
                 for client in running:
                     if client.state is State.RUNS:
                         client.state = State.WAITS
-                        self.elsewhere = (
-                            f"client {client.number} waited for something else than a lock, at {client.step!r}"
+                        self._elsewhere = (
+                            f"{NAMES[client.number]} waited for something else than a lock, at {client.step!r}"
                         )
             if monotonic() > began + _STUCK_AFTER:
-                raise Stuck(f"client {running[0].number} does not come back from {running[0].step!r}")
+                raise Stuck(f"{NAMES[running[0].number]} does not come back from {running[0].step!r}")
 
     def _take(self, timeout: float) -> bool:
         """Wait for a client to come to rest."""

@@ -8,9 +8,6 @@ from idstorm.model.awaiting import is_async
 from idstorm.scenario import Scenario
 from idstorm.storm.scheduled import ScheduledStorm
 
-JUDGED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
-"""What a schedule can settle. The others are about evidence, or about generators, which interleavings do not change."""
-
 
 def check_explorable(scheduled: ScheduledStorm) -> None:
     """Raise UsageError for a target on which nothing can be stepped."""

@@ -11,13 +11,15 @@ from pathlib import Path
 from time import monotonic
 
 from idstorm.errors import UsageError
-from idstorm.explore.bounds import NAMES, Bounds, named
+from idstorm.explore.bounds import Bounds
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.player import Player
 from idstorm.explore.schedules import Choice, Prefix, Search, preemptions
 from idstorm.findings.results import Status
+from idstorm.findings.schedules import NAMES, named
 from idstorm.record.explored import Broken, Explored, Seen
 from idstorm.record.plan import Plan
+from idstorm.record.store import writing
 from idstorm.storm.stop import StopSignal
 
 Show = Callable[[str, int, int], None]
@@ -116,7 +118,7 @@ class Exploration:
             shutil.rmtree(folder, ignore_errors=True)
             return None
         search.ran(prefix, choices)
-        self.schedules.append(" ".join(str(choice.client) for choice in choices))
+        self.schedules.append(named(*(choice.client for choice in choices)))
         return choices, folder
 
     @property
@@ -141,7 +143,7 @@ class Exploration:
         self.player.play(clients, folder, self._wanted)
         choices, _ = self.player.choices()
         taken = [choice.client for choice in choices]
-        self.schedules.append(" ".join(map(str, taken)))
+        self.schedules.append(named(*taken))
         self._see((choices, folder), last=True)
         if tuple(taken[: len(clients)]) != clients:
             place = next(place for place, client in enumerate(clients) if taken[place : place + 1] != [client])
@@ -169,8 +171,8 @@ class Exploration:
         if ran is None:
             return
         (choices, folder), played = ran, self.player.judged(last=last)
-        if played.elsewhere is not None:
-            self.limits[played.elsewhere] = None
+        if played.doubt is not None:
+            self.limits[played.doubt] = None
         self.seen += 1
         self.raced.update(played.raced)
         self.acknowledged.update(played.ok)
@@ -192,6 +194,7 @@ class Exploration:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _keep(self, schedule: Path, name: str) -> None:
-        """Keep the tapes of a schedule as those of a storm."""
-        shutil.copytree(schedule, self.folder / name)
-        shutil.copy(self.folder / "plan.json", self.folder / name / "plan.json")
+        """Keep the tapes of a schedule as those of a storm. Raises EnvironmentFault."""
+        with writing(self.folder / name):
+            shutil.copytree(schedule, self.folder / name)
+            shutil.copy(self.folder / "plan.json", self.folder / name / "plan.json")

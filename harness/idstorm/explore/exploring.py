@@ -16,17 +16,17 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import reaching
 from idstorm.errors import EnvironmentFault, ScenarioError
 from idstorm.explore.bounds import Bounds
-from idstorm.explore.explorable import JUDGED, unexplorable
+from idstorm.explore.explorable import unexplorable
 from idstorm.explore.exploration import Exploration, Show
 from idstorm.explore.player import Player
+from idstorm.explore.playing import tables_of
 from idstorm.findings.results import Stance, StormState
+from idstorm.findings.schedules import SETTLED
 from idstorm.model.work import Work, work_of
 from idstorm.record import store
 from idstorm.record.ending import Ending
-from idstorm.record.explored import write_explored
 from idstorm.record.keyed import Keyed
 from idstorm.record.plan import Claim, Fleet, Plan, Tokens
-from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
 from idstorm.storm.applicability import NotApplicable
 from idstorm.storm.beforehand import look_around
@@ -102,8 +102,9 @@ def _explore(
             if bounds.rows:
                 _fill(scheduled, plan, work, inside, folder, bounds.rows)
             with database.working_in(inside) as connection:
-                state = database.keep_state(connection, _ordered(scenario))
-                _put_back(connection, database, state, _ordered(scenario))
+                tables = tables_of(scenario, work)
+                state = database.keep_state(connection, tables)
+                _put_back(connection, database, state, tables)
                 limits = dict.fromkeys([_TRIGGERS] if database.has_triggers(connection) else [])
         with (
             stop.gently(),
@@ -111,7 +112,7 @@ def _explore(
         ):
             whole = replace(bounds, operations=operations)
             explored = Exploration(plan, whole, folder, player, limits=limits).run(show, stop)
-    write_explored(folder, explored, plan.stamp)
+    store.write_explored(folder, explored, plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
 
 
@@ -139,16 +140,17 @@ def _deleting(fleet: Fleet) -> dict[str, Any]:
     """
     if not fleet.deletes:
         return {"rollback": 0.0}
-    for seed in count():
+
+    def deletes_second(seed: int) -> bool:
         chances = (Random(f"{seed}/{client}") for client in range(fleet.clients))
-        if all((one.random(), one.random())[1] < _HALF <= one.random() for one in chances):
-            return {"rollback": 0.0, "deletes": _HALF, "seed": seed}
-    raise AssertionError
+        return all((one.random(), one.random())[1] < _HALF <= one.random() for one in chances)
+
+    return {"rollback": 0.0, "deletes": _HALF, "seed": next(filter(deletes_second, count()))}
 
 
 def _settled(claims: dict[str, Claim]) -> dict[str, Claim]:
     """Return the claims that schedules can settle, those of a user's own checks among them."""
-    return {name: claim for name, claim in claims.items() if name in JUDGED or claim.own is not None}
+    return {name: claim for name, claim in claims.items() if name in SETTLED or claim.own is not None}
 
 
 def _put_back(connection: sa.Connection, database: Database, state: Any, tables: Sequence[sa.Table]) -> None:
@@ -174,7 +176,3 @@ def _put_back(connection: sa.Connection, database: Database, state: Any, tables:
             f"the rows that setup makes in {', '.join(changed)} cannot be put back between schedules: a trigger, or "
             "what the database generates, changes them"
         )
-
-
-def _ordered(scenario: Scenario) -> Sequence[sa.Table]:
-    return list(scenario.metadata.sorted_tables)

@@ -16,12 +16,12 @@ from time import monotonic
 from sqlalchemy.orm import Session
 
 from idstorm.errors import UsageError
-from idstorm.explore.bounds import NAMES, named
 from idstorm.explore.clients import Given, Move
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.kept import Kept, Work, name_of
 from idstorm.explore.place import Place
 from idstorm.explore.schedules import Choice, Search, preemptions
+from idstorm.findings.schedules import NAMES, named
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -41,6 +41,16 @@ class Interleaved:
     schedules: int
     preemptions: int  #: of that schedule which has most
     outcomes: tuple[tuple[str, ...], ...]  #: what the functions came to, each combination once: "ok", or an error
+
+
+@dataclass(frozen=True)
+class _Functions:
+    """What a user gives to `interleave`."""
+
+    work: Sequence[Work]
+    setup: Callable[[], object]
+    invariant: Callable[..., object]
+    session: Callable[[], Session] | None  #: opens a session
 
 
 def interleave(
@@ -76,30 +86,21 @@ def interleave(
         raise UsageError("interleave is at work already in this process")
     try:
         with Place() as place:
-            search = Search([str(id(one)) for one in work], max_preemptions)
-            return _all(place, work, setup, invariant, session, search, max_preemptions, max_schedules, max_time)
+            functions = _Functions(work, setup, invariant, session)
+            return _all(place, functions, max_preemptions, max_schedules, max_time)
     finally:
         _ONE_AT_A_TIME.release()
 
 
-def _all(
-    place: Place,
-    work: Sequence[Work],
-    setup: Callable[[], object],
-    invariant: Callable[..., object],
-    session: Callable[[], Session] | None,
-    search: Search,
-    bounded: int | None,
-    most: int,
-    seconds: float,
-) -> Interleaved:
-    kept, began, outcomes = Kept.of(work, invariant), monotonic(), dict[tuple[str, ...], None]()
+def _all(place: Place, functions: _Functions, bounded: int | None, most: int, seconds: float) -> Interleaved:
+    work, search = functions.work, Search([str(id(one)) for one in functions.work], bounded)
+    kept, began, outcomes = Kept.of(work, functions.invariant), monotonic(), dict[tuple[str, ...], None]()
     stepped, raised = set[int](), list[BaseException]()
 
     def play(first: Sequence[int]) -> list[Choice]:
-        setup()
+        functions.setup()
         told = ["did not end"] * len(work)
-        bodies = [partial(_call, one, session, told, number, raised) for number, one in enumerate(work)]
+        bodies = [partial(_call, one, functions.session, told, number, raised) for number, one in enumerate(work)]
         conductor = place.conductor(bodies)
         try:
             conductor.run(first)
@@ -118,10 +119,10 @@ def _all(
                 "two of these functions were in one transaction, on one connection: give each a session of its own; a "
                 "fixture that rolls everything back after a test has only one, so use another engine here"
             )
-        if why_not := conductor.elsewhere or conductor.coarse:
+        if why_not := conductor.doubt:
             raise UsageError(f"interleave cannot step these functions: {why_not}")
         outcomes[tuple(told)] = None
-        why = _broken(invariant, session)
+        why = _broken(functions.invariant, functions.session)
         if why is not None:
             clients = [choice.client for choice in conductor.choices]
             kept.keep(clients, [move.step for move in conductor.moves if move.step])

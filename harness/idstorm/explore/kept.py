@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from idstorm.atomic import write_text
-from idstorm.explore.bounds import NAMES, named
+from idstorm.findings.schedules import clients_of, named
 
 KEPT = Path(".idstorm", "interleavings")
 """Where schedules are kept that broke an invariant, below the current directory: they are tried first."""
@@ -33,7 +33,7 @@ class Kept:
         path = KEPT / f"{'-'.join([*map(name_of, work), name_of(invariant), mark])}.json"
         try:
             known = json.loads(path.read_text())["schedules"]
-            return cls(path, [tuple(NAMES.index(letter) for letter in one) for one in known])
+            return cls(path, list(map(clients_of, known)))
         except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that can be read
             return cls(path, [])
 

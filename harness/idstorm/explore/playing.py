@@ -56,7 +56,7 @@ class Played:
 
     moves: tuple[tuple[int, str, str], ...]  #: client, step, and what came of it
     findings: dict[str, Finding]
-    elsewhere: str | None  #: why it does not count as one that was stepped through, in words
+    doubt: str | None  #: why it does not count as one that was stepped through, in words
     told: tuple[str, ...]  #: what became of each client, in words
     raced: tuple[str, ...]  #: the errors by which the database itself ended operations, because of others
     ok: tuple[int, ...]  #: the clients of which an operation was acknowledged
@@ -140,7 +140,7 @@ class Stage:
         played = Played(
             tuple((move.client, move.step, move.answer) for move in ran.conductor.moves),
             {check.name: _without_threshold(find(check, evidence), reading) for check in checks_of(plan.claims)},
-            ran.conductor.elsewhere or ran.conductor.coarse or None,
+            ran.conductor.doubt,
             tuple(_told(evidence, client) for client in range(plan.fleet.clients)),
             tuple(sorted({code.name for code in history.codes if code.raced})),
             tuple(client for client in range(plan.fleet.clients) if _is_ok(evidence, client)),

@@ -124,7 +124,7 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
             name: [one.status, one.figures, one.witnesses, one.reason, one.crashed]
             for name, one in played.findings.items()
         }
-        about = {"moves": played.moves, "elsewhere": played.elsewhere, "told": played.told}
+        about = {"moves": played.moves, "doubt": played.doubt, "told": played.told}
         say({**about, "findings": findings, "raced": played.raced, "ok": played.ok})
     except Stuck as error:
         say({"stuck": str(error)})
@@ -152,7 +152,7 @@ def played_of_line(line: bytes) -> Played:
             name: Finding(Status(status), figures, tuple(witnesses), reason, crashed)
             for name, (status, figures, witnesses, reason, crashed) in about["findings"].items()
         },
-        about["elsewhere"],
+        about["doubt"],
         tuple(about["told"]),
         tuple(about["raced"]),
         tuple(about["ok"]),

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
 
 from idstorm.databases.stepped import Standalone
-from idstorm.explore.bounds import NAMES
 from idstorm.explore.clients import Move
+from idstorm.findings.schedules import NAMES
 
 _PROGRAM = '''"""{title}
 

@@ -11,10 +11,14 @@ from idstorm.findings.verdict import Comparison, StormReport
 
 
 def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:
-    """Return a comparison for each scenario that was stormed on more than one target."""
+    """Return a comparison for each scenario that was stormed on more than one target, and once on each."""
     scenarios = dict.fromkeys(storm.scenario for storm in storms)
     groups = [[storm for storm in storms if storm.scenario == scenario] for scenario in scenarios]
-    return tuple(_side_by_side(group) for group in groups if len(group) > 1)
+    return tuple(
+        _side_by_side(group)
+        for group in groups
+        if 1 < len(group) == len({storm.target["name"] for storm in group})  # or several columns had one heading
+    )
 
 
 def _side_by_side(storms: Sequence[StormReport]) -> Comparison:

@@ -24,7 +24,6 @@ from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
 from idstorm.judge.tabulate import matrix
 from idstorm.record import store, stored
-from idstorm.record.explored import read_explored
 from idstorm.record.plan import Plan
 from idstorm.record.store import EXPLORE
 
@@ -131,9 +130,9 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
 
 def _judge_explored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
     """Return the report of an exploration, of whose witnesses each is judged again."""
-    storm = stored.read_exploration(run, entry)
+    storm, explored = stored.read_exploration(run, entry)
     report = judge_storm(storm)
-    if storm.plan is None or (explored := read_explored(run.folder / entry["name"], storm.plan.stamp)) is None:
+    if storm.plan is None or explored is None:
         return report
     broken = {name: seen.broken for name, seen in explored.checks.items() if seen.broken is not None}
     again = dict[str, Finding]()

@@ -147,6 +147,8 @@ FRACTION = Kind(_number, _real, _plain, "FRACTION")
 DURATION = Kind(parse_duration, _length, lambda seconds: f"{_plain(seconds)}s", "DURATION")
 SPAN = Kind(parse_range, _span, lambda span: f"{_plain(span[0])}..{_plain(span[1])}s", "0..5ms")
 RATE = Kind(parse_rate, _length, lambda rate: f"{_plain(rate)}/s", "50/s")
+EACH = "EACH"
+"""Instead of an isolation level, in an exploration: one after another."""
 LEVEL = Kind(str.upper, _no_other, metavar="LEVEL")
 PLACE = Kind(_place, _a_place, metavar="schema|database")
 ADDRESS = Kind(_address, _address, _masked, "URL")

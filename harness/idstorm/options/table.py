@@ -27,6 +27,9 @@ from idstorm.options.kinds import (
 if TYPE_CHECKING:
     from idstorm.findings.gate import Gate
 
+EXPLORATION = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
+"""The options that an exploration has, too."""
+
 DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of inserts
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from idstorm.catalogue import Found
 from idstorm.commands.explore import ExploreRequest, explored
 from idstorm.commands.outcome import StormResult
-from idstorm.commands.references import found_of
+from idstorm.commands.references import found_of, path_here
 from idstorm.commands.run import Request, run
 from idstorm.databases.targets import Address
 from idstorm.errors import EnvironmentFault, UsageError
@@ -62,7 +60,7 @@ class Storms:
                 on=(self._address,),
                 options=with_defaults(self._request.config, options),
                 results=self._results,
-                path=_path(),
+                path=path_here(),
                 notes=_company(self._request.config),
             )
             report = run(request, workers=_workers(self._request.config))
@@ -92,7 +90,7 @@ class Storms:
                 options=options_of(options),
                 results=self._results,
                 words=bounds.words,
-                path=_path(),
+                path=path_here(),
             )
             report = explored(request)
         except (UsageError, EnvironmentFault) as error:
@@ -119,10 +117,6 @@ class Storms:
         if self._temporary:
             for folder in self._folders:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _path() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(os.path.abspath(path) for path in sys.path))
 
 
 @contextmanager

@@ -6,20 +6,13 @@ storm: its tapes and its census are judged again by the same checks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from idstorm.errors import UnreadableRun
-from idstorm.record.files import intact, loads, read_text, refuse_newer
+from idstorm.findings.schedules import NAMES
+from idstorm.record.plan import Plan
 from idstorm.record.shapes import read_as
-from idstorm.record.stamp import Stamp
-from idstorm.record.store import write_json, writing
-
-EXPLORED_FORMAT = 1
-FILE = "explored.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Explored:
 
     operations: int  #: of each client
     by_preemptions: dict[str, int]  #: schedules that were tried
-    schedules: tuple[str, ...]  #: the client of each step of each of them, separated by blanks
+    schedules: tuple[str, ...]  #: the client of each step of each of them, a letter each
     asked: tuple[str, ...] = ()  #: bounds that the user named, in words
     limits: tuple[str, ...] = ()  #: why it is not complete, in sentences
     rows: int = 0  #: that were there before each schedule, besides those of `setup`
@@ -72,24 +65,12 @@ class Explored:
         """Return it as JSON's own types."""
         return asdict(self)
 
-
-def write_explored(folder: Path, explored: Explored, stamp: Stamp) -> None:
-    """Write what an exploration came to. Raises EnvironmentFault where that cannot be written."""
-    with writing(folder):
-        write_json(folder / FILE, {"format": EXPLORED_FORMAT, "stamp": stamp.to_json(), **explored.to_json()})
-
-
-def read_explored(folder: Path, stamp: Stamp) -> Explored | None:
-    """Return what an exploration came to; None where it ended before that was known. Raises UnreadableRun."""
-    path = folder / FILE
-    if not path.exists():
-        return None
-    try:
-        data: Mapping[str, Any] = loads(read_text(path))
-        about = {key: value for key, value in data.items() if key not in ("format", "stamp")}
-    except (OSError, ValueError, AttributeError, json.JSONDecodeError) as error:
-        raise UnreadableRun(f"{path} is damaged, or was not written by idstorm: {error!r}") from error
-    refuse_newer(path, data.get("format"), EXPLORED_FORMAT)
-    stamp.check(data.get("stamp"), path)
-    with intact(path):
-        return read_as(Explored, about)
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], plan: Plan) -> Explored:
+        """Return what is stored, for the plan beside it. Raises what `intact` turns into UnreadableRun."""
+        explored, fleet = read_as(cls, data), plan.fleet
+        for broken in (seen.broken for seen in explored.checks.values() if seen.broken is not None):
+            clients = {*broken.clients, *(client for client, _, _ in broken.moves)}
+            if not clients <= set(range(min(fleet.clients + plan.reader, len(NAMES)))) or len(broken.told) > len(NAMES):
+                raise ValueError(f"a schedule has clients that the plan does not have: {sorted(clients)}")
+        return explored

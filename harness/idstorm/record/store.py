@@ -9,6 +9,7 @@
     <storm>/census.zip     the census afterwards
     <storm>/origins.json   where operations came from, where that was not from clients of idstorm's own
     <storm>/reader.*       what a reader saw all the while, if there was one
+    <storm>/explored.json  of an exploration, what its schedules came to; the tapes of one are in a folder beside it
     <storm>/ending.json    how it ended: written last
     report.json            what the judge made of it
 
@@ -36,6 +37,7 @@ from idstorm.findings.results import ExitCode
 from idstorm.findings.verdict import Report
 from idstorm.record.census import Census
 from idstorm.record.ending import ENDING_FORMAT, Ending
+from idstorm.record.explored import Explored
 from idstorm.record.files import dumps
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
@@ -165,11 +167,24 @@ def write_origins(folder: Path, origins: Origins, stamp: Stamp) -> None:
         write_json(folder / "origins.json", {"format": FORMAT, "stamp": stamp.to_json(), **asdict(origins)})
 
 
+def write_explored(folder: Path, explored: Explored, stamp: Stamp) -> None:
+    """Write what an exploration came to. Raises EnvironmentFault where that cannot be written."""
+    with writing(folder):
+        write_json(folder / "explored.json", {"format": FORMAT, "stamp": stamp.to_json(), **explored.to_json()})
+
+
 def write_ending(folder: Path, ending: Ending, stamp: Stamp) -> None:
     """Write how a storm ended: its last file. Raises EnvironmentFault where that cannot be written."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "ending.json", {"format": ENDING_FORMAT, "stamp": stamp.to_json(), **ending.to_json()})
+
+
+def write_the_rest(run: Run, ending: Ending) -> None:
+    """Write how those storms ended that have no ending: they did not begin. Raises EnvironmentFault."""
+    for entry in (*run.controls, *run.storms):
+        if not has_ended(run, entry):
+            write_ending(run.folder / entry["name"], ending, run.stamp(entry["name"]))
 
 
 @contextmanager

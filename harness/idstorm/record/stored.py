@@ -15,6 +15,7 @@ from idstorm.findings.gate import parse_gate
 from idstorm.findings.results import StormState
 from idstorm.record.census import Census
 from idstorm.record.ending import ENDING_FORMAT, CensusQuality, Ending
+from idstorm.record.explored import Explored
 from idstorm.record.files import LARGEST_JSON, intact, loads, read_text, refuse_newer, refuse_strange
 from idstorm.record.habits import Habits
 from idstorm.record.history import History
@@ -29,6 +30,7 @@ from idstorm.record.store import FORMAT, MARK, Run
 
 _UNSEEN = ("Cc", "Cs")  # control characters, and halves of others
 LARGEST_ORIGINS = 1 << 26
+LARGEST_EXPLORED = 1 << 26
 _RECORDED = (StormState.FINISHED, StormState.FAILED_FAST)
 """How a storm ends only after it has recorded something."""
 
@@ -138,14 +140,22 @@ def read_storm(run: Run, storm: Mapping[str, str], within: str = "") -> StoredSt
     )
 
 
-def read_exploration(run: Run, storm: Mapping[str, str]) -> StoredStorm:
-    """Return the plan of an exploration, and how it ended. Raises UnreadableRun if a file is truncated or foreign."""
+def read_exploration(run: Run, storm: Mapping[str, str]) -> tuple[StoredStorm, Explored | None]:
+    """Return the plan of an exploration and how it ended, and what it came to; None where that was not known yet.
+
+    Raises UnreadableRun if a file is truncated, foreign or newer.
+    """
     folder = run.folder / storm["name"]
     if os.path.lexists(folder):
         refuse_strange(folder)
     plan = _plan(folder / "plan.json", run, storm["name"])
     ending = _ending(folder / "ending.json", run.stamp(storm["name"]) if plan is None else plan.stamp)
-    return StoredStorm(storm["name"], storm["scenario"], storm["target"], plan, ending, None, None, None)
+    explored, path = None, folder / "explored.json"
+    if plan is not None and path.exists():
+        data = _read_json(path, plan.stamp, LARGEST_EXPLORED)
+        with intact(path):
+            explored = Explored.from_json(data, plan)
+    return StoredStorm(storm["name"], storm["scenario"], storm["target"], plan, ending, None, None, None), explored
 
 
 def _try_habits(folder: Path, plan: Plan, ending: Ending) -> None:

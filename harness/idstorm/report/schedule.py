@@ -9,18 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from idstorm.findings.results import Result, Status
+from idstorm.findings.schedules import NAMES, SETTLED, named
 from idstorm.findings.verdict import StormReport, Verdict
 
-_NAMES = "ABCDEFGH"
-_SETTLED = ("unique", "single_use", "accepted", "durable", "faithful", "ordered", "visible")
 _RIGHT = ("unique", "durable", "faithful")  # whatever a scenario claims of them
 _LONGEST = 300  # characters of a statement
-
-
-def names_of(explored: Mapping[str, Any]) -> list[str]:
-    """Return what the columns are called."""
-    clients = list(_NAMES[: explored["clients"]])
-    return [*clients, "reader"] if explored["reader"] else clients
 
 
 def exploration_words(explored: Mapping[str, Any]) -> str:
@@ -72,7 +65,7 @@ def _is_right(named: tuple[str, Verdict]) -> bool:
 
 def explore_words(storm: StormReport) -> str:
     """Return what to do about a storm that failed by what an exploration may settle; else ""."""
-    broken = [name for name, verdict in storm.verdicts.items() if name in _SETTLED and verdict.result is Result.FAILED]
+    broken = [name for name, verdict in storm.verdicts.items() if name in SETTLED and verdict.result is Result.FAILED]
     return f"next        --explore-failures shows the schedule that breaks {broken[0]}" if broken else ""
 
 
@@ -81,25 +74,25 @@ def schedule_tables(explored: Mapping[str, Any]) -> Iterator[Text | Table]:
     by_clients: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
     for broken in explored["broken"]:
         by_clients.setdefault(tuple(broken["clients"]), []).append(broken)
-    names = names_of(explored)
+    number = explored["clients"]
+    columns = [*NAMES[:number], *([f"{NAMES[number]} (reader)"] if explored["reader"] else [])]
     for clients, several in by_clients.items():
         checks = ", ".join(one["check"] for one in several)
         first = several[0]
-        steps = "".join(names[client][0].upper() for client in clients)
         cost = f"{first['preemptions']} preemption{'' if first['preemptions'] == 1 else 's'}"
-        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({steps})", "bold")
-        yield _table(first, names)
+        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({named(*clients)})", "bold")
+        yield _table(first, columns)
 
 
-def _table(broken: Mapping[str, Any], names: list[str]) -> Table:
+def _table(broken: Mapping[str, Any], columns: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    for name in names:
+    for name in columns:
         table.add_column(name, ratio=1, overflow="fold")
     for client, step, answer in broken["moves"]:
-        cells = [""] * len(names)
+        cells = [""] * len(columns)
         cells[client] = _cell(step, answer)
         table.add_row(*map(Text, cells))
-    told = [*broken["told"], *[""] * (len(names) - len(broken["told"]))]
+    told = [*broken["told"], *[""] * (len(columns) - len(broken["told"]))]
     table.add_row(*(Text(f"= {words}" if words else "", "dim") for words in told))
     return table
 
