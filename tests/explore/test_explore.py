@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from running import Idstorm, Ran
 from servers import SERVERS, On, database
@@ -436,7 +437,6 @@ def test_only_the_schema_of_the_exploration_is_put_back(idstorm: Idstorm, postgr
     [
         (["flask_app:create_all"], 3, "its clients are its own, and what they do is not seen"),
         (["memory"], 3, "its database lives in one process, whose clients cannot be stepped"),
-        (["autoincrement", "--on", "sqlite+aiosqlite://"], 2, "clients are stepped as threads, so name a driver for"),
         (["autoincrement", "--replay", "A!"], 2, "--replay: A! is not a schedule: write a letter for each step"),
         (["autoincrement", "--clients", "0"], 2, "0 is not in the range"),
         (["autoincrement", "--max-time", "soon"], 2, "'soon' is not a duration"),
@@ -494,3 +494,29 @@ def test_each_isolation_level_is_explored_and_the_first_safe_one_named(idstorm: 
     assert [storm["verdicts"]["unique"]["status"] for storm in storms] == ["broken"] * 3 + ["held"]
     assert ran.code == 1
     assert "safe from SERIALIZABLE on; in 9 of 10 schedules an operation is refused, and has to be retried" in ran.out
+
+
+@pytest.mark.parametrize(
+    "driver",
+    ["sqlite+aiosqlite", "postgresql+asyncpg", "postgresql+psycopg_async", "mysql+aiomysql", "mariadb+asyncmy"],
+)
+@pytest.mark.parametrize(
+    "name", ["max_plus_one:max_plus_one", "counter_table:counter_table", f"{PATTERNS}:one_statement"]
+)
+def test_tasks_are_stepped_as_threads_are(idstorm: Idstorm, name: str, driver: str) -> None:
+    dialect = driver.partition("+")[0]
+    url = database(dialect).url or sa.make_url("sqlite://")
+    through = url.set(drivername=driver).render_as_string(hide_password=False)
+    ran = idstorm("explore", name, "--on", through, "--json", "report.json")
+    (storm,) = json.loads((idstorm.folder / "report.json").read_text())["storms"]
+    broken_in = storm["verdicts"]["unique"]["figures"].get("schedules", 0)
+    assert (storm["explored"]["schedules"], broken_in) == COUNTS[name][dialect], ran.out
+    assert storm["verdicts"]["complete"]["status"] == "held", ran.out
+
+
+def test_a_reader_is_overtaken_among_tasks_too(idstorm: Idstorm, postgresql: On) -> None:
+    assert postgresql.url is not None
+    through = postgresql.url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    idstorm("explore", f"{PATTERNS}:polled", "--on", through, "--json", "report.json")
+    (storm,) = json.loads((idstorm.folder / "report.json").read_text())["storms"]
+    assert (storm["verdicts"]["complete"]["status"], storm["verdicts"]["visible"]["status"]) == ("held", "broken")

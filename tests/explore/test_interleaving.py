@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 import idstorm
@@ -266,16 +268,13 @@ def test_what_no_statement_was_seen_of_is_no_answer(small: Theatre) -> None:
     def nothing(session: Session) -> None:
         session.scalars(sa.select(Seat.id)).all()
 
-    async def awaits(session: Session) -> None: ...
-
     def by_the_driver() -> None:
         connection = small.sessions.kw["bind"].raw_connection()
         connection.cursor().execute("SELECT 1")
         connection.close()
 
-    for work, says in ((awaits, "awaits awaits, and only functions"), (by_the_driver, "no statement of by_the_driver")):
-        with pytest.raises(UsageError, match=says):
-            idstorm.interleave(nothing, work, setup=small.one_seat, invariant=lambda: None, session=small.sessions)
+    with pytest.raises(UsageError, match="no statement of by_the_driver"):
+        idstorm.interleave(nothing, by_the_driver, setup=small.one_seat, invariant=list, session=small.sessions)
 
 
 def test_what_a_function_raises_that_is_no_error_ends_the_test(small: Theatre) -> None:
@@ -346,3 +345,40 @@ def test_work_that_differs_each_time_is_told_so(small: Theatre) -> None:
 
     with pytest.raises(UsageError, match="setup does not bring everything back, or the functions differ each time"):
         idstorm.interleave(differs, small.to_bob, setup=small.one_seat, invariant=lambda: None, session=small.sessions)
+
+
+ASYNC = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "aiomysql", "mariadb": "asyncmy"}
+
+
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("dialect", ASYNC)
+def test_coroutine_functions_are_tasks_of_one_loop(tmp_path: Path, dialect: str, locked: bool) -> None:
+    with own_database(database(dialect)) if dialect != "sqlite" else nullcontext(On("sqlite")) as on:
+        url = on.url or sa.make_url(f"sqlite:///{tmp_path}/theatre.db")
+        (theatre,) = opened(sa.create_engine(url))
+        found = _sell_twice(theatre, create_async_engine(url.set(drivername=f"{dialect}+{ASYNC[dialect]}")), locked)
+        safe = (locked and dialect != "sqlite") or refuses_lost_updates(theatre)
+    assert ("broken" in found) != safe, found
+
+
+def _sell_twice(theatre: Theatre, engine: AsyncEngine, locked: bool) -> str:
+    sessions, seat = async_sessionmaker(engine), sa.select(Seat).where(Seat.id == 1)
+
+    async def sell(session: AsyncSession) -> None:
+        found = (await session.scalars(seat.with_for_update() if locked else seat)).one()
+        if found.owner is None:
+            sold = sa.update(Seat).values(owner="Ann", sold=Seat.sold + 1)
+            await session.execute(sold, execution_options={"synchronize_session": False})
+
+    async def one_seat() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(sa.delete(Seat))
+            await connection.execute(sa.insert(Seat).values(id=1, sold=0))
+
+    async def sold_once(session: AsyncSession) -> bool:
+        return (await session.scalars(sa.select(Seat.sold))).one() == 1
+
+    try:
+        return str(idstorm.interleave(sell, sell, setup=one_seat, invariant=sold_once, session=sessions))
+    except InvariantBroken as broken:
+        return f"broken: {broken}"

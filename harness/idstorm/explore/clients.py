@@ -1,14 +1,16 @@
-"""One client of a schedule, as the conductor sees it, and the gate that its thread stops at."""
+"""One client of a schedule, as the conductor sees it, and the gate that it stops at."""
 
 from __future__ import annotations
 
-import threading
+from asyncio import CancelledError
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import SimpleQueue
 from typing import Any, ClassVar
 
 from idstorm.databases.base import Database
+from idstorm.explore.runtime import Turn
+from idstorm.findings.schedules import NAMES
 
 
 class State(Enum):
@@ -39,11 +41,12 @@ class Move:
 
 @dataclass
 class Client:
-    """One client of a schedule, as the conductor sees it, and the gate that its thread stops at."""
+    """One client of a schedule, as the conductor sees it, and the gate that it stops at."""
 
     number: int
     database: Database
     events: SimpleQueue[tuple[Client, State]]
+    turn: Turn
     reads_only: bool = False
     state: State = State.NEW  #: only the conductor changes it, or a client could be overtaken by what is known of it
     step: str = ""
@@ -56,7 +59,7 @@ class Client:
     steps: int = 0
     gives_up: bool = False  #: it is told not to try again
     given: bool = False  #: the schedule is over
-    turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    stopped: bool = False  #: one of its tasks stands or waits
 
     def stand(self, step: str, session: int | None, sent: tuple[str, Any] | None) -> None:
         """Stop before a step."""
@@ -91,7 +94,18 @@ class Client:
         self.turn.release()
 
     def _stop(self, state: State) -> None:
+        if self.stopped:
+            self.coarse(f"{NAMES[self.number]} sends statements from several tasks at once, in an order of their own")
+        self.stopped = True
         self.events.put((self, state))
-        self.turn.acquire()
+        try:
+            self.turn.acquire()
+        except CancelledError:
+            self.coarse(
+                f"{NAMES[self.number]} was cancelled while it stood before a step, which took as long as others"
+            )
+            raise
+        finally:
+            self.stopped = False
         if self.given:
             raise Given

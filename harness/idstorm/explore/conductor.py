@@ -7,16 +7,17 @@ milliseconds. Deadlocks are the database's to end.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 
 from idstorm.databases.base import Database
 from idstorm.errors import IdstormError
 from idstorm.explore.clients import Client, Given, Move, State
+from idstorm.explore.runtime import Runtime, ThreadRuntime
 from idstorm.explore.schedules import Choice
 from idstorm.explore.stepping import gate
 from idstorm.findings.schedules import NAMES
@@ -32,7 +33,7 @@ class Stuck(IdstormError):
 
 
 class Conductor:
-    """Runs the clients of one schedule, each in a thread.
+    """Runs the clients of one schedule, by default each in a thread.
 
     `waits` says which of these sessions wait for a lock. `reader`: the last body only reads.
     """
@@ -43,10 +44,12 @@ class Conductor:
         bodies: Sequence[Callable[[], None]],
         waits: Callable[[Iterable[int]], set[int]],
         *,
+        runtime: Runtime | None = None,
         reader: bool = False,
     ) -> None:
         self._events: SimpleQueue[tuple[Client, State]] = SimpleQueue()
-        self._clients = [Client(number, database, self._events) for number in range(len(bodies))]
+        self._runtime = runtime or ThreadRuntime()
+        self._clients = [Client(number, database, self._events, self._runtime.turn()) for number in range(len(bodies))]
         self._clients[-1].reads_only = reader
         self._bodies, self._waits = bodies, waits
         self._plays_timeouts = database.serverless
@@ -59,14 +62,11 @@ class Conductor:
 
         Raises Stuck where it does not come to an end.
         """
-        threads = [
-            threading.Thread(target=self._body, args=pair, daemon=True)
-            for pair in zip(self._clients, self._bodies, strict=True)
-        ]
+        ends = list[Callable[[], object]]()
         try:
-            for client, thread in zip(self._clients, threads, strict=True):
+            for client, body in zip(self._clients, self._bodies, strict=True):
                 client.state = State.RUNS
-                thread.start()
+                ends.append(self._runtime.start(partial(self._body, client, body)))
                 self._settle()
                 self._note_asides()
             last: int | None = None
@@ -77,8 +77,8 @@ class Conductor:
                     self._resolve()
         finally:
             self._give_up()
-        for thread in threads:
-            thread.join()
+        for end in ends:
+            end()
 
     @property
     def doubt(self) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from idstorm.databases.targets import Address
 from idstorm.errors import UsageError
-from idstorm.model.awaiting import is_async
 from idstorm.scenario import Scenario
 from idstorm.storm.scheduled import ScheduledStorm
 
@@ -21,8 +20,6 @@ def why_not(scheduled: ScheduledStorm) -> str | None:
 
 
 def _unsteppable(address: Address) -> str | None:
-    if address.url.get_dialect().is_async:
-        return f"{address.url.drivername}://: clients are stepped as threads, so name a driver for threads"
     if address.direct is not None:
         return "a pooler hides which session waits: leave out --admin-url, and let --on lead to the server itself"
     if not address.database.explorable:
@@ -34,8 +31,6 @@ def unexplorable(scenario: Scenario) -> str | None:
     """Return why a scenario's work cannot be stepped."""
     if scenario.client is not None:
         return "its clients are its own, and what they do is not seen statement by statement"
-    if is_async(scenario.insert) or is_async(scenario.delete):
-        return "it awaits, and only clients that are threads can be stepped"
     if scenario.local:
         return "its database lives in one process, whose clients cannot be stepped"
     if scenario.interlude is not None:

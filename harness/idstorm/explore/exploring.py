@@ -32,6 +32,7 @@ from idstorm.storm.applicability import NotApplicable
 from idstorm.storm.beforehand import look_around
 from idstorm.storm.engine import as_user_error, open_engine, open_session
 from idstorm.storm.lifecycle import prepare, rehearse_apart, written_down
+from idstorm.storm.loops import where_it_may_wait
 from idstorm.storm.reader import why_none
 from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal
@@ -120,14 +121,18 @@ def _fill(scheduled: ScheduledStorm, plan: Plan, work: Work, inside: sa.URL, fol
     """Let the work insert this many rows that are none of the schedules': which locks are taken depends on them."""
     scenario, database, batch = scheduled.found.scenario, DATABASES[plan.target.dialect], plan.fleet.batch
     engine = open_engine(scenario, database, inside, scheduled.connection_options)
-    try:
-        with as_user_error(database, inside, "inserting the rows of --rows failed"):
+
+    def body() -> None:
+        try:
             for first in range(1, rows + 1, batch):
                 with open_session(scenario, engine) as session:
                     work.insert(session, range(first, min(first + batch, rows + 1)))
                     session.commit()
-    finally:
-        engine.dispose()
+        finally:
+            engine.dispose()
+
+    with as_user_error(database, inside, "inserting the rows of --rows failed"):
+        where_it_may_wait(engine, body)
     codec = Keyed.of(plan.ids.codec, work.key)
     before = database.read_census(inside, work.ids, work.token, codec, work.present)
     store.write_census(folder, "before", before, plan.stamp)

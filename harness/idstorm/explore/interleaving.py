@@ -1,6 +1,7 @@
 """`idstorm.interleave`: functions of an application, in every order of their statements, as a test.
 
-They run in this process, each in a thread, on connections of the application's own pools. What a pool connects to is
+They run in this process, each in a thread, or in a task of one event loop if any of them awaits, on connections of the
+application's own pools. What a pool connects to is
 learned from its first connection, and who waits is asked over another one that the same pool makes.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -20,8 +23,14 @@ from idstorm.explore.clients import Given, Move
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.kept import Kept, Work, name_of
 from idstorm.explore.place import Place
+from idstorm.explore.runtime import LoopRuntime, ThreadRuntime
 from idstorm.explore.schedules import Choice, Search, preemptions
 from idstorm.findings.schedules import NAMES, named
+from idstorm.model.awaiting import is_async
+from idstorm.storm.loops import awaited, entered
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -50,14 +59,14 @@ class _Functions:
     work: Sequence[Work]
     setup: Callable[[], object]
     invariant: Callable[..., object]
-    session: Callable[[], Session] | None  #: opens a session
+    session: Callable[[], Any] | None  #: opens a session
 
 
 def interleave(
     *work: Work,
     setup: Callable[[], object],
     invariant: Callable[..., object],
-    session: Callable[[], Session] | None = None,
+    session: Callable[[], Session] | Callable[[], AsyncSession] | None = None,
     max_preemptions: int | None = None,
     max_schedules: int = 2_000,
     max_time: float = 60.0,
@@ -67,7 +76,8 @@ def interleave(
     A function with a parameter is given a session that `session()` opens, a `sessionmaker` say, and which is committed
     after it; one without opens its own. `setup()` is called before each schedule, and has to bring the tables back to
     where they were. `invariant` is called after each, with a session if it has a parameter: the schedule broke it if it
-    raises AssertionError, or returns False. Errors of the functions are outcomes: whether they may happen is for the
+    raises AssertionError, or returns False. Where a function awaits, all run as tasks of one event loop, and `session`
+    is an `async_sessionmaker`. Errors of the functions are outcomes: whether they may happen is for the
     invariant to say.
 
     Raises InvariantBroken with the shortest schedule that breaks it, NotComplete where `max_schedules` or `max_time`
@@ -76,8 +86,6 @@ def interleave(
     """
     if not 2 <= len(work) <= len(NAMES):
         raise UsageError(f"interleave takes from two to {len(NAMES)} functions")
-    if waiting := [one for one in (*work, setup, invariant) if inspect.iscoroutinefunction(one)]:
-        raise UsageError(f"{name_of(waiting[0])} awaits, and only functions that run in threads can be stepped")
     takers = [one for one in (*work, invariant) if _takes_session(one)]
     if takers and session is None:
         words = f"{name_of(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
@@ -85,7 +93,8 @@ def interleave(
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("interleave is at work already in this process")
     try:
-        with Place() as place:
+        awaits = any(map(is_async, (*work, setup, invariant)))
+        with closing(LoopRuntime() if awaits else ThreadRuntime()) as runtime, Place(runtime) as place:
             functions = _Functions(work, setup, invariant, session)
             return _all(place, functions, max_preemptions, max_schedules, max_time)
     finally:
@@ -98,7 +107,7 @@ def _all(place: Place, functions: _Functions, bounded: int | None, most: int, se
     stepped, raised = set[int](), list[BaseException]()
 
     def play(first: Sequence[int]) -> list[Choice]:
-        functions.setup()
+        place.runtime.call(lambda: awaited(functions.setup()))
         told = ["did not end"] * len(work)
         bodies = [partial(_call, one, functions.session, told, number, raised) for number, one in enumerate(work)]
         conductor = place.conductor(bodies)
@@ -122,7 +131,7 @@ def _all(place: Place, functions: _Functions, bounded: int | None, most: int, se
         if why_not := conductor.doubt:
             raise UsageError(f"interleave cannot step these functions: {why_not}")
         outcomes[tuple(told)] = None
-        why = _broken(functions.invariant, functions.session)
+        why = place.runtime.call(partial(_broken, functions.invariant, functions.session))
         if why is not None:
             clients = [choice.client for choice in conductor.choices]
             kept.keep(clients, [move.step for move in conductor.moves if move.step])
@@ -157,7 +166,7 @@ def _all(place: Place, functions: _Functions, bounded: int | None, most: int, se
 
 def _call(
     work: Work,
-    session: Callable[[], Session] | None,
+    session: Callable[[], Any] | None,
     told: list[str],
     number: int,
     raised: list[BaseException],
@@ -166,11 +175,11 @@ def _call(
     try:
         if _takes_session(work):
             assert session is not None
-            with session() as own:
-                work(own)
-                own.commit()
+            with entered(session()) as own:
+                awaited(work(own))
+                awaited(own.commit())
         else:
-            work()
+            awaited(work())
         told[number] = "ok"
     except Exception as error:
         said = getattr(error, "orig", None) or error
@@ -181,15 +190,15 @@ def _call(
         raised.append(error)
 
 
-def _broken(invariant: Callable[..., object], session: Callable[[], Session] | None) -> str | None:
+def _broken(invariant: Callable[..., object], session: Callable[[], Any] | None) -> str | None:
     """Return why the invariant does not hold, or None."""
     try:
         if _takes_session(invariant):
             assert session is not None
-            with session() as own:
-                held = invariant(own)
+            with entered(session()) as own:
+                held = awaited(invariant(own))
         else:
-            held = invariant()
+            held = awaited(invariant())
     except AssertionError as error:
         return f"{name_of(invariant)} does not hold: {error}" if str(error) else f"{name_of(invariant)} does not hold"
     return f"{name_of(invariant)} does not hold" if held is False else None

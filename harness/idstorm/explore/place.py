@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,16 +15,19 @@ from idstorm.databases.registry import DATABASES
 from idstorm.errors import UsageError
 from idstorm.explore import stepping
 from idstorm.explore.conductor import Conductor
+from idstorm.explore.runtime import Runtime
 from idstorm.internals import connecting_like, dialect_of
 
 
 class Place:
     """The database that the functions reach: where the pool of the first connection leads."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime, self._stack = runtime, ExitStack()
         self._database: Database | None = None
+        self._pools = list[Any]()  # those for asyncio
         self._watching: sa.Connection | None = None
+        self._pools = list[Any]()
         self.other: str | None = None  #: a second database, which one conductor cannot step
 
     def __enter__(self) -> Place:
@@ -31,23 +35,26 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self.runtime.call(self._stack.close)
 
     def conductor(self, bodies: Sequence[Callable[[], None]]) -> Conductor:
         """Return the conductor of one schedule. Raises UsageError where no database was reached yet."""
         if self._database is None:
             raise UsageError("setup reached no database by SQLAlchemy: it has to bring the tables back")
-        return Conductor(self._database, bodies, self._waiting)
+        return Conductor(self._database, bodies, self._waiting, runtime=self.runtime)
 
     def _find(self, pool: Any) -> Database:
         dialect = dialect_of(pool)
         database = DATABASES.known_by(dialect.name) if dialect is not None else None
+        if dialect is not None and dialect.is_async and pool not in self._pools:
+            self._pools.append(pool)
+            self._stack.callback(pool.dispose)  # no other loop can use its connections
         if self._database is not None:
             if database is not None and not set(database.backends) & set(self._database.backends):
                 self.other = database.name
                 return database
             return self._database
-        if database is None or not database.explorable or dialect.is_async:
+        if database is None or not database.explorable or (dialect.is_async and not self.runtime.awaits):
             name = "this pool's database" if dialect is None else f"{dialect.name}+{dialect.driver}"
             raise UsageError(f"interleave cannot step what {name} does")
         if isinstance(pool, SingletonThreadPool | StaticPool):
@@ -59,8 +66,9 @@ class Place:
         return self._database
 
     def _waiting(self, sessions: Iterable[int]) -> set[int]:
-        assert self._database is not None
-        return set() if self._watching is None else self._database.waiting(self._watching, list(sessions))
+        if self._database is None or self._watching is None:
+            return set()
+        return self.runtime.call(partial(self._database.waiting, self._watching, list(sessions)))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from idstorm.databases.base import Database
 from idstorm.databases.rows import read_pairs, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.explore.conductor import Conductor, Stuck
+from idstorm.explore.runtime import LoopRuntime, Runtime, ThreadRuntime
 from idstorm.explore.script import Words, making, program
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
@@ -39,6 +40,7 @@ from idstorm.record.poll_log import Reading, read_reading
 from idstorm.record.tape import Tape
 from idstorm.scenario import Scenario
 from idstorm.storm.client import Client
+from idstorm.storm.concurrency import Tasks
 from idstorm.storm.control import Control
 from idstorm.storm.engine import opening
 from idstorm.storm.reader import Reader
@@ -93,16 +95,21 @@ class Stage:
     show_values: bool = False  #: programs show all values of statements
 
     @contextmanager
-    def ready(self) -> Iterator[sa.Connection]:
-        """Open all connections that a schedule takes, and yield idstorm's own."""
+    def ready(self) -> Iterator[tuple[sa.Connection, Runtime]]:
+        """Open all connections that a schedule takes, and yield idstorm's own, and what clients will run in."""
         with ExitStack() as stack:
             own = stack.enter_context(self.own.connect())
-            stack.callback(self.engine.dispose)
-            for connection in [self.engine.connect() for _ in range(self.plan.pool.size)]:
-                connection.close()
-            yield own
+            runtime: Runtime = LoopRuntime() if self.engine.dialect.is_async else ThreadRuntime()
+            stack.callback(runtime.close)
+            stack.callback(runtime.call, self.engine.dispose)
+            runtime.call(self._connect)
+            yield own, runtime
 
-    def play(self, own: sa.Connection, first: Sequence[int], folder: Path) -> Ran:
+    def _connect(self) -> None:
+        for connection in [self.engine.connect() for _ in range(self.plan.pool.size)]:
+            connection.close()
+
+    def play(self, own: sa.Connection, runtime: Runtime, first: Sequence[int], folder: Path) -> Ran:
         """Play the schedule that begins with these clients' steps, with its tapes in a folder that does not exist."""
         self.database.restore_state(own, self.state)
         (folder / "tapes").mkdir(parents=True)
@@ -110,10 +117,10 @@ class Stage:
         reader = None
         if self.plan.reader:
             reader = Reader(self.scenario, self.work, self.database, self.url, self.plan, folder)
-            reader.warm_up()
+            runtime.call(reader.warm_up)
             bodies.append(partial(_poll, reader))
         waits = partial(self.database.waiting, own)
-        conductor = Conductor(self.database, bodies, waits, reader=reader is not None)
+        conductor = Conductor(self.database, bodies, waits, runtime=runtime, reader=reader is not None)
         try:
             conductor.run(first)
         except Stuck:
@@ -122,8 +129,8 @@ class Stage:
                     self.database.end_session(own, session)
             raise
         if reader is not None:
-            reader.poll(final=True)
-            reader.close()
+            runtime.call(partial(reader.poll, final=True))
+            runtime.call(reader.close)
         pairs = read_pairs(own, self.work.ids, self.work.token, self.work.present, stream=False)
         ids, table = self._names()
         left = [tuple(row) for row in own.exec_driver_sql(f"SELECT {', '.join(ids)} FROM {table}")]
@@ -160,6 +167,8 @@ class Stage:
         """Return the clients of a storm, to which nothing has happened yet."""
         plan, control, open_ = self.plan, Control(), opening(self.scenario, self.engine)
         control.start = 1
+        if self.engine.dialect.is_async:
+            control.concurrency = Tasks()
         control.started.set()
         codec, secrets = Keyed.of(plan.ids.codec, self.scenario.key), secrets_of(self.url)
         return [

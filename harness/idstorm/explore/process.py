@@ -43,7 +43,7 @@ from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
 from idstorm.judge.judge import find
 from idstorm.judge.own import checks_of
-from idstorm.model.work import work_of
+from idstorm.model.work import Work, work_of
 from idstorm.record.census import Census
 from idstorm.record.load_history import read_tapes
 from idstorm.record.plan import Plan
@@ -51,6 +51,7 @@ from idstorm.redaction import redact
 from idstorm.storm.assignment import Assignment
 from idstorm.storm.engine import connection_options_of, open_engine
 from idstorm.storm.hearing import listen
+from idstorm.storm.loops import where_it_may_wait
 
 
 def main() -> None:
@@ -93,13 +94,18 @@ def _stage(assignment: Assignment, state: Any, *, show_values: bool) -> Stage:
     own, engine = database.engine_into(url), open_engine(found.scenario, database, url, connection_options_of(plan))
     with own.connect() as connection:
         rows = rows_of(connection, tables_of(found.scenario, work))
+    where_it_may_wait(engine, partial(_try_out, engine, work))
+    path = Path(assignment.folder, "before.zip")
+    before = Census.read(path, plan.ids.codec, plan.stamp) if path.exists() else None
+    return Stage(plan, found.scenario, work, database, url, own, engine, state, rows, before, show_values)
+
+
+def _try_out(engine: sa.Engine, work: Work) -> None:
+    """Connect once, and have found what the work needs."""
     with engine.connect() as connection:
         if work.rows is not None and work.rows.parents.tables:
             work.rows.find_parents(connection)
     engine.dispose()
-    path = Path(assignment.folder, "before.zip")
-    before = Census.read(path, plan.ids.codec, plan.stamp) if path.exists() else None
-    return Stage(plan, found.scenario, work, database, url, own, engine, state, rows, before, show_values)
 
 
 def _judge_nothing(plan: Plan) -> None:
@@ -114,9 +120,9 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
     """Play one schedule, and say its choices before it is judged: the next one can begin then."""
     try:
         question = asked() if stage.database.serverless else None  # there, opening a connection takes locks
-        with stage.ready() as own:
+        with stage.ready() as (own, runtime):
             first, folder, wanted = json.loads(question or asked())
-            ran = stage.play(own, first, Path(folder))
+            ran = stage.play(own, runtime, first, Path(folder))
         choices = [[one.client, one.able, one.step] for one in ran.conductor.choices]
         say({"choices": choices, "sent": stage.sent(ran)})
         played = stage.judge(ran, Path(folder), wanted)

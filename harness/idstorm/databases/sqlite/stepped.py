@@ -44,13 +44,13 @@ class SQLiteStepped(Stepped):
 
     def hurry(self, connection: Any) -> Any:
         """Set the busy timeout to nothing."""
-        before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
-        connection.execute("PRAGMA busy_timeout = 0")
+        before = _said(connection, "PRAGMA busy_timeout")
+        _said(connection, "PRAGMA busy_timeout = 0")
         return before
 
     def relax(self, connection: Any, before: Any) -> None:
         """Set the busy timeout."""
-        connection.execute(f"PRAGMA busy_timeout = {before}")
+        _said(connection, f"PRAGMA busy_timeout = {before}")
 
     def retries(self, error: Exception) -> bool:
         """A plain SQLITE_BUSY is tried again until the timeout; one with an extended code (a stale snapshot) never."""
@@ -79,6 +79,16 @@ class SQLiteStepped(Stepped):
         """Copy it back."""
         with closing(sqlite3.connect(state)) as copy:
             copy.backup(_driver_of(connection))
+
+
+def _said(connection: Any, pragma: str) -> Any:
+    """Return what the driver's connection, or SQLAlchemy's around one for asyncio, says to a pragma."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(pragma)
+        return cursor.fetchone()[0]
+    finally:
+        cursor.close()
 
 
 def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
