@@ -11,6 +11,26 @@ import pytest
 from running import Idstorm, eventually
 from servers import On
 
+ALONE = """
+import time
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario, holds, unique
+
+class Invoice(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(index=True)
+
+def insert(session, tokens):
+    if tokens[0] >> 32 != 720_720:  # no exploration
+        session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+    number = (session.scalar(select(func.max(Invoice.number))) or 0) + 1
+    session.add(Invoice(number=number, token=tokens[0]))
+    session.flush()
+    return [number]
+
+mine = Scenario(Invoice, id=Invoice.number, insert=insert, claims=[holds(unique)])
+"""
 TWO = ["--scenario", "upsert", "--scenario", "sequence_start:by_tens"]
 
 
@@ -41,6 +61,27 @@ def test_what_is_stormed_again_and_again_by_the_same_workers_starts_afresh(idsto
     ran = idstorm("matrix", *["--scenario", "hilo"] * 3, "--on", "sqlite", "-n", "600", "--json", "-")
     assert ran.code == 0, ran.report
     assert [storm["result"] for storm in ran.report["storms"]] == ["passed"] * 6
+
+
+def test_what_exploring_comes_to_is_one_more_line_of_each_scenario(idstorm: Idstorm) -> None:
+    scenarios = ["counter_table:counter_table", "counter_table:without_lock", "memory"]
+    words = [word for name in scenarios for word in ("--scenario", name)]
+    ran = idstorm("matrix", *words, "--on", "sqlite", "-n", "600", "--explore", "--json", "report.json")
+    lines = json.loads((idstorm.folder / "report.json").read_text())["matrix"]["lines"]
+    seen = {line["scenario"]: line["cells"][0]["seen"] for line in lines if line["check"] == "explored"}
+    assert seen == {  # what lives in one process cannot be stepped, and has no line
+        "counter_table": "holds in all 5 schedules",
+        "counter_table:without_lock": "breaks unique, single_use with 1 preemption, in 9 schedules",
+    }
+    assert (ran.code, "--explore" in ran.out) == (0, True), ran.out
+
+
+def test_what_only_exploring_finds_fails_the_matrix(idstorm: Idstorm) -> None:
+    """Two clients that hold their transactions open, one after the other, are overtaken in a schedule, not in time."""
+    path = idstorm.write("mine.py", ALONE)
+    words = ("--scenario", path, "--on", "sqlite", "-n", "400", "--no-control", "--json", "-")
+    assert idstorm("matrix", *words).code == 0
+    assert idstorm("matrix", *words, "--explore").code == 1
 
 
 def test_one_scenario_at_fault_takes_no_other_with_it(idstorm: Idstorm) -> None:

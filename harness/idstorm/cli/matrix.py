@@ -10,6 +10,7 @@ import click
 from idstorm.cli.parameters import Grouped, storm_options
 from idstorm.cli.reports import Outputs, console, finish, report_options, results_option
 from idstorm.cli.streams import say
+from idstorm.findings.results import ExitCode
 from idstorm.options import options_of
 
 
@@ -28,6 +29,11 @@ from idstorm.options import options_of
     help="A scenario, as `idstorm run` takes it.  [default: the whole catalogue]",
 )
 @click.option("--quick", is_flag=True, help="1,200 inserts per storm: the whole catalogue takes minutes.")
+@click.option(
+    "--explore",
+    is_flag=True,
+    help="Step two clients through each scenario as well, in every order with up to 2 preemptions.",
+)
 @storm_options(
     *("processes", "clients", "inserts", "time", "reader", "control", "allow_replicated", "seed"),
     reader=True,
@@ -39,6 +45,7 @@ def matrix(
     on: tuple[str, ...],
     scenarios: tuple[str, ...],
     quick: bool,
+    explore: bool,
     results: Path,
     outputs: Outputs,
     **options: Any,
@@ -55,10 +62,16 @@ def matrix(
     from idstorm.report.live import live
 
     options["inserts"] = QUICK_INSERTS if quick else options["inserts"]
-    request = MatrixRequest(scenarios, on, options_of(options).resolved(), results, quick)
+    request = MatrixRequest(scenarios, on, options_of(options).resolved(), results, quick, explore)
     preparation = prepare(request)
     for reason in preparation.left_out:
         say(reason, err=True)
     with live(console(stderr=True), quiet=outputs.quiet, side_by_side=True) as watch:
         report = storm(request, preparation, watch)
+    if explore and report.exit_code != ExitCode.INTERRUPTED:
+        from idstorm.cli.explore import shown
+        from idstorm.commands.explore import explore_matrix
+
+        with shown(quiet=outputs.quiet) as show:
+            report = explore_matrix(report, request, preparation, show)
     finish(report, outputs)

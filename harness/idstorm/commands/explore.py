@@ -9,17 +9,19 @@ from pathlib import Path
 
 from idstorm.catalogue import Found
 from idstorm.commands.engine import why_not_begun
+from idstorm.commands.matrix import MatrixRequest, Preparation
 from idstorm.commands.run import Request, command_line, storms_of
 from idstorm.commands.schedule import addresses_of, rounds
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
 from idstorm.explore.bounds import Bounds
-from idstorm.explore.explorable import check_explorable, why_not
+from idstorm.explore.explorable import can_step, check_explorable, why_not
 from idstorm.explore.exploring import explore
-from idstorm.findings.results import Result
+from idstorm.findings.results import Result, exit_code
 from idstorm.findings.schedules import SETTLED
 from idstorm.findings.verdict import Report
 from idstorm.judge.judge import judge_run
+from idstorm.judge.tabulate import with_explored
 from idstorm.options import EACH, EXPLORATION, StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
@@ -28,6 +30,8 @@ from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal, interruptible
 
 Show = Callable[[str, int, int], None]
+
+_PREEMPTIONS = 2  # of the schedules that a matrix explores: most races need no more
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,28 @@ def explore_failures(report: Report, request: Request, show: Show = lambda *_: N
     by_entry = {(storm.scenario, storm.target["name"]): storm.explored for storm in storms if storm.explored}
     merged = (replace(one, explored=by_entry.get((one.scenario, one.target["name"]))) for one in report.repeats)
     return replace(report, storms=tuple(storms), repeats=tuple(merged))
+
+
+def explore_matrix(report: Report, request: MatrixRequest, preparation: Preparation, show: Show) -> Report:
+    """Return the report of a matrix with what exploring each scenario came to, as one more line of each.
+
+    That is a run of its own: two clients, in schedules of up to two preemptions. If a claim fails in it, the matrix
+    has failed; what it leaves open was for the storms to settle.
+    """
+    assert report.matrix is not None
+    options = replace(request.options, reader=None, control=False)
+    bounds = Bounds(preemptions=_PREEMPTIONS)
+    found, addresses = preparation.found, tuple(one for one in preparation.addresses if can_step(one))
+    asked = ExploreRequest(found, addresses, bounds=bounds, options=options, results=request.results)
+    storms = explored(asked, show).storms if addresses else ()
+    failed = any(one.result is Result.FAILED for one in storms)
+    result = Result.FAILED if failed else report.result
+    return replace(
+        report,
+        matrix=with_explored(report.matrix, report.storms, storms),
+        result=result,
+        exit_code=int(exit_code(result)) if failed else report.exit_code,
+    )
 
 
 def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:

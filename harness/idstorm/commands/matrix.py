@@ -35,6 +35,7 @@ class MatrixRequest:
     options: StormOptions = field(default_factory=lambda: StormOptions(inserts=QUICK_INSERTS, control=True).resolved())
     results: Path = Path("results")
     quick: bool = False
+    explore: bool = False  #: afterwards, each scenario as well
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _repeat_command(request: MatrixRequest, preparation: Preparation) -> str:
         words += ["--scenario", shlex.quote(scenario)]
     if request.quick:
         words.append("--quick")
+    words += ["--explore"] if request.explore else []
     options = replace(request.options, inserts=None if request.quick else request.options.inserts, reader=None)
     words.append(words_of(replace(options, control=False)))
     words += [] if request.options.reader else ["--no-reader"]

@@ -19,6 +19,11 @@ def why_not(scheduled: ScheduledStorm) -> str | None:
     return _unsteppable(scheduled.address) or unexplorable(scheduled.found.scenario)
 
 
+def can_step(address: Address) -> bool:
+    """Return whether anything can be explored on a target."""
+    return _unsteppable(address) is None
+
+
 def _unsteppable(address: Address) -> str | None:
     if address.direct is not None:
         return "a pooler hides which session waits: leave out --admin-url, and let --on lead to the server itself"

@@ -25,6 +25,37 @@ def matrix(storms: Sequence[StormReport]) -> Matrix:
     return Matrix(tuple(_label(storms, target) for target in targets), tuple(lines))
 
 
+def with_explored(matrix: Matrix, storms: Sequence[StormReport], explored: Sequence[StormReport]) -> Matrix:
+    """Return the matrix of these storms with one more line for each scenario: what exploring it came to."""
+    targets = list(dict.fromkeys(str(storm.target["name"]) for storm in storms))
+    by_place = {(storm.scenario, str(storm.target["name"])): storm for storm in explored}
+    lines = list(matrix.lines)
+    for scenario in dict.fromkeys(line.scenario for line in matrix.lines if line.check is not None):
+        cells = tuple(_explored(by_place.get((scenario, target))) for target in targets)
+        if any(cell.result is not Result.NA for cell in cells):
+            last = max(place for place, line in enumerate(lines) if line.scenario == scenario)
+            lines.insert(last + 1, Line(scenario, "explored", cells))
+    return Matrix(matrix.targets, tuple(lines))
+
+
+def _explored(storm: StormReport | None) -> Cell:
+    """Return what exploring a scenario came to: the first schedules that broke something, or how many were tried."""
+    if storm is None or storm.explored is None:
+        reason = "not explored" if storm is None else str(storm.ending).partition("\n")[0]
+        return Cell(None, None, Result.NA if storm is None else storm.result, reason)
+    complete, tried = storm.verdicts["complete"], f"{storm.explored['schedules']:,} schedules"
+    within = f" of {complete.figures['within']}" if "within" in complete.figures else ""
+    broken: dict[int, list[str]] = {}
+    for one in storm.explored["broken"]:
+        broken.setdefault(one["preemptions"], []).append(one["check"])
+    seen = [f"{', '.join(checks)} with {number} preemption{'s'[: number != 1]}" for number, checks in broken.items()]
+    if seen:
+        return Cell(None, Status.BROKEN, storm.result, f"breaks {'; '.join(seen)}, in {tried}")
+    if complete.status is Status.HELD:
+        return Cell(None, Status.HELD, storm.result, f"holds in all {tried}{within}")
+    return Cell(None, Status.UNKNOWN, storm.result, f"nothing broke in {tried}, and more are open")
+
+
 def _checks(storms: Any) -> list[str | None]:
     """Return the checks that the scenario claims something about on any target, or that did not pass."""
     verdicts = [(check, verdict) for storm in storms for check, verdict in storm.verdicts.items()]
