@@ -79,7 +79,41 @@ def test_rows_may_be_there_before(idstorm: Idstorm, dialect: str) -> None:
     ran, storm = explored(idstorm, database(dialect), f"{PATTERNS}:lazy", "--rows", "20")
     status = "broken" if dialect == "sqlite" else "held"  # which has no FOR UPDATE
     assert (storm["verdicts"]["unique"]["status"], ran.code) == (status, 0), ran.out
-    assert storm["verdicts"]["complete"]["figures"]["rows"] == 20
+    assert storm["verdicts"]["complete"]["figures"]["rows"] == "0 and 20"
+    _, other = explored(idstorm, database(dialect), f"{PATTERNS}:lazy")
+    assert storm["explored"]["schedules"] > other["explored"]["schedules"]
+
+
+def test_what_breaks_only_where_rows_are_is_shown_with_their_number(idstorm: Idstorm) -> None:
+    path = idstorm.write("mine.py", CROWDED)
+    ran, storm = explored(idstorm, On("sqlite"), path, "--rows", "12")
+    found = broken(storm, "unique")
+    assert (found["rows"], "12 rows being there" in " ".join(ran.out.split())) == (12, True), ran.out
+    steps = "".join("AB"[client] for client in found["clients"])
+    ran, storm = explored(idstorm, On("sqlite"), path, "--rows", "12", "--replay", steps)
+    assert (storm["explored"]["schedules"], storm["verdicts"]["unique"]["status"]) == (1, "broken"), ran.out
+
+
+CROWDED = """
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario, breaks, unique
+
+class Invoice(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(index=True)
+
+def insert(session, tokens):
+    number = (session.scalar(select(func.max(Invoice.number))) or 0) + 1
+    session.add(invoice := Invoice(number=number, token=tokens[0]))
+    session.flush()
+    if number <= 10:
+        invoice.number = number = invoice.id
+        session.flush()
+    return [number]
+
+crowded = Scenario(Invoice, id=Invoice.number, insert=insert, claims=[breaks(unique, why="from ten rows on")])
+"""
 
 
 def test_the_report_shows_the_schedule_in_columns(idstorm: Idstorm) -> None:
@@ -140,6 +174,17 @@ def test_a_bound_of_the_users_is_part_of_the_claim_and_one_of_ours_is_not(idstor
     ran, storm = explored(idstorm, On("sqlite"), f"{PATTERNS}:polled", "--max-schedules", "3")
     assert (ran.code, storm["verdicts"]["complete"]["result"]) == (3, "inconclusive"), ran.out
     assert "it ended after 3 schedules (--max-schedules); at least" in storm["verdicts"]["complete"]["reason"]
+
+
+def test_where_there_are_too_many_schedules_some_are_drawn(idstorm: Idstorm) -> None:
+    words = ("max_plus_one:max_plus_one", "--clients", "4", "--max-schedules", "30")
+    ran, storm = explored(idstorm, On("sqlite"), *words)
+    assert (ran.code, storm["explored"]["schedules"], storm["verdicts"]["unique"]["status"]) == (3, 30, "broken")
+    assert "; 15 had random priorities, each of which shows a fault that takes 3 steps" in " ".join(ran.out.split())
+    found = [json.loads(path.read_text()) for path in idstorm.folder.glob("results/*/*/explored.json")]
+    again, _ = explored(idstorm, On("sqlite"), *words)
+    found += [json.loads(path.read_text()) for path in idstorm.folder.glob("results/*/*/explored.json")]
+    assert len({tuple(one["schedules"]) for one in found}) == 1, again.out
 
 
 OWN = """

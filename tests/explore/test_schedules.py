@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 from math import comb
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -114,3 +115,37 @@ def test_a_run_that_does_not_repeat_what_is_known_is_named_by_its_step() -> None
     assert fewer.endswith("'SELECT 2' of client 0, where 1 could go")
     gone = Prefix(known, 1).diverges([*known, Choice(0, (0,), "SELECT 1")])
     assert gone == "client 1 could go at step 3, and when it was repeated it could not"
+
+
+def drawn(programs: Sequence[Program], seed: int) -> tuple[int, ...]:
+    """Return the clients of a schedule by random priorities, of programs whose steps always go on."""
+    search = Search([f"role {number}" for number in range(len(programs))])
+    search.ran(Prefix(), [Choice(0, (0,), "x")] * sum(map(len, programs)))
+    prefix = search.draw(Random(seed))
+    assert prefix.priorities is not None
+    at, order, clients = [0] * len(programs), list(prefix.priorities.order), list[int]()
+    while able := [client for client, program in enumerate(programs) if at[client] < len(program)]:
+        client = prefix.priorities.chosen(able, len(clients), order)
+        at[client] += 1
+        clients.append(client)
+    return tuple(clients)
+
+
+def test_drawn_schedules_show_what_takes_three_steps_in_a_certain_order_as_often_as_is_said() -> None:
+    programs = ["x" * 6] * 2
+    search = Search(["one", "other"])
+    search.ran(Prefix(), [Choice(0, (0,), "x")] * 12)
+    shown = sum(clients[2:5] == (0, 1, 0) for clients in (drawn(programs, seed) for seed in range(4_000)))
+    assert search.odds == 2 * 12**2
+    assert shown >= 4_000 / search.odds
+
+
+@given(st.integers(0, 1_000), st.integers(1, 4))
+def test_a_drawn_schedule_takes_all_steps(seed: int, clients: int) -> None:
+    assert sorted(drawn(["xxx"] * clients, seed)) == sorted([*range(clients)] * 3)
+
+
+def test_drawn_schedules_are_counted_and_lead_to_no_others() -> None:
+    search = Search(["one", "other"])
+    search.ran(search.draw(Random(1)), [Choice(0, (0, 1), "x"), Choice(1, (1,), "x")])
+    assert (search.tried, search.drawn, len(search)) == ({0: 1}, 1, 1)

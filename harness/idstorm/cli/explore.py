@@ -52,7 +52,10 @@ class _Duration(click.ParamType[float]):
     help="Only schedules in which at most this many turns are taken from a client that could have gone on.",
 )
 @click.option(
-    "--rows", type=click.IntRange(0, 100_000), default=0, help="Rows that are there before, which locks depend on."
+    "--rows",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    help="Explore again where so many rows are: locks depend on it.",
 )
 @click.option(
     "--max-schedules",

@@ -77,6 +77,9 @@ class Stepped(Censuses):
         """
         raise NotImplementedError
 
+    def analyse(self, connection: sa.Connection) -> None:
+        """Let the planner know how many rows there are, as it would after a while."""
+
     def has_triggers(self, connection: sa.Connection) -> bool:
         """Return whether statements fire triggers in the connection's namespace."""
         return False

@@ -18,7 +18,7 @@ from idstorm.databases.base import Database
 from idstorm.errors import IdstormError
 from idstorm.explore.clients import Client, Given, Move, State
 from idstorm.explore.runtime import Runtime, ThreadRuntime
-from idstorm.explore.schedules import Choice
+from idstorm.explore.schedules import Choice, Priorities
 from idstorm.explore.stepping import gate
 from idstorm.findings.schedules import NAMES
 
@@ -57,8 +57,10 @@ class Conductor:
         self.moves: list[Move] = []
         self._elsewhere: str | None = None  # what a client waited for that is no lock of the database's, in words
 
-    def run(self, first: Sequence[int]) -> None:
+    def run(self, first: Sequence[int], priorities: Priorities | None = None) -> None:
         """Run a schedule that begins with these clients' steps, and goes on with whichever client went last.
+
+        With priorities, these say who goes instead.
 
         Raises Stuck where it does not come to an end.
         """
@@ -70,8 +72,11 @@ class Conductor:
                 self._settle()
                 self._note_asides()
             last: int | None = None
+            order = [] if priorities is None else list(priorities.order)
             while (able := self._able()) or not self._ended():
-                if able:
+                if able and priorities is not None:
+                    last = self._step(priorities.chosen(able, len(self.choices), order), able)
+                elif able:
                     last = self._step(self._chosen(first, able, last), able)
                 else:
                     self._resolve()

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from random import Random
 from time import monotonic
 
 from idstorm.errors import UsageError
 from idstorm.explore.bounds import Bounds
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.player import Player
-from idstorm.explore.schedules import Choice, Prefix, Search, preemptions
+from idstorm.explore.schedules import DEPTH, Choice, Prefix, Search, preemptions
 from idstorm.findings.results import Status
 from idstorm.findings.schedules import NAMES, named
 from idstorm.record.explored import Broken, Explored, Seen
@@ -35,7 +36,11 @@ class Exploration:
     plan: Plan
     bounds: Bounds
     folder: Path
-    player: Player
+    began: float = field(default_factory=monotonic)
+    rows: list[int] = field(default_factory=list)  #: how many were there, besides those of `setup`, in each search
+    tried: Counter[int] = field(default_factory=Counter)  #: schedules of searches that are over, by their preemptions
+    beyond: bool = False  #: schedules were left out because they have more preemptions
+    bounded: bool = False  #: a bound was reached
     schedules: list[str] = field(default_factory=list)
     limits: dict[str, None] = field(default_factory=dict)  #: in the order in which they were met
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
@@ -47,42 +52,61 @@ class Exploration:
     raced: Counter[str] = field(default_factory=Counter)  #: in how many of them the database ended an operation by this
     played: tuple[str, ...] = ()  #: the only schedule that was played, in words
     replayed: int | None = None  #: the preemptions of the only schedule that was played
+    _player: Player | None = None
 
-    def run(self, show: Show, stop: StopSignal) -> Explored:
-        """Play schedules until there are no more, or a bound is reached."""
-        began = monotonic()
+    def over(self, player: Player, rows: int, show: Show, stop: StopSignal) -> None:
+        """Play schedules until there are no more, or a bound is reached, on tables in which so many rows are."""
+        self.rows.append(rows)
+        self._player = player
         search, before, begun = Search(self._roles(), self.bounds.preemptions), None, count()
         if self.bounds.replay is not None:
             self._replay(self.bounds.replay)
             search = Search([])
             search.next()
-        while (prefix := search.next()) is not None:
-            if bound := self._bound(search, monotonic() - began, stop):
-                self.limits[bound] = None
-                break
+        random = Random(self.plan.fleet.seed)
+        while (prefix := self._next(search, random, stop)) is not None:
             folder = self.folder / f"schedule-{next(begun) % 2}"  # the one before may still be judged
-            self.player.play(prefix.clients, folder, self._wanted)
+            self.player.play(prefix.clients, folder, self._wanted, prefix.priorities)
             self._see(before)
             before = self._ran(search, prefix, folder)
-            show(f"{self.plan.scenario} on {self.plan.target.name}", sum(search.tried.values()), len(search))
+            tried = self.tried.total() + search.tried.total()
+            show(f"{self.plan.scenario} on {self.plan.target.name}", tried, len(search))
         self._see(before, last=True)
+        self.tried += search.tried
+        self.beyond = self.beyond or search.beyond > 0
+
+    def explored(self) -> Explored:
+        """Return what it came to."""
         self._note_who_did_nothing()
         names = dict.fromkeys([*self.plan.claims])
-        tried = dict(search.tried) if self.replayed is None else {self.replayed: 1}
+        tried = dict(self.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
             operations=self.bounds.operations or 1,
-            rows=self.bounds.rows,
+            rows=tuple(self.rows),
             by_preemptions={str(number): times for number, times in sorted(tried.items())},
             schedules=tuple(self.schedules),
-            asked=self.played or (self.bounds.asked if search.beyond else ()),
+            asked=self.played or (self.bounds.asked if self.beyond else ()),
             limits=tuple(self.limits),
             raced=dict(self.raced),
-            seconds=round(monotonic() - began, 3),
+            seconds=round(monotonic() - self.began, 3),
             checks={
                 name: Seen(dict(self.statuses.get(name, {})), self.reasons.get(name), self.broken.get(name))
                 for name in names
             },
         )
+
+    @property
+    def player(self) -> Player:
+        """What plays the schedules of the search that is under way."""
+        assert self._player is not None
+        return self._player
+
+    def _next(self, search: Search, random: Random, stop: StopSignal) -> Prefix | None:
+        """Return the next schedule to try; None: there is none, or a bound is reached."""
+        if len(search) and (bound := self._bound(search, stop)):
+            self.limits[bound], self.bounded = None, True
+            return None
+        return search.draw(random) if self._too_many(search) else search.next()
 
     def _roles(self) -> list[str]:
         """Return the roles of the clients: those that do the same, each as the first of all, have the same role.
@@ -152,19 +176,35 @@ class Exploration:
         self.replayed = preemptions(choices)
         self.played = (f"the schedule {named(*taken)}",)
 
-    def _bound(self, search: Search, seconds: float, stop: StopSignal) -> str | None:
+    def _bound(self, search: Search, stop: StopSignal) -> str | None:
         """Return why no further schedule is tried."""
-        tried, left = sum(search.tried.values()), len(search) + 1
-        more = f"at least {left} more were known"
+        tried, more = self.tried.total() + search.tried.total(), f"at least {len(search)} more were known"
+        if search.drawn:
+            more += (
+                f"; {search.drawn:,} had random priorities, each of which shows a fault that takes {DEPTH} steps in a "
+                f"certain order with a probability of at least 1 in {search.odds:,}"
+            )
         if stop.asked():
             return f"the user ended it after {tried:,} schedules; {more}"
-        most = self.bounds.schedules or Bounds.DEFAULT_SCHEDULES
-        if tried >= most:
+        if tried >= self._most:
             return f"it ended after {tried:,} schedules (--max-schedules); {more}"
-        limit = self.bounds.seconds or Bounds.DEFAULT_SECONDS
-        if seconds > limit:
-            return f"it ended after {limit:g} s (--max-time), with {tried:,} schedules tried; {more}"
+        if monotonic() - self.began > self._seconds:
+            return f"it ended after {self._seconds:g} s (--max-time), with {tried:,} schedules tried; {more}"
         return None
+
+    def _too_many(self, search: Search) -> bool:
+        """Whether half of what there is was spent, and more schedules are left than the other half can try."""
+        tried = self.tried.total() + search.tried.total()
+        half = tried >= self._most / 2 or monotonic() - self.began > self._seconds / 2
+        return search.drawn > 0 or (self.bounds.preemptions is None and half and len(search) > tried)
+
+    @property
+    def _most(self) -> int:
+        return self.bounds.schedules or Bounds.DEFAULT_SCHEDULES
+
+    @property
+    def _seconds(self) -> float:
+        return self.bounds.seconds or Bounds.DEFAULT_SECONDS
 
     def _see(self, ran: tuple[list[Choice], Path] | None, *, last: bool = False) -> None:
         """Take up what came of a schedule. `last`: none was begun after it."""
@@ -187,6 +227,7 @@ class Exploration:
                     folder=name,
                     number=self.seen,
                     preemptions=preemptions(choices),
+                    rows=self.rows[-1],
                     clients=tuple(choice.client for choice in choices),
                     moves=played.moves,
                     told=played.told,

@@ -97,23 +97,29 @@ def _explore(
         notes=(*scheduled.notes, *around, *([_NO_ROLLBACK] if fleet.rollback else []), *rehearsed.notes),
     )
     store.write_plan(folder, plan)
-    with database.namespace(url, label, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
-        with reaching(inside):
-            prepare(scheduled, plan, work, inside, folder)
-            if bounds.rows:
-                _fill(scheduled, plan, work, inside, folder, bounds.rows)
-            with database.working_in(inside) as connection:
-                tables = tables_of(scenario, work)
-                state = database.keep_state(connection, tables)
-                _put_back(connection, database, state, tables)
-                limits = dict.fromkeys([_TRIGGERS] if database.has_triggers(connection) else [])
-        with (
-            stop.gently(),
-            Player(plan, scheduled.address.for_clients(inside), [state, bounds.show_values], folder) as player,
-        ):
-            whole = replace(bounds, operations=operations)
-            explored = Exploration(plan, whole, folder, player, limits=limits).run(show, stop)
-    store.write_explored(folder, explored, plan.stamp)
+    exploration = Exploration(plan, replace(bounds, operations=operations), folder)
+    alone = bounds.replay is not None or not bounds.rows
+    for rows in (bounds.rows,) if alone else (0, bounds.rows):
+        name = f"{label}n{rows}" if rows else label
+        with database.namespace(url, name, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
+            with reaching(inside):
+                prepare(scheduled, plan, work, inside, folder)
+                if rows:
+                    _fill(scheduled, plan, work, inside, folder, rows)
+                with database.working_in(inside) as connection:
+                    if rows:
+                        database.analyse(connection)
+                    tables = tables_of(scenario, work)
+                    state = database.keep_state(connection, tables)
+                    _put_back(connection, database, state, tables)
+                    if database.has_triggers(connection):
+                        exploration.limits[_TRIGGERS] = None
+            reached, state = scheduled.address.for_clients(inside), [state, bounds.show_values]
+            with stop.gently(), Player(plan, reached, state, folder) as player:
+                exploration.over(player, rows, show, stop)
+        if exploration.bounded:
+            break
+    store.write_explored(folder, exploration.explored(), plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from idstorm.errors import EnvironmentFault
 from idstorm.explore.playing import Played
 from idstorm.explore.process import choices_of_line, played_of_line
-from idstorm.explore.schedules import Choice
+from idstorm.explore.schedules import Choice, Priorities
 from idstorm.record.plan import Plan
 from idstorm.storm.assignment import Assignment
 
@@ -55,9 +56,12 @@ class Player:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def play(self, first: Sequence[int], folder: Path, wanted: Collection[str]) -> None:
+    def play(
+        self, first: Sequence[int], folder: Path, wanted: Collection[str], priorities: Priorities | None = None
+    ) -> None:
         """Begin to play a schedule. `choices` of it can be asked for next, once those before have been judged."""
-        self._send(json.dumps([list(first), str(folder), list(wanted)]))
+        drawn = None if priorities is None else asdict(priorities)
+        self._send(json.dumps([list(first), str(folder), list(wanted), drawn]))
 
     def choices(self) -> tuple[list[Choice], list[str]]:
         """Wait for the choices of a schedule, and a digest of what each client has sent.

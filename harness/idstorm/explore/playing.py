@@ -22,6 +22,7 @@ from idstorm.databases.rows import read_pairs, read_token
 from idstorm.databases.urls import secrets_of
 from idstorm.explore.conductor import Conductor, Stuck
 from idstorm.explore.runtime import LoopRuntime, Runtime, ThreadRuntime
+from idstorm.explore.schedules import Priorities
 from idstorm.explore.script import Words, making, program
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
@@ -109,8 +110,10 @@ class Stage:
         for connection in [self.engine.connect() for _ in range(self.plan.pool.size)]:
             connection.close()
 
-    def play(self, own: sa.Connection, runtime: Runtime, first: Sequence[int], folder: Path) -> Ran:
-        """Play the schedule that begins with these clients' steps, with its tapes in a folder that does not exist."""
+    def play(
+        self, own: sa.Connection, runtime: Runtime, first: Sequence[int], priorities: Priorities | None, folder: Path
+    ) -> Ran:
+        """Play a schedule, as `Conductor.run` does, with its tapes in a folder that does not exist."""
         self.database.restore_state(own, self.state)
         (folder / "tapes").mkdir(parents=True)
         bodies: list[Callable[[], None]] = [client.run for client in self._clients(folder / "tapes")]
@@ -122,7 +125,7 @@ class Stage:
         waits = partial(self.database.waiting, own)
         conductor = Conductor(self.database, bodies, waits, runtime=runtime, reader=reader is not None)
         try:
-            conductor.run(first)
+            conductor.run(first, priorities)
         except Stuck:
             for session in conductor.sessions:  # or it would keep its locks
                 with suppress(sa.exc.SQLAlchemyError):

@@ -1,8 +1,8 @@
 """The process that plays schedules, started as ``python -m idstorm.explore.process``.
 
     stdin    first an assignment, then the state of the tables and whether to show values, as JSON, a line each;
-             then a line for each schedule: the clients that go first, the folder of its tapes, and the checks whose
-             tapes are wanted if it breaks them
+             then a line for each schedule: the clients that go first, the folder of its tapes, the checks whose
+             tapes are wanted if it breaks them, and the priorities by which clients go, or null
     stdout   a line once it is ready; then two for each schedule: its choices as soon as they are known, and what came
              of it, before those of the next; ``{"stuck": "…"}``, ``{"failed": "…"}`` or ``{"fault": "…"}`` instead of
              either, the last for what is the work's own fault
@@ -37,7 +37,7 @@ from idstorm.explore import stepping
 from idstorm.explore.conductor import Stuck
 from idstorm.explore.forks import Fork
 from idstorm.explore.playing import Played, Stage, rows_of, tables_of
-from idstorm.explore.schedules import Choice
+from idstorm.explore.schedules import Choice, Priorities
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status
 from idstorm.judge.evidence import Evidence
@@ -121,8 +121,9 @@ def _play(stage: Stage, asked: Callable[[], bytes], say: Callable[[Mapping[str, 
     try:
         question = asked() if stage.database.serverless else None  # there, opening a connection takes locks
         with stage.ready() as (own, runtime):
-            first, folder, wanted = json.loads(question or asked())
-            ran = stage.play(own, runtime, first, Path(folder))
+            first, folder, wanted, drawn = json.loads(question or asked())
+            priorities = None if drawn is None else Priorities(**drawn)
+            ran = stage.play(own, runtime, first, priorities, Path(folder))
         choices = [[one.client, one.able, one.step] for one in ran.conductor.choices]
         say({"choices": choices, "sent": stage.sent(ran)})
         played = stage.judge(ran, Path(folder), wanted)

@@ -6,6 +6,9 @@ Each of these places is the prefix of another schedule, and every schedule is ru
 
 A preemption is a switch from a client that could have gone on. Most races need one or two (Musuvathi and Qadeer, 2007),
 so the first schedule that breaks a check is the simplest one.
+
+Where there are too many, some are drawn instead: the client with the highest priority goes, and at a few random steps
+the one that would have gone gets the lowest (Burckhardt, Kothari, Musuvathi and Nagarakatte, 2010).
 """
 
 from __future__ import annotations
@@ -15,6 +18,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from random import Random
+
+DEPTH = 3
+"""How many steps have to come in a certain order for a fault that schedules by random priorities show for sure, if
+often enough."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,28 @@ def preemptions(choices: Sequence[Choice]) -> int:
 
 
 @dataclass(frozen=True)
+class Priorities:
+    """Who goes next in a schedule that was drawn."""
+
+    order: tuple[int, ...]  #: clients, the highest priority first
+    drops: tuple[int, ...]  #: the steps, from 0, before which the client that would go gets the lowest priority
+
+    def chosen(self, able: Sequence[int], step: int, order: list[int]) -> int:
+        """Return which of the able clients goes. `order` is that of now, at first the one of these, and may change."""
+        first = next(client for client in order if client in able)
+        if step in self.drops:
+            order.remove(first)
+            order.append(first)
+        return next(client for client in order if client in able)
+
+
+@dataclass(frozen=True)
 class Prefix:
     """The first choices of a schedule: all but the last are known from an earlier run."""
 
     known: tuple[Choice, ...] = ()
     then: int | None = None  #: the client that goes after those
+    priorities: Priorities | None = None  #: of a schedule that was drawn, of which nothing is known
 
     @property
     def clients(self) -> tuple[int, ...]:
@@ -79,6 +104,8 @@ class Search:
         self._waiting: list[tuple[int, int, Prefix]] = [(0, next(self._numbers), Prefix())]
         self.tried: Counter[int] = Counter()  #: schedules, by their preemptions
         self.beyond = 0  #: schedules that were left out because they have more preemptions
+        self.drawn = 0  #: schedules by random priorities
+        self._longest = 1  # steps of a schedule
 
     def __len__(self) -> int:
         """The number of prefixes that are known and were not tried yet."""
@@ -88,9 +115,24 @@ class Search:
         """Return the next prefix to run; None: all were."""
         return heapq.heappop(self._waiting)[2] if self._waiting else None
 
+    def draw(self, random: Random) -> Prefix:
+        """Return a schedule by random priorities."""
+        clients = range(len(self._roles))
+        order, drops = random.sample(clients, len(clients)), random.choices(range(self._longest), k=DEPTH - 1)
+        self.drawn += 1
+        return Prefix(priorities=Priorities(tuple(order), tuple(drops)))
+
+    @property
+    def odds(self) -> int:
+        """One in how many drawn schedules shows a fault that takes DEPTH steps in a certain order, or more of them."""
+        return len(self._roles) * int(self._longest ** (DEPTH - 1))
+
     def ran(self, prefix: Prefix, choices: Sequence[Choice]) -> None:
         """Note how the schedule went that began with a prefix."""
         self.tried[preemptions(choices)] += 1
+        self._longest = max(self._longest, len(choices))
+        if prefix.priorities is not None:
+            return
         for place in range(len(prefix.clients), len(choices)):
             before, here = tuple(choices[:place]), choices[place]
             last = before[-1].client if before else None

@@ -47,8 +47,8 @@ def _complete(plan: Plan, explored: Explored) -> Verdict:
     status = Status.UNKNOWN if explored.limits or not explored.number else Status.HELD
     reason = "; ".join(explored.limits) or (None if explored.number else "no schedule was tried")
     figures: dict[str, Any] = {"schedules": explored.number, "preemptions": explored.most}
-    if explored.rows:
-        figures["rows"] = explored.rows
+    if explored.rows != (0,):
+        figures["rows"] = " and ".join(map(str, explored.rows))
     if explored.asked:
         figures["within"] = ", ".join(explored.asked)
     return judge_claim(claim, Finding(status, figures, reason=reason), _MEANING)
@@ -89,6 +89,7 @@ def schedule_of(name: str, broken: Broken) -> dict[str, Any]:
         "check": name,
         "number": broken.number,
         "preemptions": broken.preemptions,
+        "rows": broken.rows,
         "clients": list(broken.clients),
         "moves": [list(move) for move in broken.moves],
         "told": list(broken.told),

@@ -25,6 +25,7 @@ class Broken:
     clients: tuple[int, ...]  #: the client of each step
     moves: tuple[tuple[int, str, str], ...]  #: client, step (empty: it goes on after waiting), and what came of it
     told: tuple[str, ...]  #: what became of each client, in words
+    rows: int = 0  #: that were there before, besides those of `setup`
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Explored:
     schedules: tuple[str, ...]  #: the client of each step of each of them, a letter each
     asked: tuple[str, ...] = ()  #: bounds that the user named, in words
     limits: tuple[str, ...] = ()  #: why it is not complete, in sentences
-    rows: int = 0  #: that were there before each schedule, besides those of `setup`
+    rows: tuple[int, ...] = (0,)  #: how many were there, besides those of `setup`: all schedules were tried with each
     raced: dict[str, int] = field(default_factory=dict)
     """In how many schedules the database ended an operation because of others, by the name of the error."""
     seconds: float = 0.0

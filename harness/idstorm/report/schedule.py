@@ -80,7 +80,8 @@ def schedule_tables(explored: Mapping[str, Any]) -> Iterator[Text | Table]:
         checks = ", ".join(one["check"] for one in several)
         first = several[0]
         cost = f"{first['preemptions']} preemption{'' if first['preemptions'] == 1 else 's'}"
-        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({named(*clients)})", "bold")
+        there = f", {first['rows']:,} rows being there" if first["rows"] else ""
+        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({named(*clients)}){there}", "bold")
         yield _table(first, columns)
 
 

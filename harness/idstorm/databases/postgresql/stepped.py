@@ -100,6 +100,10 @@ class PostgreSQLStepped(Stepped):
             state["sequences"].append([name, last, called])
         return state
 
+    def analyse(self, connection: sa.Connection) -> None:
+        """Name the tables, or those of others would be meant, too."""
+        connection.exec_driver_sql(f"ANALYZE {', '.join(_relations(connection, _TABLES))}")
+
     def has_triggers(self, connection: sa.Connection) -> bool:
         """Ask for those of its tables."""
         return any(

@@ -61,6 +61,10 @@ class SQLiteStepped(Stepped):
         """A file in a temporary folder. Transactions begin as they do by default: before the first write."""
         return Standalone("Python alone", "no argument.", _CONNECTING)
 
+    def analyse(self, connection: sa.Connection) -> None:
+        """The file is the namespace's own."""
+        connection.exec_driver_sql("ANALYZE")
+
     def has_triggers(self, connection: sa.Connection) -> bool:
         """Look into the schema's own table."""
         return connection.exec_driver_sql("SELECT 1 FROM sqlite_schema WHERE type = 'trigger'").first() is not None
