@@ -11,14 +11,15 @@ from idstorm.findings.verdict import Comparison, StormReport
 
 
 def compare(storms: Sequence[StormReport]) -> tuple[Comparison, ...]:
-    """Return a comparison for each scenario that was stormed on more than one target, and once on each."""
-    scenarios = dict.fromkeys(storm.scenario for storm in storms)
-    groups = [[storm for storm in storms if storm.scenario == scenario] for scenario in scenarios]
-    return tuple(
-        _side_by_side(group)
-        for group in groups
-        if 1 < len(group) == len({storm.target["name"] for storm in group})  # or several columns had one heading
-    )
+    """Return a comparison for each scenario that was stormed on more than one target.
+
+    Explorations are compared with those at the same isolation level.
+    """
+    groups: dict[tuple[str, str | None], list[StormReport]] = {}
+    for storm in storms:
+        level = None if storm.explored is None else storm.explored["isolation"]
+        groups.setdefault((storm.scenario, level), []).append(storm)
+    return tuple(_side_by_side(group) for group in groups.values() if len(group) > 1)
 
 
 def _side_by_side(storms: Sequence[StormReport]) -> Comparison:
