@@ -36,7 +36,7 @@ class Exploration:
     plan: Plan
     bounds: Bounds
     folder: Path
-    began: float = field(default_factory=monotonic)
+    seconds: float = 0.0  #: that searches took
     rows: list[int] = field(default_factory=list)  #: how many were there, besides those of `setup`, in each search
     tried: Counter[int] = field(default_factory=Counter)  #: schedules of searches that are over, by their preemptions
     beyond: bool = False  #: schedules were left out because they have more preemptions
@@ -57,7 +57,7 @@ class Exploration:
     def over(self, player: Player, rows: int, show: Show, stop: StopSignal) -> None:
         """Play schedules until there are no more, or a bound is reached, on tables in which so many rows are."""
         self.rows.append(rows)
-        self._player = player
+        self._player, began, before_it = player, monotonic(), self.seconds
         search, before, begun = Search(self._roles(), self.bounds.preemptions), None, count()
         if self.bounds.replay is not None:
             self._replay(self.bounds.replay)
@@ -65,6 +65,7 @@ class Exploration:
             search.next()
         random = Random(self.plan.fleet.seed)
         while (prefix := self._next(search, random, stop)) is not None:
+            self.seconds = before_it + monotonic() - began
             folder = self.folder / f"schedule-{next(begun) % 2}"  # the one before may still be judged
             self.player.play(prefix.clients, folder, self._wanted, prefix.priorities)
             self._see(before)
@@ -72,6 +73,7 @@ class Exploration:
             tried = self.tried.total() + search.tried.total()
             show(f"{self.plan.scenario} on {self.plan.target.name}", tried, len(search))
         self._see(before, last=True)
+        self.seconds = before_it + monotonic() - began
         self.tried += search.tried
         self.beyond = self.beyond or search.beyond > 0
 
@@ -88,7 +90,7 @@ class Exploration:
             asked=self.played or (self.bounds.asked if self.beyond else ()),
             limits=tuple(self.limits),
             raced=dict(self.raced),
-            seconds=round(monotonic() - self.began, 3),
+            seconds=round(self.seconds, 3),
             checks={
                 name: Seen(dict(self.statuses.get(name, {})), self.reasons.get(name), self.broken.get(name))
                 for name in names
@@ -188,14 +190,14 @@ class Exploration:
             return f"the user ended it after {tried:,} schedules; {more}"
         if tried >= self._most:
             return f"it ended after {tried:,} schedules (--max-schedules); {more}"
-        if monotonic() - self.began > self._seconds:
+        if self.seconds > self._seconds:
             return f"it ended after {self._seconds:g} s (--max-time), with {tried:,} schedules tried; {more}"
         return None
 
     def _too_many(self, search: Search) -> bool:
         """Whether half of what there is was spent, and more schedules are left than the other half can try."""
         tried = self.tried.total() + search.tried.total()
-        half = tried >= self._most / 2 or monotonic() - self.began > self._seconds / 2
+        half = tried >= self._most / 2 or self.seconds > self._seconds / 2
         return search.drawn > 0 or (self.bounds.preemptions is None and half and len(search) > tried)
 
     @property
