@@ -140,10 +140,10 @@ def test_the_compose_file_is_one() -> None:
 
 
 @pytest.mark.parametrize("dialect", COMPOSE)
-def test_the_urls_of_the_compose_file_are_those_that_the_readme_gives(dialect: str) -> None:
+def test_the_urls_of_the_compose_file_are_those_that_the_page_gives(dialect: str) -> None:
     address = resolve(COMPOSE[dialect], {})
     assert address.database.name == dialect
-    assert f"IDSTORM_{dialect.upper()}_URL={COMPOSE[dialect]}" in (ROOT / "README.md").read_text()
+    assert f"IDSTORM_{dialect.upper()}_URL={COMPOSE[dialect]}" in (ROOT / "docs" / "databases.md").read_text()
     services = re.split(r"\n  (?=\w+:\n)", COMPOSE_FILE.partition("\nvolumes:")[0])
     (block,) = (block for block in services if block.startswith(f"{dialect}:"))
     assert f'"127.0.0.1:{address.url.port}:' in block

@@ -23,7 +23,7 @@ from servers import SERVERS, database
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-(PROFILES,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+(PROFILES,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
 PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 """On which port a server listens in its container."""
 STORMING = """

@@ -1,4 +1,4 @@
-"""The matrix in the README fits the catalogue: each scenario, each claim, on each database."""
+"""The matrix in docs/catalogue.md fits the catalogue: each scenario, each claim, on each database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from idstorm.scenario import Scenario
 from idstorm.scenario.claims import resolve_claims
 from servers import database
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text()
 
 pytestmark = pytest.mark.thorough
 
@@ -68,13 +68,13 @@ def _claim(scenario: Scenario, target: Target, check: str) -> str:
     return str(resolve_claims(scenario.claims, target)[check].stance).replace("_", " ")
 
 
-def test_the_table_of_the_readme_shows_every_claim_of_the_catalogue() -> None:
-    (table,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", README, re.DOTALL)
+def test_the_table_of_the_page_shows_every_claim_of_the_catalogue() -> None:
+    (table,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", PAGE, re.DOTALL)
     rows, expected = shown("\n".join(line for line in table.splitlines() if line.startswith("|"))), claimed()
     assert rows.keys() == expected.keys()
     assert {key: cells for key, cells in rows.items() if cells != expected[key]} == {}
 
 
 def test_nothing_in_the_table_failed_or_could_not_be_judged() -> None:
-    (table,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", README, re.DOTALL)
+    (table,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", PAGE, re.DOTALL)
     assert [line for line in table.splitlines() if line.startswith("|") and re.search(r"[✗?]", line)] == []

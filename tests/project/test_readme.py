@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands run, its tables are those of the code."""
+"""The README and the pages of docs/ tell the truth: their commands run, their tables are those of the code."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ TOGETHER = [
     for commands in ([block] if any("results/" in command for command in block) else [[command] for command in block])
 ]
 """Commands that are to be run one after another: those of a block, where one of them needs the results of another."""
-(PROFILES,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-INCONCLUSIVE = "idstorm run max_plus_one --set begin=immediate"
+CI, STORMING = PAGES[ROOT / "docs/ci.md"], PAGES[ROOT / "docs/storming.md"]
+(PROFILES,) = re.findall(r"```toml\n(.*?)```", CI, re.DOTALL)
+CODES = {"idstorm run max_plus_one --set begin=immediate": 3, "idstorm run examples/numbers.py": 1}
+"""Of commands that are shown for what they do not pass: how they begin, and their exit code."""
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 """Added to the command that makes the matrix: the whole of it is stormed by the tests of the catalogue's claims."""
 
@@ -62,7 +64,8 @@ def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[s
         paths = (path for word in words for path in (glob(str(idstorm.folder / word)) if "*" in word else [word]))
         briefly = {"IDSTORM_TIME": "1s"} if words[0] == "run" and not {"-n", "-T", "--profile"} & set(words) else {}
         ran = idstorm(*paths, **environ, **briefly)
-        assert ran.code == (3 if command.startswith(INCONCLUSIVE) else 0), (command, ran.out, ran.err)
+        code = next((code for begins, code in CODES.items() if command.startswith(begins)), 0)
+        assert ran.code == code, f"{command}\n{ran.out}{ran.err}"
 
 
 def test_docker_is_asked_for_what_the_compose_file_has() -> None:
@@ -89,12 +92,20 @@ def test_every_make_target_that_is_shown_is_there() -> None:
 
 def test_the_exit_codes_are_those_of_the_code() -> None:
     for code, meaning in EXIT_CODES.items():
-        assert f"| {int(code)} | {meaning} |" in README
+        assert f"| {int(code)} | {meaning} |" in CI
 
 
 def test_every_check_is_described() -> None:
-    (section,) = re.findall(r"^## What it checks\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(CHECKS)
+    for page in (README, PAGES[ROOT / "docs/checks.md"]):
+        assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(CHECKS)
+
+
+def test_the_readme_is_a_front_door() -> None:
+    assert len(README.splitlines()) <= 160
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    assert {path.name for path in PAGES} - {"README.md"} <= set(re.findall(r"docs/(\w+\.md)", README))
 
 
 def test_every_dialect_is_spoken_of() -> None:
@@ -112,7 +123,9 @@ def test_the_check_that_is_shown_is_the_one_in_the_examples() -> None:
 
 
 def test_the_scenario_that_is_shown_is_the_one_in_the_examples() -> None:
-    shown = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "Scenario(model=" in block)
+    shown = next(
+        block for block in re.findall(r"```python\n(.*?)```", STORMING, re.DOTALL) if "Scenario(model=" in block
+    )
     lines = [re.sub(r" +#.*", "", line) for line in shown.splitlines() if line]
     assert lines == [line for line in (ROOT / "examples/invoices.py").read_text().splitlines() if line]
 

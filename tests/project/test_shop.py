@@ -1,4 +1,4 @@
-"""The example of the README: the shop passes its gate, and with one real race in it, it does not."""
+"""The example of docs/pytest.md: the shop passes its gate, and with one real race in it, it does not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from servers import database
 from suites import QUICKLY
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "pytest.md").read_text()
 
 pytestmark = pytest.mark.thorough
 
@@ -82,12 +82,11 @@ def test_a_shop_that_numbers_by_the_maximum_falls_and_the_race_is_named(
     }
 
 
-def test_the_readme_shows_the_shop_as_it_is() -> None:
-    (section,) = re.findall(r"^## In pytest\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+def test_the_page_shows_the_shop_as_it_is() -> None:
     files = "\n".join(path.read_text() for path in (ROOT / "examples/shop").rglob("*.py"))
-    shown = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    shown = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(shown) == 2
     for line in "".join(shown).splitlines():
         assert re.sub(r" +#.*", "", line) in files
-    assert "pytest -n 4" in section
-    assert "SHOP_NUMBERS=max pytest -n 4 tests/test_checkout.py" in section
+    assert "pytest -n 4" in PAGE
+    assert "SHOP_NUMBERS=max pytest -n 4 tests/test_checkout.py" in PAGE

@@ -110,6 +110,12 @@ def test_a_column_that_is_not_the_key_is_judged_where_it_is_named(idstorm: Idsto
     assert verdicts["unique"] == "broken"
 
 
+def test_the_column_may_be_named_alone_where_the_annotation_names_the_model(idstorm: Idstorm) -> None:
+    code, verdicts, command = storm(idstorm, "shop:place_order", "--id", "id")
+    assert (code, verdicts["unique"]) == (0, "held")
+    assert "shop:place_order.id" in command
+
+
 def test_a_column_of_a_model_is_a_reference(idstorm: Idstorm) -> None:
     code, _, error = storm(idstorm, "shop:Order.numbr")
     assert (code, "Order has no column numbr" in error) == (2, True)

@@ -118,6 +118,8 @@ def _named(module: ModuleType, origin: str, name: str) -> Found:
     model, _, column = name.rpartition(".")
     if _is_model(of := getattr(module, model, None)):
         return _found(module, origin, name, Scenario(of, id=column))
+    if inspect.isroutine(of):
+        return _found(module, origin, name, scenario_of(of, None, column))
     candidates = [
         key for key, value in vars(module).items() if isinstance(value, Scenario) or _is_own_model(value, module)
     ]

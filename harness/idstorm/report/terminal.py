@@ -26,11 +26,15 @@ from idstorm.report.text import (
     gate_words,
     stopped,
     target_words,
+    why_words,
     witness_words,
 )
 
 _SHOWN, _SHOWN_VERBOSE = 1, 24
 _ERRORS_SHOWN = 4
+_STORMS_NAMED = 12
+_ALWAYS = "complete"  # how far an exploration went is always news
+_FIRST = (Result.FAILED, Result.INCONCLUSIVE, Result.PASSED, Result.NA)
 
 
 def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool = False) -> None:
@@ -69,8 +73,21 @@ def _last_lines(report: Report, *, quiet: bool) -> Text:
         text = Text.assemble(_until_broken(report, report.until_broken), "\n", text)
     if not quiet and report.unwritten is not None:
         text.append(f"\n{report.unwritten}", "yellow")
+    text.append_text(_why(report, quiet=quiet))
     if not quiet:
         text.append(f"\nagain  {report.command}", "dim")
+    return text
+
+
+def _why(report: Report, *, quiet: bool) -> Text:
+    """Name the storms that decided the result, where there are several, or nothing else is printed."""
+    judged = [storm for storm in report.decisive if storm.ending is None]  # of others, `complaints` says it
+    text, deciding = Text(), [storm for storm in judged if storm.result is report.result and why_words(storm)]
+    if len(report.decisive) > 1 or quiet:
+        for storm in deciding[:_STORMS_NAMED]:
+            text.append(f"\n{MARKS[storm.result]} {storm.scenario} on {storm.target['name']}: {why_words(storm)}")
+        if len(deciding) > _STORMS_NAMED:
+            text.append(f"\n  and {len(deciding) - _STORMS_NAMED:,} more")
     return text
 
 
@@ -88,6 +105,8 @@ def _until_broken(report: Report, until: UntilBroken) -> Text:
 
 def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
     parts: list[RenderableType] = [_headline(storm)]
+    if storm.ending is None and (why := why_words(storm)):
+        parts.append(Text(why, "bold"))
     if words := failing_words(storm.operations):
         parts.append(Text(words, "bold yellow"))
     if storm.explored is not None and not storm.operations:
@@ -147,13 +166,26 @@ def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, verdict in verdicts.items():
+    told = dict(sorted(verdicts.items(), key=lambda one: _FIRST.index(one[1].result)))
+    quiet = {} if verbose else {name: verdict for name, verdict in told.items() if _is_no_news(name, verdict)}
+    for name, verdict in (told if quiet else verdicts).items():
+        if name in quiet:
+            continue
         style = STYLES[verdict.result]
         table.add_row(Text(MARKS[verdict.result], style), name, Text(_status(verdict), style), _details(name, verdict))
         if verdict.status is Status.BROKEN:
             for witness in verdict.witnesses[: _SHOWN_VERBOSE if verbose else _SHOWN]:
                 table.add_row("", "", "", Text(witness_words(witness), "dim"))
+    for result, words in ((Result.PASSED, "held"), (Result.NA, "n/a")):
+        if names := [name for name, verdict in quiet.items() if verdict.result is result]:
+            table.add_row(Text(MARKS[result], STYLES[result]), words, "", Text(", ".join(names), STYLES[result]))
     return table
+
+
+def _is_no_news(name: str, verdict: Verdict) -> bool:
+    """Whether a check only held, or means nothing here, as most do."""
+    held = verdict.status is Status.HELD and verdict.result is Result.PASSED
+    return (held and name != _ALWAYS) or verdict.result is Result.NA
 
 
 def _status(verdict: Verdict) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from idstorm.findings.checks import CHECKS, Figure
+from idstorm.findings.checks import CHECKS, Figure, in_words
 from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import NOTABLE_FAILURES, Control, Report, StormReport, Verdict
@@ -74,6 +74,28 @@ def witness_words(witness: Mapping[str, Any]) -> str:
         else:
             parts.append(f"{key.replace('_', ' ')} {value}")
     return ", ".join(parts)
+
+
+def why_words(storm: StormReport) -> str:
+    """Return why a storm failed or is inconclusive, in a sentence; else ""."""
+    if storm.result in (Result.PASSED, Result.NA):
+        return ""
+    deciding = {name: verdict for name, verdict in storm.verdicts.items() if verdict.result is storm.result}
+    said = [
+        f"{name} is broken: {seen_words(name, verdict)}"
+        if verdict.status is Status.BROKEN
+        else f"{name}: {(verdict.reason or str(verdict.status)).partition(chr(10))[0]}"
+        for name, verdict in deciding.items()
+    ]
+    said += [gate_words(gate) for gate in storm.gates if gate.result is storm.result]
+    return "; ".join(said) or (storm.ending or "").partition("\n")[0]
+
+
+def seen_words(name: str, verdict: Verdict) -> str:
+    """Return what broke, in a few words: how often, and a witness."""
+    if "repetitions" in verdict.figures or not verdict.witnesses:
+        return figure_words(name, verdict)
+    return (CHECKS[name].broke if name in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
 
 
 def failing_words(operations: Mapping[str, Any]) -> str:

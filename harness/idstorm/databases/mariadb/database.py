@@ -21,7 +21,7 @@ class MariaDB(MySQL):
     schemes = ("mariadb",)
     backends = ("mariadb", "mysql")
     how_to_get = (
-        "run `docker compose up -d --wait` and set it as the README says, or "
+        "run `docker compose up -d --wait` and set it as docs/databases.md says, or "
         "install a MariaDB server, such as the package mariadb-server-core"
     )
     recipe = MariaDBServer()

@@ -57,7 +57,7 @@ class MySQL(MySQLStepped, MySQLNamespaces):
     asyncio_drivers = ("aiomysql", "asyncmy")
     raising = codes.DRIVERS
     how_to_get = (
-        "run `docker compose up -d --wait` and set it as the README says, or "
+        "run `docker compose up -d --wait` and set it as docs/databases.md says, or "
         "install a MySQL server, such as the package mysql-server-core"
     )
     recipe: ClassVar[Recipe | None] = MySQLServer()

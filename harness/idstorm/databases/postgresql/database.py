@@ -62,7 +62,8 @@ class PostgreSQL(PostgreSQLStepped, PostgreSQLNamespaces):
     }
     raising = codes.DRIVERS
     how_to_get = (
-        "run `docker compose up -d --wait` and set it as the README says, or pip install 'idstorm[postgresql-server]'"
+        "run `docker compose up -d --wait` and set it as docs/databases.md says, "
+        "or pip install 'idstorm[postgresql-server]'"
     )
     recipe = PostgreSQLServer()
     converts_zones = True
