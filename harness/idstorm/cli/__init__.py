@@ -18,6 +18,7 @@ from idstorm.cli.explore import explore
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
+from idstorm.cli.stored import compare, results
 from idstorm.cli.streams import StdoutLost, lose_stdout, say, spare_the_streams
 
 
@@ -45,6 +46,8 @@ cli.add_command(run)
 cli.add_command(matrix)
 cli.add_command(explore)
 cli.add_command(audit)
+cli.add_command(results)
+cli.add_command(compare)
 
 
 @cli.command()

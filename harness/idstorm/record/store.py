@@ -41,6 +41,7 @@ from idstorm.record.explored import Explored
 from idstorm.record.files import dumps
 from idstorm.record.origins import Origins
 from idstorm.record.plan import Plan
+from idstorm.record.provenance import Provenance, provenance
 from idstorm.record.stamp import Stamp
 
 FORMAT = 1
@@ -69,6 +70,7 @@ class Run:
     seconds: float | None = None  #: how long it took until then
     controls: tuple[Mapping[str, str], ...] = ()  #: name, scenario and target of each: storms of what is known to break
     made_as: str | None = None  #: the name that it was made with; None: it is from before this was written down
+    made: Provenance | None = None  #: when, where and with what; None: it is from before this was written down
 
     @property
     def name(self) -> str:
@@ -107,7 +109,15 @@ def create(
                 folder.mkdir()
                 break
     run = Run(
-        folder, command, tuple(storms), kind, tuple(gates), until_broken, controls=tuple(controls), made_as=folder.name
+        folder,
+        command,
+        tuple(storms),
+        kind,
+        tuple(gates),
+        until_broken,
+        controls=tuple(controls),
+        made_as=folder.name,
+        made=provenance(),
     )
     write_run(run)
     return run
@@ -120,6 +130,7 @@ def write_run(run: Run) -> None:
         about |= {"command": run.command, "storms": run.storms}
         about["gates"] = [str(gate) for gate in run.gates]
         about |= {"controls": run.controls} if run.controls else {}
+        about |= {} if run.made is None else {"made": run.made.to_json()}
         about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
         write_json(run.folder / "run.json", about)
 

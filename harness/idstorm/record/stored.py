@@ -12,7 +12,7 @@ from unicodedata import category
 
 from idstorm.errors import UnreadableRun, UsageError
 from idstorm.findings.gate import parse_gate
-from idstorm.findings.results import StormState
+from idstorm.findings.results import Result, StormState
 from idstorm.record.census import Census
 from idstorm.record.ending import ENDING_FORMAT, CensusQuality, Ending
 from idstorm.record.explored import Explored
@@ -24,6 +24,7 @@ from idstorm.record.origins import Origins
 from idstorm.record.pack_history import HISTORY
 from idstorm.record.plan import Plan
 from idstorm.record.poll_log import Reading, read_reading
+from idstorm.record.provenance import Provenance
 from idstorm.record.shapes import read_as
 from idstorm.record.stamp import OLDER, Stamp
 from idstorm.record.store import FORMAT, MARK, Run
@@ -74,7 +75,8 @@ def open_run(folder: Path) -> Run:
         seconds = None if data.get("seconds") is None else float(data["seconds"])
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
         made_as = None if made_as is None else str(made_as)
-        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as)
+        made = None if data.get("made") is None else Provenance.from_json(data["made"])
+        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as, made)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 
@@ -209,6 +211,14 @@ def _origins(path: Path, stamp: Stamp, counted: Sequence[int]) -> Origins | None
         if [len(of_client) for of_client in origins.places] != list(counted) or places - set(range(len(origins.names))):
             raise ValueError("it does not name one origin for each operation")
     return origins
+
+
+def read_result(run: Run) -> Result | None:
+    """Return the result that a run's report says; None: it has no report that can be read."""
+    try:
+        return Result(_read_json(_plain(run.folder / "report.json"))["result"])
+    except (UnreadableRun, OSError, KeyError, ValueError):
+        return None
 
 
 def _check_report(path: Path, run: str | None) -> None:

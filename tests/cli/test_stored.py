@@ -1,0 +1,138 @@
+"""`idstorm results` and `idstorm compare`: runs that are stored, which to remove, and what is different between two."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from running import STRANGERS_IDS, Idstorm
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results in which one run has passed, one has failed, and one is inconclusive. Nobody changes it."""
+    idstorm = Idstorm(tmp_path_factory.mktemp("kept"))
+    idstorm.write("mine.py", STRANGERS_IDS)
+    codes = [idstorm.storm(*words).code for words in (["autoincrement"], ["mine.py"], ["autoincrement", "-n", "20"])]
+    assert codes == [0, 1, 3]
+    return idstorm.folder
+
+
+@pytest.fixture
+def here(kept: Path, idstorm: Idstorm) -> Idstorm:
+    """A copy of it."""
+    shutil.copytree(kept, idstorm.folder, dirs_exist_ok=True)
+    return idstorm
+
+
+def runs(idstorm: Idstorm) -> list[Path]:
+    return sorted(path for path in (idstorm.folder / "results").iterdir() if path.is_dir())
+
+
+def of(idstorm: Idstorm, result: str) -> Path:
+    (found,) = (path for path in runs(idstorm) if json.loads((path / "report.json").read_text())["result"] == result)
+    return found
+
+
+def age(run: Path, days: int) -> None:
+    """Let a run be older."""
+    about = json.loads((run / "run.json").read_text())
+    about["made"]["when"] = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+    (run / "run.json").write_text(json.dumps(about))
+
+
+def test_runs_are_listed_with_their_results_the_newest_first(here: Idstorm) -> None:
+    age(of(here, "passed"), 3)
+    (here.folder / "results" / "notes").mkdir()
+    ran = here("results")
+    *lines, total = ran.out.splitlines()
+    assert [next(word for word in line.split() if word in ("passed", "failed", "inconclusive")) for line in lines][
+        -1
+    ] == "passed"
+    assert {line.split()[2] for line in lines} == {"run"}
+    assert (ran.code, len(lines), total.startswith("3 runs, ")) == (0, 3, True), ran.out
+
+
+def test_nothing_is_removed_unless_that_is_said_and_nothing_that_failed_unless_asked(here: Idstorm) -> None:
+    assert "2 runs, " in here("results", "--newest", "0").out
+    assert len(runs(here)) == 3
+    ran = here("results", "--newest", "0", "--prune")
+    assert (ran.code, "removed" in ran.out, runs(here)) == (0, True, [of(here, "failed")]), ran.out
+    here("results", "--newest", "0", "--even-failed", "--prune")
+    assert runs(here) == []
+
+
+def test_only_what_is_old_enough_is_removed(here: Idstorm) -> None:
+    age(of(here, "passed"), 40)
+    old = of(here, "passed")
+    here("results", "--older", "30d", "--prune")
+    assert (old.exists(), len(runs(here))) == (False, 2)
+
+
+def test_what_is_not_a_run_is_never_removed(here: Idstorm) -> None:
+    folder = here.folder / "results"
+    elsewhere = here.folder / "elsewhere"
+    shutil.move(of(here, "passed"), elsewhere)
+    (folder / "mine").mkdir()
+    (folder / "mine" / "thesis.txt").touch()
+    os.symlink(elsewhere, folder / "20260101-000000-0000")
+    ran = here("results", "--newest", "0", "--even-failed", "--prune")
+    assert (ran.code, runs(here)) == (0, [folder / "20260101-000000-0000", folder / "mine"]), ran.err
+    assert (folder / "mine" / "thesis.txt").exists()
+    assert (elsewhere / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["results", "nowhere"], 3, "cannot read nowhere"),
+        (["results", "--prune"], 2, "--prune goes with --newest or --older"),
+        (["results", "--older", "long"], 2, "'long' is not a duration"),
+        (["compare", "nowhere", "results"], 3, "nowhere is not a run of idstorm"),
+    ],
+)
+def test_bad_input_gets_one_sentence(here: Idstorm, words: list[str], code: int, says: str) -> None:
+    ran = here(*words)
+    assert (ran.code, says in ran.err) == (code, True), ran.err
+
+
+def compared(idstorm: Idstorm, *words: str) -> dict[str, Any]:
+    ran = idstorm("compare", *words, "--json", "-")
+    found = json.loads(ran.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_run_is_the_same_as_itself(here: Idstorm) -> None:
+    run = str(of(here, "passed"))
+    found = compared(here, run, run)
+    assert (found["worse"], found["conditions"], found["findings"]) == (False, [], [])
+    assert "rates are not comparable" in found["notes"][0]
+    assert here("compare", run, run, "--fail-if-worse").code == 0
+
+
+def test_what_held_and_is_unknown_now_is_worse_and_the_bounds_are_said_first(here: Idstorm) -> None:
+    before, after = str(of(here, "passed")), str(of(here, "inconclusive"))
+    found = compared(here, before, after)
+    assert {"where": "autoincrement on sqlite", "what": "inserts", "before": "400", "after": "20", "worse": False} in (
+        found["conditions"]
+    )
+    worse = {change["what"]: change["after"] for change in found["findings"] if change["worse"]}
+    assert worse.items() >= {"result": "inconclusive", "pressure": "unknown"}.items()
+    ran = here("compare", before, after, "--fail-if-worse")
+    assert (ran.code, ran.out.index("inserts") < ran.out.index("pressure")) == (1, True)
+    assert here("compare", after, before, "--fail-if-worse").code == 0
+
+
+def test_runs_of_different_scenarios_have_nothing_in_common(here: Idstorm) -> None:
+    found = compared(here, str(of(here, "passed")), str(of(here, "failed")))
+    assert [note.partition(" is only in ")[0] for note in found["notes"]] == [
+        "autoincrement on sqlite",
+        "mine on sqlite",
+    ]
