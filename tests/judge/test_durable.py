@@ -45,7 +45,7 @@ def test_an_acknowledged_row_that_is_not_there_is_lost() -> None:
     evidence = storm(told(1), told(2, 3, client=1), census=[(1, 0), (2, 1)])
     assert figures(evidence) == {"lost": 1}
     (witness,) = durable(evidence).witnesses
-    assert witness == {"fault": "lost", "token": 2001, "id": 3, "client": 1, "operation": 0, "outcome": "ok"}
+    assert witness == {"fault": "lost", "token": 2001, "id": 3, "client": 1, "operation": 0, "outcome": "ok", "at": 0.0}
 
 
 def test_all_may_be_lost() -> None:

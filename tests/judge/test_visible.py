@@ -13,7 +13,7 @@ from idstorm.record.ending import CensusQuality, Ending
 from idstorm.record.plan import Generator
 
 INSERTS = [told(id_, client=id_ % 2) for id_ in range(1, 13)]  # row r has the id r + 1, and ends at 10 r + 16
-COMMON = {"token", "id", "client", "operation", "outcome"}  # what every row is described by
+COMMON = {"token", "id", "client", "operation", "outcome", "at"}  # what every row is described by
 IN_TURN = [Poll(10 * row + 17, (row,), row + 1) for row in range(12)]
 
 

@@ -281,8 +281,16 @@ class Evidence:
         """Return the ids that these rows were told, each as Python has it: a number, a text."""
         return [self.history.keys.show(int(row)) for row in rows]
 
+    @cached_property
+    def began(self) -> int:
+        """When the first operation began, in nanoseconds of the storm's clock."""
+        return int(self.history.begin.min()) if len(self.history) else 0
+
     def describe(self, row: int) -> dict[str, Any]:
-        """Return a description of one row for a reader: enough to find it in the table and on its tape."""
+        """Return a description of one row for a reader: enough to find it in the table and on its tape.
+
+        `at` is when its id was told, or else when its operation began, in seconds after the first one's beginning.
+        """
         history = self.history
         operation = row if history.op_of_row is None else int(history.op_of_row[row])
         client = history.client_of_row(row)
@@ -293,6 +301,7 @@ class Evidence:
             "client": client,
             "operation": operation - first,
             "outcome": Outcome(int(history.outcome[operation])).name.lower(),
+            "at": round((int(history.handed[operation] or history.begin[operation]) - self.began) / 1e9, 6),
             **({} if self.origins is None else {"from": self.origins.of(client, operation - first)}),
         }
 

@@ -21,6 +21,7 @@ _SAID = {
     "existing": "of an existing row",
     "foreign": "of a row that was there before",
     "stored": "stored {}",
+    "at": "at +{} s",
 }
 _JUDGED = (Status.HELD, Status.BROKEN)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -175,5 +176,5 @@ def _row(row: Mapping[str, Any], *, alone: bool) -> str:
     """Return what tells a row from the others of its witness: its test, unless several rows are from the same test."""
     words = f"client {row['client']} in operation {row['operation']}"
     if "from" not in row:
-        return words
+        return f"{words} at +{row['at']:.6f} s" if "at" in row else words
     return str(row["from"]) if alone else f"{row['from']} ({words})"
