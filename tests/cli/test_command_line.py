@@ -224,3 +224,19 @@ def test_nothing_is_written_beside_the_users_files(idstorm: Idstorm) -> None:
     )
     assert idstorm.storm(name).code == 0
     assert {path.name for path in idstorm.folder.iterdir()} == {"mine.py", "results"}
+
+
+def test_the_catalogue_is_searched_by_words_and_by_what_breaks(idstorm: Idstorm) -> None:
+    everything, some = idstorm("list").out.splitlines(), idstorm("list", "MAX(").out.splitlines()
+    assert 0 < len(some) < len(everything)
+    broken = {line.split()[0] for line in idstorm("list", "--breaks", "faithful").out.splitlines()}
+    assert "select_max_after" in broken
+    assert "autoincrement" not in broken
+    assert idstorm("list", "no such word").out == ""
+    ran = idstorm("list", "--breaks", "uniqe")
+    assert (ran.code, "uniqe is not a check: there are pressure, unique" in ran.err) == (2, True)
+
+
+def test_every_figure_that_can_be_limited_is_listed(idstorm: Idstorm) -> None:
+    listed = {line.split()[0] for line in idstorm("figures").out.splitlines()}
+    assert {"gapless.ratio", "operations.unknown", "unique"} <= listed

@@ -74,14 +74,29 @@ def check(runs: tuple[Path, ...], checks: tuple[str, ...], outputs: Outputs) -> 
 
 
 @cli.command("list")
-def list_() -> None:
-    """List the catalogue, one line for each scenario."""
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--breaks", metavar="CHECK", help="Only scenarios that are claimed to break this check somewhere.")
+def list_(words: tuple[str, ...], breaks: str | None) -> None:
+    """List the catalogue, one line for each scenario in whose name or essay all WORDs are."""
     from idstorm.commands.catalogue import scenarios
 
-    lines = list(scenarios())
-    width = max(len(name) for name, _ in lines)
+    lines = list(scenarios(words, breaks))
+    width = max((len(name) for name, _ in lines), default=0)
     for name, summary in lines:
         say(f"{name:{width}}  {summary}")
+
+
+@cli.command()
+def figures() -> None:
+    """List the checks, and the figures of a report that --fail-if can limit."""
+    from idstorm.findings.checks import CHECKS
+    from idstorm.findings.gate import figures as paths
+
+    units = {f"{check.name}.{name}": figure.unit for check in CHECKS.values() for name, figure in check.figures.items()}
+    for path in paths():
+        say(f"{path:40}  {units.get(path, '')}".rstrip())
+    for check in CHECKS.values():
+        say(f"{check.name:40}  {check.meaning}")
 
 
 @cli.command()
