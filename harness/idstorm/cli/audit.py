@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from idstorm.cli.reports import Outputs, finish_audit, report_options
+from idstorm.cli.reports import Outputs, audit_report_options, finish_audit
 
 
 @click.command()
@@ -41,7 +41,7 @@ from idstorm.cli.reports import Outputs, finish_audit, report_options
     help="The --json report of an audit whose findings are accepted.",
 )
 @click.option("--allow-unreadable", is_flag=True, help="Pass although something could not be read.")
-@report_options
+@audit_report_options
 def audit(
     on: str,
     scan: bool,

@@ -30,6 +30,7 @@ FORMATS = {
     "json": "the report as JSON",
     "junit": "JUnit XML, a test case for each check",
     "markdown": "a summary as Markdown (of a matrix, the table)",
+    "html": "a page with pictures, which is one file",
 }
 """The forms in which a report may be written to a file, each by an option of its name, with what that is."""
 
@@ -61,11 +62,19 @@ results_option = click.option(
 
 
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command that ends with a report, which it receives as `outputs`."""
+    """Add the options of every command that ends with the report of a run, which it receives as `outputs`."""
+    return _with_options(command, FORMATS)
 
+
+def audit_report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add those of the command that ends with the report of an audit, of which there is no page."""
+    return _with_options(command, {form: what for form, what in FORMATS.items() if form != "html"})
+
+
+def _with_options(command: Callable[..., None], formats: Mapping[str, str]) -> Callable[..., None]:
     @wraps(command)
     def with_outputs(*, quiet: bool, verbose: bool, **others: Any) -> None:
-        asked = {form: others.pop(f"{form}_file") for form in FORMATS}
+        asked = {form: others.pop(f"{form}_file") for form in formats}
         files = {form: file for form, file in asked.items() if file is not None}
         on_stdout = [f"--{form} -" for form, file in files.items() if file == "-"]
         if len(on_stdout) > 1:
@@ -80,7 +89,7 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = with_outputs
     decorated = click.option("-v", "--verbose", is_flag=True, help="Print facts and more witnesses.")(decorated)
     decorated = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")(decorated)
-    for form, what in reversed(FORMATS.items()):
+    for form, what in reversed([*formats.items()]):
         decorated = _file(form, what)(decorated)
     return decorated
 
@@ -207,7 +216,14 @@ def _texts(data: Mapping[str, Any], reports: Sequence[Report], unreadable: Mappi
 
         return junit(*reports, unreadable=unreadable)
 
-    return {"json": _json(data), "junit": junit, "markdown": lambda: _markdown(reports, unreadable)}
+    def html() -> str:
+        from idstorm.commands.page import page_of
+
+        if len(reports) != 1:
+            raise click.UsageError("--html is the page of one run: name one")
+        return page_of(reports[0])
+
+    return {"json": _json(data), "junit": junit, "markdown": lambda: _markdown(reports, unreadable), "html": html}
 
 
 def _json(data: Mapping[str, Any]) -> Callable[[], str]:

@@ -102,7 +102,7 @@ def judge_storm(storm: stored.StoredStorm, gates: Sequence[Gate] = ()) -> StormR
     verdicts: dict[str, Verdict] = {}
     figures: dict[str, Any] = {}
     if plan is not None and storm.history is not None:
-        evidence = _evidence(plan, storm)
+        evidence = evidence_of(plan, storm)
         figures = operations(evidence)
         verdicts = {
             check.name: judge_claim(
@@ -140,7 +140,7 @@ def _judge_explored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
         if check.name in broken:
             witness = stored.read_storm(run, entry, within=broken[check.name].folder)
             if witness.history is not None:
-                again[check.name] = find(check, _evidence(storm.plan, witness))
+                again[check.name] = find(check, evidence_of(storm.plan, witness))
     verdicts = verdicts_of(storm.plan, explored, again)
     return replace(
         report,
@@ -160,7 +160,8 @@ def _judge_explored(run: store.Run, entry: Mapping[str, str]) -> StormReport:
     )
 
 
-def _evidence(plan: Plan, storm: stored.StoredStorm) -> Evidence:
+def evidence_of(plan: Plan, storm: stored.StoredStorm) -> Evidence:
+    """Return what the checks look at in a storm of which something was recorded."""
     assert storm.history is not None
     return Evidence(plan, storm.history, storm.census, storm.before, storm.reading, storm.ending, storm.origins)
 

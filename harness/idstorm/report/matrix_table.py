@@ -22,7 +22,7 @@ def matrix_table(matrix: Matrix) -> RenderableType:
     for name in ("scenario", "checks", *matrix.targets):
         table.add_column(name, overflow="fold")
     last = None
-    for scenario, checks, cells in _grouped(matrix):
+    for scenario, checks, cells in grouped(matrix):
         words = [Text(cell_words(cell), STYLES[cell.result]) for cell in cells]
         table.add_row("" if scenario == last else Text(scenario, "bold"), ", ".join(checks), *words)
         last = scenario
@@ -37,7 +37,7 @@ def matrix_markdown(matrix: Matrix) -> str:
 def matrix_lines(matrix: Matrix) -> Iterator[str]:
     """Yield the lines of the matrix as a Markdown table."""
     rows, last = list[list[str]](), None
-    for scenario, checks, cells in _grouped(matrix):
+    for scenario, checks, cells in grouped(matrix):
         words = (md.plain(cell_words(cell)) for cell in cells)
         rows.append(["" if scenario == last else md.code(scenario), ", ".join(checks), *words])
         last = scenario
@@ -54,7 +54,7 @@ def cell_words(cell: Cell) -> str:
     return f"{claim} {mark}" if plain else f"{claim} {mark} {cell.seen}"
 
 
-def _grouped(matrix: Matrix) -> Iterator[tuple[str, list[str], tuple[Cell, ...]]]:
+def grouped(matrix: Matrix) -> Iterator[tuple[str, list[str], tuple[Cell, ...]]]:
     """Yield scenario, checks and cells, grouping the checks whose cells are the same on every target."""
     groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], tuple[Cell, ...]]] = {}
     for line in matrix.lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
@@ -69,37 +70,56 @@ def explore_words(storm: StormReport) -> str:
     return f"next        --explore-failures shows the schedule that breaks {broken[0]}" if broken else ""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A schedule in columns."""
+
+    heading: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]  #: a cell for each column
+    told: tuple[str, ...]  #: what became of each client
+
+
 def schedule_tables(explored: Mapping[str, Any]) -> Iterator[Text | Table]:
+    """Yield each schedule that broke a check; one that broke several is shown once."""
+    for shown in shown_schedules(explored):
+        yield Text(shown.heading, "bold")
+        yield _table(shown)
+
+
+def shown_schedules(explored: Mapping[str, Any]) -> Iterator[Shown]:
     """Yield each schedule that broke a check; one that broke several is shown once."""
     by_clients: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
     for broken in explored["broken"]:
         by_clients.setdefault(tuple(broken["clients"]), []).append(broken)
     number = explored["clients"]
-    columns = [*NAMES[:number], *([f"{NAMES[number]} (reader)"] if explored["reader"] else [])]
+    columns = (*NAMES[:number], *([f"{NAMES[number]} (reader)"] if explored["reader"] else []))
     for clients, several in by_clients.items():
         checks = ", ".join(one["check"] for one in several)
         first = several[0]
         cost = f"{first['preemptions']} preemption{'' if first['preemptions'] == 1 else 's'}"
         there = f", {first['rows']:,} rows being there" if first["rows"] else ""
-        yield Text(f"{checks}: broken by schedule {first['number']:,}, with {cost} ({named(*clients)}){there}", "bold")
-        yield _table(first, columns)
+        yield Shown(
+            f"{checks}: broken by schedule {first['number']:,}, with {cost} ({named(*clients)}){there}",
+            columns,
+            tuple(_cells(len(columns), *move) for move in first["moves"]),
+            tuple(f"= {words}" if words else "" for words in [*first["told"], *[""] * len(columns)][: len(columns)]),
+        )
 
 
-def _table(broken: Mapping[str, Any], columns: Sequence[str]) -> Table:
+def _table(shown: Shown) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    for name in columns:
+    for name in shown.columns:
         table.add_column(name, ratio=1, overflow="fold")
-    for client, step, answer in broken["moves"]:
-        cells = [""] * len(columns)
-        cells[client] = _cell(step, answer)
+    for cells in shown.lines:
         table.add_row(*map(Text, cells))
-    told = [*broken["told"], *[""] * (len(columns) - len(broken["told"]))]
-    table.add_row(*(Text(f"= {words}" if words else "", "dim") for words in told))
+    table.add_row(*(Text(words, "dim") for words in shown.told))
     return table
 
 
-def _cell(step: str, answer: str) -> str:
+def _cells(columns: int, client: int, step: str, answer: str) -> tuple[str, ...]:
     shown = step if len(step) <= _LONGEST else f"{step[:_LONGEST]} …"
     if not step:
         shown = "… goes on"
-    return f"{shown}  -- {answer}" if answer else shown
+    words = f"{shown}  -- {answer}" if answer else shown
+    return tuple(words if column == client else "" for column in range(columns))
