@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -81,7 +82,15 @@ def test_what_only_exploring_finds_fails_the_matrix(idstorm: Idstorm) -> None:
     path = idstorm.write("mine.py", ALONE)
     words = ("--scenario", path, "--on", "sqlite", "-n", "400", "--no-control", "--json", "-")
     assert idstorm("matrix", *words).code == 0
-    assert idstorm("matrix", *words, "--explore").code == 1
+    shutil.rmtree(idstorm.folder / "results")
+    ran = idstorm("matrix", *words, "--explore")
+    assert (ran.code, ran.report["matrix"]["lines"][-1]["check"]) == (1, "explored")
+    runs = [path for path in (idstorm.folder / "results").iterdir() if path.is_dir()]
+    of_matrix, other = sorted(runs, key=lambda run: json.loads((run / "run.json").read_text())["kind"] != "matrix")
+    again = idstorm("check", str(of_matrix), "--json", "-")
+    assert (again.code, again.report["matrix"]) == (1, ran.report["matrix"])
+    shutil.rmtree(other)
+    assert idstorm("check", str(of_matrix)).code == 3
 
 
 def test_one_scenario_at_fault_takes_no_other_with_it(idstorm: Idstorm) -> None:

@@ -82,6 +82,35 @@ def test_the_schedule_of_a_reader_can_be_played_again(idstorm: Idstorm, postgres
     assert (storm["explored"]["schedules"], storm["verdicts"]["visible"]["status"]) == (1, "broken")
 
 
+LIMITED = """
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, mapped_column
+from idstorm.scenario import Row, Scenario, holds, unique
+
+class Invoice(Row):
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(index=True)
+
+def insert(session, tokens):
+    number = (session.scalar(select(func.max(Invoice.number))) or 0) + 1
+    assert number <= 5, "full"
+    session.add(Invoice(number=number, token=tokens[0]))
+    session.flush()
+    return [number]
+
+limited = Scenario(Invoice, id=Invoice.number, insert=insert, claims=[holds(unique)])
+"""
+
+
+def test_what_was_found_in_empty_tables_stays_where_rows_cannot_be_made(idstorm: Idstorm) -> None:
+    ran, storm = explored(idstorm, On("sqlite"), idstorm.write("mine.py", LIMITED), "--rows", "20")
+    assert (ran.code, storm["verdicts"]["unique"]["status"]) == (1, "broken"), ran.out
+    assert (
+        "with 20 rows, nothing was tried: inserting the rows of --rows failed"
+        in (storm["verdicts"]["complete"]["reason"])
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -120,7 +149,29 @@ def without_its_schedules(stored: dict[str, Any]) -> None:
     del stored["by_preemptions"]
 
 
-@pytest.mark.parametrize("change", [of_a_client_that_is_not_there, without_its_schedules])
+def with_fewer_than_none(stored: dict[str, Any]) -> None:
+    stored["by_preemptions"] = {"0": -7}
+
+
+def with_a_number_that_is_none(stored: dict[str, Any]) -> None:
+    stored["by_preemptions"] = {"x": 7}
+
+
+def with_a_status_of_its_own(stored: dict[str, Any]) -> None:
+    stored["checks"]["durable"]["statuses"] = {"fine": 7}
+
+
+def broken_without_a_witness(stored: dict[str, Any]) -> None:
+    stored["checks"]["durable"]["statuses"] = {"broken": 7}
+
+
+DAMAGES = [
+    *(of_a_client_that_is_not_there, without_its_schedules, with_fewer_than_none, with_a_number_that_is_none),
+    *(with_a_status_of_its_own, broken_without_a_witness),
+]
+
+
+@pytest.mark.parametrize("change", DAMAGES)
 def test_what_is_damaged_is_not_judged(idstorm: Idstorm, change: Callable[[dict[str, Any]], None]) -> None:
     said = damaged(idstorm, change)
     assert "explored.json" in said

@@ -102,7 +102,7 @@ def explore(
 
     steps = None if replay is None else _steps(replay)
     bounds = Bounds(operations, preemptions, schedules, seconds, steps, rows, show_values)
-    request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results, bounds.words)
+    request = ExploreRequest(scenario, on, clients, bounds, options_of(options), results)
     with shown(quiet=outputs.quiet) as show:
         report = explored(request, show)
     if script is not None:

@@ -70,7 +70,6 @@ def explore(
             bounds=bounds,
             options=options_of(options),
             results=Path(results),
-            words=bounds.words,
             path=path_here(),
         )
     )

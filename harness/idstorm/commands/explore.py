@@ -17,14 +17,14 @@ from idstorm.databases.targets import Address
 from idstorm.explore.bounds import Bounds
 from idstorm.explore.explorable import can_step, check_explorable, why_not
 from idstorm.explore.exploring import explore
-from idstorm.findings.results import Result, exit_code
+from idstorm.findings.results import Result
 from idstorm.findings.schedules import SETTLED
 from idstorm.findings.verdict import Report
-from idstorm.judge.judge import judge_run
-from idstorm.judge.tabulate import with_explored
+from idstorm.judge.judge import judge_run, with_exploration
 from idstorm.options import EACH, EXPLORATION, StormOptions, words_of
 from idstorm.processes import require_posix
 from idstorm.record import store
+from idstorm.record.stored import open_run
 from idstorm.storm.applicability import LEVELS
 from idstorm.storm.scheduled import ScheduledStorm
 from idstorm.storm.stop import StopSignal, interruptible
@@ -44,7 +44,6 @@ class ExploreRequest:
     bounds: Bounds = field(default_factory=Bounds)
     options: StormOptions = field(default_factory=StormOptions)
     results: Path = Path("results")
-    words: tuple[str, ...] = ()  #: of the command line that say the bounds
     path: tuple[str, ...] = ()  #: what comes first on sys.path, if not the current directory
 
 
@@ -91,23 +90,17 @@ def explore_failures(report: Report, request: Request, show: Show = lambda *_: N
 def explore_matrix(report: Report, request: MatrixRequest, preparation: Preparation, show: Show) -> Report:
     """Return the report of a matrix with what exploring each scenario came to, as one more line of each.
 
-    That is a run of its own: two clients, in schedules of up to two preemptions. If a claim fails in it, the matrix
-    has failed; what it leaves open was for the storms to settle.
+    That is a run of its own beside it, which the matrix names: two clients, in schedules of up to two preemptions.
     """
-    assert report.matrix is not None
     options = replace(request.options, reader=None, control=False)
     bounds = Bounds(preemptions=_PREEMPTIONS)
-    found, addresses = preparation.found, tuple(one for one in preparation.addresses if can_step(one))
-    asked = ExploreRequest(found, addresses, bounds=bounds, options=options, results=request.results)
-    storms = explored(asked, show).storms if addresses else ()
-    failed = any(one.result is Result.FAILED for one in storms)
-    result = Result.FAILED if failed else report.result
-    return replace(
-        report,
-        matrix=with_explored(report.matrix, report.storms, storms),
-        result=result,
-        exit_code=int(exit_code(result)) if failed else report.exit_code,
-    )
+    addresses = tuple(one for one in preparation.addresses if can_step(one))
+    if not addresses:
+        return report
+    asked = ExploreRequest(preparation.found, addresses, bounds=bounds, options=options, results=request.results)
+    found = explored(asked, show)
+    store.write_run(replace(open_run(Path(report.folder)), explored=found.run))
+    return with_exploration(report, found)
 
 
 def _failed(report: Report, request: Request) -> list[tuple[Found, Address]]:
@@ -151,4 +144,4 @@ def _command(request: ExploreRequest, storms: Sequence[ScheduledStorm]) -> str:
     """Return the command line that repeats it."""
     on, clients = [address.again for address in addresses_of(storms)], ("--clients", str(request.clients))
     options = words_of(request.options, EXPLORATION)
-    return command_line("explore", request.scenarios, on, *clients, *request.words, options)
+    return command_line("explore", request.scenarios, on, *clients, *request.bounds.words, options)

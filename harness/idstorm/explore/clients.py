@@ -69,8 +69,7 @@ class Client:
     def held_up(self) -> bool:
         """Stop in the middle of a step, until another client has moved."""
         self.gives_up = False
-        self._stop(State.WAITS)
-        return not self.gives_up
+        return self._stop(State.WAITS) and not self.gives_up
 
     def passed(self, statement: str, parameters: Any) -> None:
         """Note a statement that is no step."""
@@ -93,9 +92,13 @@ class Client:
         self.state = State.RUNS
         self.turn.release()
 
-    def _stop(self, state: State) -> None:
-        if self.stopped:
-            self.coarse(f"{NAMES[self.number]} sends statements from several tasks at once, in an order of their own")
+    def _stop(self, state: State) -> bool:
+        """Wait for the turn. Returns False where that cannot be: what comes next is not stepped."""
+        if self.given:
+            raise Given
+        if why := self.turn.why_not() or ("sends statements from several threads at once" if self.stopped else ""):
+            self.coarse(f"{NAMES[self.number]} {why}: these were not stepped")
+            return False
         self.stopped = True
         self.events.put((self, state))
         try:
@@ -109,3 +112,4 @@ class Client:
             self.stopped = False
         if self.given:
             raise Given
+        return True

@@ -15,9 +15,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 from idstorm.databases.base import Database
-from idstorm.errors import IdstormError
 from idstorm.explore.clients import Client, Given, Move, State
-from idstorm.explore.runtime import Runtime, ThreadRuntime
+from idstorm.explore.runtime import Runtime, Stuck, ThreadRuntime
 from idstorm.explore.schedules import Choice, Priorities
 from idstorm.explore.stepping import gate
 from idstorm.findings.schedules import NAMES
@@ -26,10 +25,6 @@ _ASK_AFTER = 0.002  # seconds without an answer, after which the database is ask
 _ELSEWHERE_AFTER = 1.5  # seconds after which a client waits for something that no database knows
 _MOST_STEPS = 200  # of a client, which may try again and again while another stands still
 _STUCK_AFTER = 20.0  # seconds in which nothing has happened at all; a database ends a deadlock sooner
-
-
-class Stuck(IdstormError):
-    """A schedule does not come to its end."""
 
 
 class Conductor:
@@ -195,17 +190,19 @@ class Conductor:
                 for client in running:
                     if client.state is State.RUNS:
                         client.state = State.WAITS
-                        self._elsewhere = (
-                            f"{NAMES[client.number]} waited for something else than a lock, at {client.step!r}"
-                        )
+                        where = f"at {client.step!r}" if client.step else "before its first step"
+                        self._elsewhere = f"{NAMES[client.number]} waited for something else than a lock, {where}"
             if monotonic() > began + _STUCK_AFTER:
-                raise Stuck(f"{NAMES[running[0].number]} does not come back from {running[0].step!r}")
+                raise Stuck(self.doubt or f"{NAMES[running[0].number]} does not come back from {running[0].step!r}")
 
     def _take(self, timeout: float) -> bool:
         """Wait for a client to come to rest."""
         with suppress(Empty):
             client, state = self._events.get(timeout=timeout)
-            client.state = state
+            if client.state is State.ENDED:
+                client.coarse(f"{NAMES[client.number]} goes on after it has ended, in a task or a thread of its own")
+            else:
+                client.state = state
             return True
         if timeout >= _STUCK_AFTER:
             raise Stuck("all clients wait, and the database does not end it")

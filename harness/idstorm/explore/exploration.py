@@ -13,8 +13,8 @@ from time import monotonic
 
 from idstorm.errors import UsageError
 from idstorm.explore.bounds import Bounds
-from idstorm.explore.conductor import Stuck
 from idstorm.explore.player import Player
+from idstorm.explore.runtime import Stuck
 from idstorm.explore.schedules import DEPTH, Choice, Prefix, Search, preemptions
 from idstorm.findings.results import Status
 from idstorm.findings.schedules import NAMES, named
@@ -26,6 +26,7 @@ from idstorm.storm.stop import StopSignal
 Show = Callable[[str, int, int], None]
 """Shows progress: the exploration, and how many schedules were tried, and are known and still to be tried."""
 
+_FEWEST = 20  # schedules to try in order, before any is drawn
 _ALL_STEPS = 500  # more than any client takes
 
 
@@ -53,11 +54,15 @@ class Exploration:
     played: tuple[str, ...] = ()  #: the only schedule that was played, in words
     replayed: int | None = None  #: the preemptions of the only schedule that was played
     _player: Player | None = None
+    _rows: int = 0
+    _known: set[tuple[int, ...]] = field(default_factory=set)  #: schedules of this search, clients alike by one name
+    repeated: int = 0  #: drawn schedules that were known
 
     def over(self, player: Player, rows: int, show: Show, stop: StopSignal) -> None:
         """Play schedules until there are no more, or a bound is reached, on tables in which so many rows are."""
-        self.rows.append(rows)
+        self._rows = rows
         self._player, began, before_it = player, monotonic(), self.seconds
+        self._known.clear()
         search, before, begun = Search(self._roles(), self.bounds.preemptions), None, count()
         if self.bounds.replay is not None:
             self._replay(self.bounds.replay)
@@ -84,7 +89,7 @@ class Exploration:
         tried = dict(self.tried) if self.replayed is None else {self.replayed: 1}
         return Explored(
             operations=self.bounds.operations or 1,
-            rows=tuple(self.rows),
+            rows=tuple(self.rows) or (0,),
             by_preemptions={str(number): times for number, times in sorted(tried.items())},
             schedules=tuple(self.schedules),
             asked=self.played or (self.bounds.asked if self.beyond else ()),
@@ -143,9 +148,21 @@ class Exploration:
             self.player.judged(last=True)
             shutil.rmtree(folder, ignore_errors=True)
             return None
+        played = search.alike([choice.client for choice in choices])
+        if prefix.priorities is not None and played in self._known:
+            self.repeated += 1
+            self.player.judged(last=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        self._known.add(played)
         search.ran(prefix, choices)
+        self._note_rows()
         self.schedules.append(named(*(choice.client for choice in choices)))
         return choices, folder
+
+    def _note_rows(self) -> None:
+        if self._rows not in self.rows:
+            self.rows.append(self._rows)
 
     @property
     def _wanted(self) -> list[str]:
@@ -170,6 +187,7 @@ class Exploration:
         choices, _ = self.player.choices()
         taken = [choice.client for choice in choices]
         self.schedules.append(named(*taken))
+        self._note_rows()
         self._see((choices, folder), last=True)
         if tuple(taken[: len(clients)]) != clients:
             place = next(place for place, client in enumerate(clients) if taken[place : place + 1] != [client])
@@ -188,7 +206,7 @@ class Exploration:
             )
         if stop.asked():
             return f"the user ended it after {tried:,} schedules; {more}"
-        if tried >= self._most:
+        if tried + self.repeated >= self._most:
             return f"it ended after {tried:,} schedules (--max-schedules); {more}"
         if self.seconds > self._seconds:
             return f"it ended after {self._seconds:g} s (--max-time), with {tried:,} schedules tried; {more}"
@@ -197,7 +215,7 @@ class Exploration:
     def _too_many(self, search: Search) -> bool:
         """Whether half of what there is was spent, and more schedules are left than the other half can try."""
         tried = self.tried.total() + search.tried.total()
-        half = tried >= self._most / 2 or self.seconds > self._seconds / 2
+        half = tried >= max(self._most / 2, _FEWEST) or self.seconds > self._seconds / 2
         return search.drawn > 0 or (self.bounds.preemptions is None and half and len(search) > tried)
 
     @property
@@ -229,7 +247,7 @@ class Exploration:
                     folder=name,
                     number=self.seen,
                     preemptions=preemptions(choices),
-                    rows=self.rows[-1],
+                    rows=self._rows,
                     clients=tuple(choice.client for choice in choices),
                     moves=played.moves,
                     told=played.told,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import reaching
-from idstorm.errors import EnvironmentFault, ScenarioError
+from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError
 from idstorm.explore.bounds import Bounds
 from idstorm.explore.explorable import unexplorable
 from idstorm.explore.exploration import Exploration, Show
@@ -99,28 +99,52 @@ def _explore(
     store.write_plan(folder, plan)
     exploration = Exploration(plan, replace(bounds, operations=operations), folder)
     alone = bounds.replay is not None or not bounds.rows
-    for rows in (bounds.rows,) if alone else (0, bounds.rows):
+    states = (bounds.rows,) if alone else (0, bounds.rows)
+    for place, rows in enumerate(states):
         name = f"{label}n{rows}" if rows else label
-        with database.namespace(url, name, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
-            with reaching(inside):
-                prepare(scheduled, plan, work, inside, folder)
-                if rows:
-                    _fill(scheduled, plan, work, inside, folder, rows)
-                with database.working_in(inside) as connection:
-                    if rows:
-                        database.analyse(connection)
-                    tables = tables_of(scenario, work)
-                    state = database.keep_state(connection, tables)
-                    _put_back(connection, database, state, tables)
-                    if database.has_triggers(connection):
-                        exploration.limits[_TRIGGERS] = None
-            reached, state = scheduled.address.for_clients(inside), [state, bounds.show_values]
-            with stop.gently(), Player(plan, reached, state, folder) as player:
-                exploration.over(player, rows, show, stop)
+        try:
+            with database.namespace(url, name, keep=scheduled.options.keep, kind=scheduled.namespace) as inside:
+                _over(exploration, scheduled, work, inside, rows, show, stop)
+        except IdstormError as error:
+            if not place:
+                raise
+            said = next(iter(str(error).splitlines()), "")
+            exploration.limits[f"with {rows:,} rows, nothing was tried: {said}"] = None
+        explored = exploration.explored()
+        left = [f"with {more:,} rows, nothing was tried" for more in states[place + 1 :]]
+        store.write_explored(folder, replace(explored, limits=(*explored.limits, *left)), plan.stamp)
         if exploration.bounded:
             break
-    store.write_explored(folder, exploration.explored(), plan.stamp)
     return Ending(StormState.INTERRUPTED, "by the user") if stop.asked() else Ending()
+
+
+def _over(
+    exploration: Exploration,
+    scheduled: ScheduledStorm,
+    work: Work,
+    inside: sa.URL,
+    rows: int,
+    show: Show,
+    stop: StopSignal,
+) -> None:
+    """Try all schedules in a namespace, with so many rows that are there before."""
+    scenario, plan, folder = scheduled.found.scenario, exploration.plan, exploration.folder
+    database = DATABASES[plan.target.dialect]
+    with reaching(inside):
+        prepare(scheduled, plan, work, inside, folder)
+        if rows:
+            _fill(scheduled, plan, work, inside, folder, rows)
+        with database.working_in(inside) as connection:
+            if rows:
+                database.analyse(connection)
+            tables = tables_of(scenario, work)
+            state = database.keep_state(connection, tables)
+            _put_back(connection, database, state, tables)
+            if database.has_triggers(connection):
+                exploration.limits[_TRIGGERS] = None
+    started = [state, exploration.bounds.show_values]
+    with stop.gently(), Player(plan, scheduled.address.for_clients(inside), started, folder) as player:
+        exploration.over(player, rows, show, stop)
 
 
 def _fill(scheduled: ScheduledStorm, plan: Plan, work: Work, inside: sa.URL, folder: Path, rows: int) -> None:

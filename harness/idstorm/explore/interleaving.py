@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,10 +21,9 @@ from sqlalchemy.orm import Session
 
 from idstorm.errors import UsageError
 from idstorm.explore.clients import Given, Move
-from idstorm.explore.conductor import Stuck
 from idstorm.explore.kept import Kept, Work, name_of
 from idstorm.explore.place import Place
-from idstorm.explore.runtime import LoopRuntime, ThreadRuntime
+from idstorm.explore.runtime import LoopRuntime, Stuck, ThreadRuntime
 from idstorm.explore.schedules import Choice, Search, preemptions
 from idstorm.findings.schedules import NAMES, named
 from idstorm.model.awaiting import is_async
@@ -86,6 +86,8 @@ def interleave(
     """
     if not 2 <= len(work) <= len(NAMES):
         raise UsageError(f"interleave takes from two to {len(NAMES)} functions")
+    if len({is_async(one) for one in work}) > 1 or (not is_async(work[0]) and any(map(is_async, (setup, invariant)))):
+        raise UsageError("functions that await and others cannot be stepped together: let all await, or none")
     takers = [one for one in (*work, invariant) if _takes_session(one)]
     if takers and session is None:
         words = f"{name_of(takers[0])} takes a session: say how to open one, interleave(…, session=SessionLocal)"
@@ -93,7 +95,7 @@ def interleave(
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise UsageError("interleave is at work already in this process")
     try:
-        awaits = any(map(is_async, (*work, setup, invariant)))
+        awaits = is_async(work[0])
         with closing(LoopRuntime() if awaits else ThreadRuntime()) as runtime, Place(runtime) as place:
             functions = _Functions(work, setup, invariant, session)
             return _all(place, functions, max_preemptions, max_schedules, max_time)
@@ -114,6 +116,7 @@ def _all(place: Place, functions: _Functions, bounded: int | None, most: int, se
         try:
             conductor.run(first)
         except Stuck as error:
+            place.end(conductor.sessions)
             shown = _shown(conductor.moves, told)
             raise UsageError(f"interleave cannot step these functions: {error}\n{shown}") from None
         if raised:  # such as what pytest.fail raises
@@ -181,7 +184,7 @@ def _call(
         else:
             awaited(work())
         told[number] = "ok"
-    except Exception as error:
+    except (Exception, CancelledError) as error:
         said = getattr(error, "orig", None) or error
         told[number] = f"{type(error).__name__}: {next(iter(str(said).strip().splitlines()), '')}"
     except Given:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from idstorm.databases.base import Database
@@ -15,8 +16,10 @@ from idstorm.databases.registry import DATABASES
 from idstorm.errors import UsageError
 from idstorm.explore import stepping
 from idstorm.explore.conductor import Conductor
-from idstorm.explore.runtime import Runtime
+from idstorm.explore.runtime import Runtime, Stuck
 from idstorm.internals import connecting_like, dialect_of
+
+_WITHIN = 10.0  # seconds for a question to the database, or for the end of all connections
 
 
 class Place:
@@ -35,7 +38,18 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.runtime.call(self._stack.close)
+        with suppress(Stuck):
+            self.runtime.call(self._stack.close, within=_WITHIN)
+
+    def end(self, sessions: Iterable[int]) -> None:
+        """End sessions whose schedule does not come to its end: they would keep their locks."""
+        with suppress(Stuck, sa.exc.SQLAlchemyError):
+            for session in sessions:
+                self.runtime.call(partial(self._end, session), within=_WITHIN)
+
+    def _end(self, session: int) -> None:
+        if self._database is not None and self._watching is not None:
+            self._database.end_session(self._watching, session)
 
     def conductor(self, bodies: Sequence[Callable[[], None]]) -> Conductor:
         """Return the conductor of one schedule. Raises UsageError where no database was reached yet."""
@@ -68,18 +82,20 @@ class Place:
     def _waiting(self, sessions: Iterable[int]) -> set[int]:
         if self._database is None or self._watching is None:
             return set()
-        return self.runtime.call(partial(self._database.waiting, self._watching, list(sessions)))
+        return self.runtime.call(partial(self._database.waiting, self._watching, list(sessions)), within=_WITHIN)
 
 
 @contextmanager
 def _watching(pool: Any) -> Iterator[sa.Connection]:
     """Open one more connection to where a pool leads, to ask who waits."""
     dialect = dialect_of(pool)
-    engine = sa.create_engine(
+    make: Callable[..., Any] = create_async_engine if dialect.is_async else sa.create_engine
+    made = make(
         f"{dialect.name}+{dialect.driver}://",
         creator=connecting_like(pool),
         poolclass=sa.NullPool,
         isolation_level="AUTOCOMMIT",
     )
+    engine: sa.Engine = getattr(made, "sync_engine", made)
     with engine.connect() as connection:
         yield connection

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,10 +18,12 @@ from idstorm.errors import EnvironmentFault
 from idstorm.explore.playing import Played
 from idstorm.explore.process import choices_of_line, played_of_line
 from idstorm.explore.schedules import Choice, Priorities
+from idstorm.processes import has_ended, signal_group
 from idstorm.record.plan import Plan
 from idstorm.storm.assignment import Assignment
 
 _END_WITHIN = 10.0  # seconds for it to end by itself
+_LOOK_EVERY = 0.005  # seconds
 
 
 class Player:
@@ -51,10 +55,10 @@ class Player:
         with self._process as process:
             assert process.stdin is not None
             process.stdin.close()
-            try:
-                process.wait(_END_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            deadline = monotonic() + _END_WITHIN
+            while not has_ended(process) and monotonic() < deadline:
+                sleep(_LOOK_EVERY)
+            signal_group(process.pid, signal.SIGKILL)  # its forks are in it: one may hang in what the work does
 
     def play(
         self, first: Sequence[int], folder: Path, wanted: Collection[str], priorities: Priorities | None = None

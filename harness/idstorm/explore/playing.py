@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from idstorm.databases.base import Database
 from idstorm.databases.rows import read_pairs, read_token
 from idstorm.databases.urls import secrets_of
-from idstorm.explore.conductor import Conductor, Stuck
-from idstorm.explore.runtime import LoopRuntime, Runtime, ThreadRuntime
+from idstorm.explore.conductor import Conductor
+from idstorm.explore.runtime import LoopRuntime, Runtime, Stuck, ThreadRuntime
 from idstorm.explore.schedules import Priorities
 from idstorm.explore.script import Words, making, program
 from idstorm.findings.finding import Finding
@@ -48,6 +48,8 @@ from idstorm.storm.reader import Reader
 
 PROGRAM = "witness.py"
 """What the file beside the tapes of a schedule is called, which takes its steps by the driver alone."""
+
+_DISPOSE_WITHIN = 3.0  # seconds: a loop that is blocked never comes to it
 
 POLLS = 2
 """Polls of a reader within a schedule, before the last one after it: a row may come in between."""
@@ -101,10 +103,13 @@ class Stage:
         with ExitStack() as stack:
             own = stack.enter_context(self.own.connect())
             runtime: Runtime = LoopRuntime() if self.engine.dialect.is_async else ThreadRuntime()
-            stack.callback(runtime.close)
-            stack.callback(runtime.call, self.engine.dispose)
+            stack.callback(self._dispose, runtime)  # what else is in it ends with this process, which ends at once
             runtime.call(self._connect)
             yield own, runtime
+
+    def _dispose(self, runtime: Runtime) -> None:
+        with suppress(Stuck):
+            runtime.call(self.engine.dispose, within=_DISPOSE_WITHIN)
 
     def _connect(self) -> None:
         for connection in [self.engine.connect() for _ in range(self.plan.pool.size)]:

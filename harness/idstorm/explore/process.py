@@ -34,9 +34,9 @@ from idstorm.databases.registry import DATABASES
 from idstorm.databases.urls import secrets_of
 from idstorm.errors import EnvironmentFault, IdstormError, ScenarioError, show_users_error
 from idstorm.explore import stepping
-from idstorm.explore.conductor import Stuck
 from idstorm.explore.forks import Fork
 from idstorm.explore.playing import Played, Stage, rows_of, tables_of
+from idstorm.explore.runtime import Stuck
 from idstorm.explore.schedules import Choice, Priorities
 from idstorm.findings.finding import Finding
 from idstorm.findings.results import Status

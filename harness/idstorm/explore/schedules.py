@@ -2,7 +2,7 @@
 
 A schedule is the client that goes next, for each step. What is possible is only learned by running one: so each run
 begins with the choices of a prefix, goes on with whichever client went last, and shows where another could have gone.
-Each of these places is the prefix of another schedule, and every schedule is run once.
+Each of these places is the prefix of another schedule, and every schedule is run once, unless it is drawn again.
 
 A preemption is a switch from a client that could have gone on. Most races need one or two (Musuvathi and Qadeer, 2007),
 so the first schedule that breaks a check is the simplest one.
@@ -121,6 +121,15 @@ class Search:
         order, drops = random.sample(clients, len(clients)), random.choices(range(self._longest), k=DEPTH - 1)
         self.drawn += 1
         return Prefix(priorities=Priorities(tuple(order), tuple(drops)))
+
+    def alike(self, clients: Sequence[int]) -> tuple[int, ...]:
+        """Return a schedule in which, of clients that do the same work, those with lower numbers go first."""
+        free = {role: [one for one, other in enumerate(self._roles) if other == role] for role in self._roles}
+        names: dict[int, int] = {}
+        for client in clients:
+            if client not in names:
+                names[client] = free[self._roles[client]].pop(0)
+        return tuple(names[client] for client in clients)
 
     @property
     def odds(self) -> int:

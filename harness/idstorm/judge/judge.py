@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from idstorm.errors import UnreadableRun, show_users_error
@@ -22,7 +23,7 @@ from idstorm.judge.gates import judge_gates
 from idstorm.judge.own import checks_of
 from idstorm.judge.repeats import repeats, until_broken
 from idstorm.judge.summary import operations
-from idstorm.judge.tabulate import matrix
+from idstorm.judge.tabulate import matrix, with_explored
 from idstorm.record import store, stored
 from idstorm.record.plan import Plan
 from idstorm.record.store import EXPLORE
@@ -46,7 +47,7 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
     result = worst([worst(storm.result for storm in merged or storms), *(one.result for one in controls), *unmeasured])
     states = {storm.state for storm in (*controls, *storms)}
     wide = {"matrix": matrix(storms)} if run.kind == "matrix" else {"comparisons": compare(merged or storms)}
-    return Report(
+    report = Report(
         run.name,
         str(run.folder),
         run.command,
@@ -57,6 +58,32 @@ def judge_run(run: store.Run, judged: Sequence[StormReport] = ()) -> Report:
         repeats=merged,
         until_broken=until_broken(list(series.values()), run.seconds) if run.until_broken else None,
         controls=controls,
+    )
+    return report if run.explored is None else _with_exploration(report, run.folder.parent / run.explored)
+
+
+def _with_exploration(report: Report, folder: Path) -> Report:
+    """Return the report of a matrix with what exploring it came to, which is in a run of its own."""
+    try:
+        return with_exploration(report, judge_run(stored.open_run(folder)))
+    except UnreadableRun:
+        result = worst([report.result, Result.INCONCLUSIVE])
+        code = report.exit_code if result is report.result else int(exit_code(result))
+        return replace(report, result=result, exit_code=code)
+
+
+def with_exploration(report: Report, explored: Report) -> Report:
+    """Return the report of a matrix with one more line for each scenario: what exploring it came to.
+
+    If a claim failed in that, the matrix has failed; what it leaves open was for the storms to settle.
+    """
+    assert report.matrix is not None
+    failed = any(storm.result is Result.FAILED for storm in explored.storms)
+    return replace(
+        report,
+        matrix=with_explored(report.matrix, report.storms, explored.storms),
+        result=Result.FAILED if failed else report.result,
+        exit_code=int(exit_code(Result.FAILED)) if failed else report.exit_code,
     )
 
 

@@ -89,7 +89,6 @@ class Storms:
                 bounds=bounds,
                 options=options_of(options),
                 results=self._results,
-                words=bounds.words,
                 path=path_here(),
             )
             report = explored(request)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from idstorm.findings.results import Status
 from idstorm.findings.schedules import NAMES
 from idstorm.record.plan import Plan
 from idstorm.record.shapes import read_as
@@ -70,6 +71,16 @@ class Explored:
     def from_json(cls, data: Mapping[str, Any], plan: Plan) -> Explored:
         """Return what is stored, for the plan beside it. Raises what `intact` turns into UnreadableRun."""
         explored, fleet = read_as(cls, data), plan.fleet
+        counts = [*explored.by_preemptions.values(), *map(int, explored.by_preemptions), *explored.rows]
+        counts += [number for seen in explored.checks.values() for number in seen.statuses.values()]
+        if min(counts, default=0) < 0 or explored.seconds < 0 or not explored.checks.keys() <= plan.claims.keys():
+            raise ValueError("it counts less than nothing, or checks that the plan does not have")
+        for name, seen in explored.checks.items():
+            statuses = {Status(status): number for status, number in seen.statuses.items()}
+            if (seen.broken is not None) != (statuses.get(Status.BROKEN, 0) > 0):
+                raise ValueError(f"{name} is broken without a witness, or has one and is not")
+            if sum(statuses.values()) > explored.number:
+                raise ValueError(f"{name} was judged in more schedules than were tried")
         for broken in (seen.broken for seen in explored.checks.values() if seen.broken is not None):
             clients = {*broken.clients, *(client for client, _, _ in broken.moves)}
             if not clients <= set(range(min(fleet.clients + plan.reader, len(NAMES)))) or len(broken.told) > len(NAMES):

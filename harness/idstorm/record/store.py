@@ -71,6 +71,7 @@ class Run:
     controls: tuple[Mapping[str, str], ...] = ()  #: name, scenario and target of each: storms of what is known to break
     made_as: str | None = None  #: the name that it was made with; None: it is from before this was written down
     made: Provenance | None = None  #: when, where and with what; None: it is from before this was written down
+    explored: str | None = None  #: of a matrix, the run beside it in which its scenarios were explored as well
 
     @property
     def name(self) -> str:
@@ -131,6 +132,7 @@ def write_run(run: Run) -> None:
         about["gates"] = [str(gate) for gate in run.gates]
         about |= {"controls": run.controls} if run.controls else {}
         about |= {} if run.made is None else {"made": run.made.to_json()}
+        about |= {} if run.explored is None else {"explored": run.explored}
         about |= {"until_broken": True, "seconds": run.seconds} if run.until_broken else {}
         write_json(run.folder / "run.json", about)
 

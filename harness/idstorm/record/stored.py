@@ -76,7 +76,12 @@ def open_run(folder: Path) -> Run:
         kind, until_broken = str(data.get("kind", "run")), bool(data.get("until_broken", False))
         made_as = None if made_as is None else str(made_as)
         made = None if data.get("made") is None else Provenance.from_json(data["made"])
-        return Run(folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as, made)
+        explored = None if data.get("explored") is None else str(data["explored"])
+        if explored is not None and (not _is_folder(explored) or kind != "matrix"):
+            raise ValueError("what explored it is not a run beside it")
+        return Run(
+            folder, str(data["command"]), storms, kind, gates, until_broken, seconds, controls, made_as, made, explored
+        )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise UnreadableRun(f"{folder / 'run.json'} is damaged: {error!r}") from error
 

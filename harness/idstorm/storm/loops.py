@@ -21,6 +21,8 @@ from idstorm.model.awaiting import apart, at_home, home
 
 T = TypeVar("T")
 
+_LEFT_WITHIN = 3.0  # seconds for tasks that a coroutine has left behind, once they are cancelled
+
 _closing: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
@@ -45,7 +47,7 @@ def _to_the_end(coroutine: Coroutine[Any, Any, T]) -> T:
         for task in left:
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(asyncio.wait(left, timeout=_LEFT_WITHIN))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
