@@ -83,7 +83,7 @@ class Conductor:
     @property
     def doubt(self) -> str | None:
         """Why this does not count as a schedule that was stepped through, in words; None: it does."""
-        return self._elsewhere or next((one.does_several for one in self._clients if one.does_several), None)
+        return next((one.does_several for one in self._clients if one.does_several), self._elsewhere)
 
     @property
     def sessions(self) -> list[int]:
