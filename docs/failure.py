@@ -22,13 +22,15 @@ def main() -> None:
     console = Console(record=True, width=WIDTH, file=StringIO(), force_terminal=True)
     with TemporaryDirectory() as folder:
         options = StormOptions(inserts=1_000, seed=7).resolved()
-        request = Request(("examples/numbers.py:place_order.number",), ("sqlite",), options, Path(folder))
+        request = Request(("examples/order_numbers.py:place_order.number",), ("sqlite",), options, Path(folder))
         report = explore_failures(run(request), request)
         shown = Console(width=WIDTH, file=StringIO())
         show(shown, report)
         assert "FAILED" in str(shown.file.getvalue())  # type: ignore[attr-defined]
         show(console, report)
-    picture = console.export_svg(title="idstorm run examples/numbers.py:place_order --id number --explore-failures")
+    picture = console.export_svg(
+        title="idstorm run examples/order_numbers.py:place_order --id number --explore-failures"
+    )
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # which would be fetched
     picture = re.sub(re.escape(folder), "results", picture)
     Path(__file__).with_suffix(".svg").write_text(picture)

@@ -69,7 +69,7 @@ stubborn = Scenario(Invoice, id=Invoice.number, insert=leaves_a_task, claims=[ho
     ("name", "says"),
     [
         ("locked", "a schedule did not come to its end"),
-        ("gathered", "sends statements from several tasks: these were not stepped"),
+        ("gathered", "sends statements from several tasks at once: these were not stepped"),
     ],
 )
 def test_work_that_blocks_its_loop_or_has_several_tasks_is_never_complete(

@@ -358,6 +358,7 @@ def test_coroutine_functions_are_tasks_of_one_loop(tmp_path: Path, dialect: str,
         (theatre,) = opened(sa.create_engine(url))
         found = _sell_twice(theatre, create_async_engine(url.set(drivername=f"{dialect}+{ASYNC[dialect]}")), locked)
         safe = (locked and dialect != "sqlite") or refuses_lost_updates(theatre)
+        theatre.sessions.kw["bind"].dispose()
     assert ("broken" in found) != safe, found
 
 

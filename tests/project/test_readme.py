@@ -34,7 +34,7 @@ TOGETHER = [
 """Commands that are to be run one after another: those of a block, where one of them needs the results of another."""
 CI, STORMING = PAGES[ROOT / "docs/ci.md"], PAGES[ROOT / "docs/storming.md"]
 (PROFILES,) = re.findall(r"```toml\n(.*?)```", CI, re.DOTALL)
-CODES = {"idstorm run max_plus_one --set begin=immediate": 3, "idstorm run examples/numbers.py": 1}
+CODES = {"idstorm run max_plus_one --set begin=immediate": 3, "idstorm run examples/order_numbers.py": 1}
 """Of commands that are shown for what they do not pass: how they begin, and their exit code."""
 FEWER = ["--scenario", "sequence_start", "--on", "sqlite"]
 """Added to the command that makes the matrix: the whole of it is stormed by the tests of the catalogue's claims."""

@@ -59,12 +59,16 @@ class Client:
     steps: int = 0
     gives_up: bool = False  #: it is told not to try again
     given: bool = False  #: the schedule is over
-    stopped: bool = False  #: one of its tasks stands or waits
+    stopped: bool = False  #: one of its tasks stands or waits, …
+    busy: bool = False  #: … or has been let go on, and waits for the answer
 
     def stand(self, step: str, session: int | None, sent: tuple[str, Any] | None) -> None:
         """Stop before a step."""
+        if self.stopped or self.busy:
+            self.coarse(f"{NAMES[self.number]} sends statements from several tasks at once: these were not stepped")
+            return
         self.step, self.session, self.sent = step, session, sent
-        self._stop(State.STANDS)
+        self.busy = self._stop(State.STANDS)
 
     def held_up(self) -> bool:
         """Stop in the middle of a step, until another client has moved."""
@@ -85,7 +89,7 @@ class Client:
 
     def answered(self, answer: str) -> None:
         """Keep it for the schedule's line."""
-        self.answer = answer
+        self.answer, self.busy = answer, False
 
     def go(self) -> None:
         """Let it go on."""
@@ -96,8 +100,8 @@ class Client:
         """Wait for the turn. Returns False where that cannot be: what comes next is not stepped."""
         if self.given:
             raise Given
-        if why := self.turn.why_not() or ("sends statements from several threads at once" if self.stopped else ""):
-            self.coarse(f"{NAMES[self.number]} {why}: these were not stepped")
+        if why := self.turn.why_not():
+            self.coarse(f"{NAMES[self.number]} {why}: it was not stepped")
             return False
         self.stopped = True
         self.events.put((self, state))

@@ -152,21 +152,15 @@ class _TurnOfThread:
 
 
 class _TurnOfTask:
-    """A semaphore of asyncio that any thread may release, for one task, and for threads that this has started."""
+    """A semaphore of asyncio that any thread may release, for tasks, and for threads that these have started."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._turns = loop, asyncio.Semaphore(0)
-        self._task: object = None
 
     def why_not(self) -> str:
-        """Return why code in the loop's own thread cannot wait: the loop would stand still, or it is another task."""
-        if not self._is_here():
-            return ""
-        if not in_greenlet():
-            return "sends a statement that does not await, and so holds up all tasks of the loop"
-        task = asyncio.current_task()
-        self._task = self._task or task
-        return "" if task is self._task else "sends statements from several tasks"
+        """Code in the loop's own thread cannot wait where it does not await: the loop would stand still."""
+        blocks = self._is_here() and not in_greenlet()
+        return "sends a statement that does not await, and so holds up all tasks of the loop" if blocks else ""
 
     def acquire(self) -> None:
         """Wait for a turn."""

@@ -96,7 +96,12 @@ def seen_words(name: str, verdict: Verdict) -> str:
     """Return what broke, in a few words: how often, and a witness."""
     if "repetitions" in verdict.figures or not verdict.witnesses:
         return figure_words(name, verdict)
-    return (CHECKS[name].broke if name in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
+    try:
+        return (CHECKS[name].broke if name in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
+    except (
+        KeyError
+    ):  # a witness or a figure that this check's own words need: those of an older version may not have it
+        return figure_words(name, verdict)
 
 
 def failing_words(operations: Mapping[str, Any]) -> str:
