@@ -98,9 +98,7 @@ def seen_words(name: str, verdict: Verdict) -> str:
         return figure_words(name, verdict)
     try:
         return (CHECKS[name].broke if name in CHECKS else in_words)(verdict.figures, verdict.witnesses[0])
-    except (
-        KeyError
-    ):  # a witness or a figure that this check's own words need: those of an older version may not have it
+    except KeyError:  # what this check's words need is not there, as in what an older version has found
         return figure_words(name, verdict)
 
 
