@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 import idstorm
 from databases.own import own_database
-from explore.test_explore import explored_on
+from explore.exploring import explored_on
 from idstorm.errors import UsageError
 from idstorm.explore.interleaving import InvariantBroken
 from running import Idstorm

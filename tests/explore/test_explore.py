@@ -6,16 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from running import Idstorm, Ran
+from explore.exploring import PATTERNS, broken, explored, explored_on
+from running import Idstorm
 from servers import SERVERS, On, database
 
-PATTERNS = str(Path(__file__).with_name("patterns.py"))
 ANYWHERE = ("sqlite", *SERVERS)
 COUNTS: dict[str, dict[str, tuple[int, int]]] = {
     "max_plus_one:max_plus_one": dict.fromkeys(SERVERS, (10, 9)) | {"sqlite": (7, 6)},
@@ -27,26 +25,6 @@ COUNTS: dict[str, dict[str, tuple[int, int]]] = {
     f"{PATTERNS}:one_statement": dict.fromkeys(SERVERS, (7, 0)) | {"sqlite": (7, 0), "postgresql": (10, 6)},
 }
 """How many schedules two clients have, and in how many of them an id is told twice: the same each time."""
-
-
-def explored(idstorm: Idstorm, on: On, *words: str) -> tuple[Ran, dict[str, Any]]:
-    """Explore one scenario. Returns how it ended, and its report."""
-    ran = idstorm("explore", *words, "--on", on.dialect, "--json", "report.json", **on.environ)
-    report = json.loads((idstorm.folder / "report.json").read_text()) if ran.code != 2 else {}
-    return ran, report["storms"][0] if report else {}
-
-
-def explored_on(idstorm: Idstorm, url: str, *words: str) -> tuple[Ran, dict[str, Any]]:
-    """Explore one scenario on a URL."""
-    ran = idstorm("explore", *words, "--on", url, "--json", "report.json")
-    (storm,) = json.loads((idstorm.folder / "report.json").read_text())["storms"]
-    return ran, storm
-
-
-def broken(storm: dict[str, Any], check: str) -> dict[str, Any]:
-    (found,) = (one for one in storm["explored"]["broken"] if one["check"] == check)
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.mark.parametrize("dialect", ANYWHERE)

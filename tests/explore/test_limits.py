@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from explore.test_explore import PATTERNS, explored
+from explore.exploring import PATTERNS, explored
 from running import Idstorm
 from servers import On
 

@@ -1,8 +1,8 @@
 """`idstorm.interleave`: functions of an application, in every order of their statements, as a test.
 
-They run in this process, each in a thread, or in a task of one event loop if any of them awaits, on connections of the
-application's own pools. What a pool connects to is
-learned from its first connection, and who waits is asked over another one that the same pool makes.
+They run in this process, each in a thread, or in a task of one event loop if they await, on connections of the
+application's own pools. What a pool connects to is learned from its first connection, and who waits is asked over
+another one that the same pool makes.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def interleave(
     A function with a parameter is given a session that `session()` opens, a `sessionmaker` say, and which is committed
     after it; one without opens its own. `setup()` is called before each schedule, and has to bring the tables back to
     where they were. `invariant` is called after each, with a session if it has a parameter: the schedule broke it if it
-    raises AssertionError, or returns False. Where a function awaits, all run as tasks of one event loop, and `session`
-    is an `async_sessionmaker`. Errors of the functions are outcomes: whether they may happen is for the
-    invariant to say.
+    raises AssertionError, or returns False. Errors of the functions are outcomes: whether they may happen is for the
+    invariant to say. Either all functions await, or none does; those that do are tasks of one event loop, and `session`
+    is an `async_sessionmaker`.
 
     Raises InvariantBroken with the shortest schedule that breaks it, NotComplete where `max_schedules` or `max_time`
     (seconds) was reached first, and UsageError for what cannot be stepped. A schedule that broke the invariant is kept
