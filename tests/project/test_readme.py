@@ -62,7 +62,7 @@ def test_every_command_does_what_it_is_shown_for(idstorm: Idstorm, block: list[s
         assert program == "idstorm"
         words += FEWER if words[0] == "matrix" else []
         paths = (path for word in words for path in (glob(str(idstorm.folder / word)) if "*" in word else [word]))
-        briefly = {"IDSTORM_TIME": "1s"} if words[0] == "run" and not {"-n", "-T", "--profile"} & set(words) else {}
+        briefly = {"IDSTORM_INSERTS": "600"} if words[0] == "run" and not {"-n", "-T", "--profile"} & set(words) else {}
         ran = idstorm(*paths, **environ, **briefly)
         code = next((code for begins, code in CODES.items() if command.startswith(begins)), 0)
         assert ran.code == code, f"{command}\n{ran.out}{ran.err}"
