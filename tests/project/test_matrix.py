@@ -77,4 +77,6 @@ def test_the_table_of_the_page_shows_every_claim_of_the_catalogue() -> None:
 
 def test_nothing_in_the_table_failed_or_could_not_be_judged() -> None:
     (table,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", PAGE, re.DOTALL)
-    assert [line for line in table.splitlines() if line.startswith("|") and re.search(r"[✗?]", line)] == []
+    assert [
+        line for line in table.splitlines() if line.startswith("|") and re.search(r"✗|(?<!may break )\?", line)
+    ] == []

@@ -11,7 +11,7 @@ from idstorm.findings.verdict import Report, StormReport, Verdict
 from idstorm.report import markdown_escape as md
 from idstorm.report.items import Point, points_of
 from idstorm.report.matrix_table import matrix_lines
-from idstorm.report.text import LEGEND, MARKS, control_words, failing_words, number_words, target_words
+from idstorm.report.text import LEGEND, MARKS, control_words, failing_words, look_of, number_words, target_words
 
 _WITNESSES_SHOWN = 3
 _WRONG = (Result.FAILED, Result.INCONCLUSIVE)
@@ -70,7 +70,7 @@ def _result(storm: StormReport) -> str:
 def _status(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
-    mark = MARKS[verdict.result]
+    mark, _ = look_of(verdict.result, verdict.status)
     return mark if verdict.result is Result.NA else f"{mark} {verdict.status}"
 
 

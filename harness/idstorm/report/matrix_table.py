@@ -11,7 +11,7 @@ from rich.text import Text
 from idstorm.findings.matrix import Cell, Matrix
 from idstorm.findings.results import Result, Status
 from idstorm.report import markdown_escape as md
-from idstorm.report.text import LEGEND, MARKS, STYLES
+from idstorm.report.text import LEGEND, look_of
 
 _LEGEND = f"{LEGEND} What broke as claimed has its count and a witness."
 
@@ -23,7 +23,7 @@ def matrix_table(matrix: Matrix) -> RenderableType:
         table.add_column(name, overflow="fold")
     last = None
     for scenario, checks, cells in grouped(matrix):
-        words = [Text(cell_words(cell), STYLES[cell.result]) for cell in cells]
+        words = [Text(cell_words(cell), look_of(cell.result, cell.status)[1]) for cell in cells]
         table.add_row("" if scenario == last else Text(scenario, "bold"), ", ".join(checks), *words)
         last = scenario
     return table
@@ -46,7 +46,7 @@ def matrix_lines(matrix: Matrix) -> Iterator[str]:
 
 def cell_words(cell: Cell) -> str:
     """Return a cell in words: the claim, its mark, and what was seen if that adds something."""
-    mark = MARKS[cell.result]
+    mark, _ = look_of(cell.result, cell.status)
     if cell.claim is None or cell.status is Status.NA:
         return mark if cell.result is Result.NA else f"{mark} {cell.seen}"
     claim = str(cell.claim).replace("_", " ")

@@ -67,7 +67,7 @@ def _is_right(named: tuple[str, Verdict]) -> bool:
 def explore_words(storm: StormReport) -> str:
     """Return what to do about a storm that failed by what an exploration may settle; else ""."""
     broken = [name for name, verdict in storm.verdicts.items() if name in SETTLED and verdict.result is Result.FAILED]
-    return f"next        --explore-failures shows the schedule that breaks {broken[0]}" if broken else ""
+    return f"--explore-failures shows the schedule that breaks {broken[0]}" if broken else ""
 
 
 @dataclass(frozen=True)

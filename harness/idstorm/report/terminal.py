@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from idstorm.findings.gate import GateVerdict
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Repeats, Report, StormReport, UntilBroken, Verdict
 from idstorm.report.cleaned import cleaned
@@ -24,6 +23,7 @@ from idstorm.report.text import (
     failing_words,
     figure_words,
     gate_words,
+    look_of,
     stopped,
     target_words,
     why_words,
@@ -33,7 +33,8 @@ from idstorm.report.text import (
 _SHOWN, _SHOWN_VERBOSE = 1, 24
 _ERRORS_SHOWN = 4
 _STORMS_NAMED = 12
-_ALWAYS = "complete"  # how far an exploration went is always news
+_SUMMED_UP = 4  # storms, from which on a table says what became of each
+_ALWAYS = ("complete", "visible")  # how far an exploration went, and how far a reader lagged, is always news
 _FIRST = (Result.FAILED, Result.INCONCLUSIVE, Result.PASSED, Result.NA)
 
 
@@ -46,8 +47,10 @@ def show(console: Console, report: Report, *, verbose: bool = False, quiet: bool
     if not quiet and report.matrix is not None:
         console.print(matrix_table(report.matrix))
     if not quiet and (report.matrix is None or verbose):
-        for storm in (*report.storms, *report.repeats) if verbose else report.decisive:
+        for storm in (*report.storms, *report.repeats) if verbose else _worth_a_screen(report):
             console.print(_storm(storm, verbose=verbose))
+        if _is_summed_up(report):
+            console.print(_summary(report.decisive))
         for words in level_words(report.storms):
             console.print(Text(f"{words}\n", "bold"), soft_wrap=True)
         for comparison in report.comparisons:
@@ -83,12 +86,35 @@ def _why(report: Report, *, quiet: bool) -> Text:
     """Name the storms that decided the result, where there are several, or nothing else is printed."""
     judged = [storm for storm in report.decisive if storm.ending is None]  # of others, `complaints` says it
     text, deciding = Text(), [storm for storm in judged if storm.result is report.result and why_words(storm)]
-    if len(report.decisive) > 1 or quiet:
+    if quiet or 1 < len(report.decisive) < _SUMMED_UP:
         for storm in deciding[:_STORMS_NAMED]:
             text.append(f"\n{MARKS[storm.result]} {storm.scenario} on {storm.target['name']}: {why_words(storm)}")
         if len(deciding) > _STORMS_NAMED:
             text.append(f"\n  and {len(deciding) - _STORMS_NAMED:,} more")
     return text
+
+
+def _is_summed_up(report: Report) -> bool:
+    """Whether there are so many storms that a table says what became of each."""
+    return len(report.decisive) >= _SUMMED_UP
+
+
+def _worth_a_screen(report: Report) -> Iterable[StormReport]:
+    """Return the storms with a screen of their own: of many, those that did not come out as claimed."""
+    wrong = (Result.FAILED, Result.INCONCLUSIVE)
+    return [storm for storm in report.decisive if storm.result in wrong or not _is_summed_up(report)]
+
+
+def _summary(storms: Iterable[StormReport]) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("", "scenario", "target", "rows/s", "why"):
+        table.add_column(name, overflow="fold", justify="right" if name == "rows/s" else "left")
+    for storm in storms:
+        rate = f"{storm.operations['per_second']:,.0f}" if "per_second" in storm.operations else ""
+        why = (storm.ending or "").partition("\n")[0] or why_words(storm)
+        mark = Text(MARKS[storm.result], STYLES[storm.result])
+        table.add_row(mark, storm.scenario, str(storm.target["name"]), rate, Text(why))
+    return Group(table, Text())
 
 
 def _until_broken(report: Report, until: UntilBroken) -> Text:
@@ -118,18 +144,33 @@ def _storm(storm: StormReport, *, verbose: bool) -> RenderableType:
     parts += [Text(note, "yellow") for note in storm.notes]
     if storm.verdicts:
         parts.append(Padding(_verdicts(storm.verdicts, verbose=verbose), (1, 0)))
-    if storm.operations:
-        parts.append(_operations(storm.operations))
-        parts += _gaps(storm.verdicts.get("gapless"))
-        parts += [_gate(gate) for gate in storm.gates]
+    if account := list(_account(storm, verbose=verbose)):
+        parts.append(_labelled(account))
     if storm.explored is not None:
         parts += [Text(exploration_words(storm.explored), "dim")] if storm.operations else []
         parts += schedule_tables(storm.explored)
-    elif words := explore_words(storm):
-        parts.append(Text(words, "dim"))
-    if verbose and storm.target.get("facts"):
-        parts.append(Text("facts       " + ", ".join(f"{k}={v}" for k, v in storm.target["facts"].items()), "dim"))
     return Group(*parts, Text())
+
+
+def _labelled(lines: Iterable[tuple[str, Text]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, min_width=10)
+    table.add_column(overflow="fold")
+    for label, text in lines:
+        table.add_row(Text(label, text.style), text)
+    return table
+
+
+def _account(storm: StormReport, *, verbose: bool) -> Iterator[tuple[str, Text]]:
+    """Yield what a storm did besides its verdicts, each with its label."""
+    if storm.operations:
+        yield from _operations(storm.operations)
+        yield from _gaps(storm.verdicts.get("gapless"))
+        yield from (("gate", Text(gate_words(gate), STYLES[gate.result])) for gate in storm.gates)
+    if storm.explored is None and (words := explore_words(storm)):
+        yield "next", Text(words, "dim")
+    if verbose and (facts := storm.target.get("facts")):
+        yield "facts", Text(", ".join(f"{name}={value}" for name, value in facts.items()), "dim")
 
 
 def _headline(storm: StormReport) -> Text:
@@ -171,8 +212,8 @@ def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
     for name, verdict in (told if quiet else verdicts).items():
         if name in quiet:
             continue
-        style = STYLES[verdict.result]
-        table.add_row(Text(MARKS[verdict.result], style), name, Text(_status(verdict), style), _details(name, verdict))
+        mark, style = look_of(verdict.result, verdict.status)
+        table.add_row(Text(mark, style), name, Text(_status(verdict), style), _details(name, verdict))
         if verdict.status is Status.BROKEN:
             for witness in verdict.witnesses[: _SHOWN_VERBOSE if verbose else _SHOWN]:
                 table.add_row("", "", "", Text(witness_words(witness), "dim"))
@@ -185,7 +226,7 @@ def _verdicts(verdicts: Mapping[str, Verdict], *, verbose: bool) -> Table:
 def _is_no_news(name: str, verdict: Verdict) -> bool:
     """Whether a check only held, or means nothing here, as most do."""
     held = verdict.status is Status.HELD and verdict.result is Result.PASSED
-    return (held and name != _ALWAYS) or verdict.result is Result.NA
+    return (held and name not in _ALWAYS) or verdict.result is Result.NA
 
 
 def _status(verdict: Verdict) -> str:
@@ -207,34 +248,31 @@ def _details(name: str, verdict: Verdict) -> Text:
     return text
 
 
-def _operations(operations: Mapping[str, Any]) -> Text:
-    latency = operations["latency_ms"]
-    text = Text(
-        f"operations  {operations['attempted']:,} rows attempted, {operations['acknowledged']:,} acknowledged, "
-        f"{operations['failed']:,} failed ({operations['rolled_back']:,} rolled back on purpose), "
-        f"{operations['unknown']:,} unknown\n"
-        f"rate        {operations['per_second']:,.0f} rows/s over {operations['seconds']:.1f} s; latency "
-        + ", ".join(f"{name} {value:g} ms" for name, value in latency.items())
+def _operations(operations: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+    yield (
+        "operations",
+        Text(
+            f"{operations['attempted']:,} rows attempted, {operations['acknowledged']:,} acknowledged, "
+            f"{operations['failed']:,} failed ({operations['rolled_back']:,} rolled back on purpose), "
+            f"{operations['unknown']:,} unknown"
+        ),
     )
-    errors = operations["errors"]
-    for number, (code, count) in enumerate(errors["by_code"].items()):
-        if number == _ERRORS_SHOWN:
-            text.append(f"\n            and {len(errors['by_code']) - _ERRORS_SHOWN} more kinds")
-            break
-        text.append(f"\n{'errors' if number == 0 else '':12}{count:,} × {code}", "yellow")
-    return text
+    latency = ", ".join(f"{name} {value:g} ms" for name, value in operations["latency_ms"].items())
+    rate = f"{operations['per_second']:,.0f} rows/s over {operations['seconds']:.1f} s"
+    yield "rate", Text(f"{rate}; latency {latency}")
+    kinds = [f"{count:,} × {code}" for code, count in operations["errors"]["by_code"].items()]
+    more = [f"and {len(kinds) - _ERRORS_SHOWN} more kinds"] if len(kinds) > _ERRORS_SHOWN else []
+    if kinds:
+        yield "errors", Text("\n".join([*kinds[:_ERRORS_SHOWN], *more]), "yellow")
 
 
-def _gate(gate: GateVerdict) -> Text:
-    return Text(f"gate        {gate_words(gate)}", STYLES[gate.result])
-
-
-def _gaps(verdict: Verdict | None) -> Iterable[Text]:
+def _gaps(verdict: Verdict | None) -> Iterator[tuple[str, Text]]:
     if verdict is None or not verdict.figures.get("missing"):
         return
     figures = verdict.figures
     charged = ", ".join(f"{number:,} {cause.replace('_', ' ')}" for cause, number in figures["ledger"].items())
-    yield Text(
-        f"gaps        {figures['missing']:,} ids missing in {figures['gaps']:,} gaps, "
+    words = (
+        f"{figures['missing']:,} ids missing in {figures['gaps']:,} gaps, "
         f"{figures['ratio']:.2%} of the range, the largest {figures['largest']:,}: {charged}"
     )
+    yield "gaps", Text(words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from idstorm.findings.checks import CHECKS, Figure, in_words
@@ -13,7 +13,9 @@ from idstorm.findings.verdict import NOTABLE_FAILURES, Control, Report, StormRep
 
 MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.INCONCLUSIVE: "?", Result.NA: "–"}
 STYLES = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow", Result.NA: "dim"}
-LEGEND = "✓ as claimed · ✗ not as claimed · ? could not be judged · – not applicable."
+_LAWFUL = {Status.BROKEN: ("~", "cyan"), Status.UNKNOWN: ("?", "dim")}
+"""The mark and style of what passed without having held: nobody is to take it for that."""
+LEGEND = "✓ held · ~ broken, as it may or as claimed · ✗ not as claimed · ? could not be judged · – not applicable."
 
 _ROWS_SHOWN = 3
 _SAID = {
@@ -25,6 +27,13 @@ _SAID = {
 }
 _JUDGED = (Status.HELD, Status.BROKEN)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def look_of(result: Result, status: Status | None) -> tuple[str, str]:
+    """Return the mark and the style of a verdict."""
+    if result is Result.PASSED and status in _LAWFUL:
+        return _LAWFUL[status]
+    return MARKS[result], STYLES[result]
 
 
 def target_words(storm: StormReport) -> str:
@@ -47,10 +56,19 @@ def figure_words(name: str, verdict: Verdict) -> str:
     unknown = Figure("", where_held=bool(verdict.meaning))
     figures = ", ".join(
         f"{key.replace('_', ' ')} {number_words(value)}"
-        for key, value in verdict.figures.items()
-        if not isinstance(value, Mapping) and _is_shown(known.get(key, unknown), value, held=held)
+        for key, value in _grouped(verdict.figures, known)
+        if _is_shown(known.get(key, unknown), value, held=held)
     )
     return figures or (meaning_words(name, verdict) if held else "")
+
+
+def _grouped(figures: Mapping[str, Any], known: Mapping[str, Figure]) -> Iterator[tuple[str, Any]]:
+    """Yield figures by name; a group is one of them, in words, if all that is in it is always to be shown."""
+    for key, value in figures.items():
+        if not isinstance(value, Mapping):
+            yield key, value
+        elif value and all(f"{key}.{name}" in known and known[f"{key}.{name}"].where_held for name in value):
+            yield key, " ".join(f"{name} {number_words(one)}" for name, one in value.items())
 
 
 def meaning_words(name: str, verdict: Verdict) -> str:
@@ -59,7 +77,7 @@ def meaning_words(name: str, verdict: Verdict) -> str:
 
 
 def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:
-    return (figure.where_held or not held) and bool(value or figure.even_if_zero)
+    return (figure.where_held or isinstance(value, str) or not held) and bool(value or figure.even_if_zero)
 
 
 def witness_words(witness: Mapping[str, Any]) -> str:

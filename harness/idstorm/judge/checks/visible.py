@@ -197,7 +197,7 @@ CHECK = Check(
         "overtake": Figure("ids"),
         "safe_lag_ids": Figure("ids"),
         "safe_lag_ms": Figure("ms"),
-        **{f"lag_ms.{quantile}": Figure("ms") for quantile in QUANTILES},
+        **{f"lag_ms.{quantile}": Figure("ms", where_held=True) for quantile in QUANTILES},
     },
     broke=_in_words,
     place=100,

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from idstorm.findings.drawing import Drawing
-from idstorm.findings.results import Result
+from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix_table import cell_words, grouped
@@ -22,10 +22,13 @@ from idstorm.report.text import (
     failing_words,
     figure_words,
     gate_words,
+    look_of,
     target_words,
     why_words,
     witness_words,
 )
+
+_CLASSES = {Status.BROKEN: "lawful", Status.UNKNOWN: "na"}  # of what passed without having held
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,20 @@ def page(report: Report, drawings: Mapping[str, Drawing]) -> str:
         lines=[] if report.matrix is None else list(grouped(report.matrix)),
         controls=control_words(report),
         marks=MARKS,
-        class_of=lambda result: "na" if result is Result.NA else str(result),
+        class_of=_class_of,
+        look_of=look_of,
         cell_words=cell_words,
         figure_words=figure_words,
         gate_words=gate_words,
         witness_words=witness_words,
     )
+
+
+def _class_of(result: Result, status: Status | None = None) -> str:
+    """Return the class that the page's style sheet has for a result."""
+    if result is Result.PASSED and status in _CLASSES:
+        return _CLASSES[status]
+    return "na" if result is Result.NA else str(result)
 
 
 def _is_news(storm: StormReport) -> bool:
