@@ -25,7 +25,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(kept: Path, idstorm: Idstorm) -> Idstorm:
+def stored(kept: Path, idstorm: Idstorm) -> Idstorm:
     """A copy of it."""
     shutil.copytree(kept, idstorm.folder, dirs_exist_ok=True)
     return idstorm
@@ -47,10 +47,10 @@ def age(run: Path, days: int) -> None:
     (run / "run.json").write_text(json.dumps(about))
 
 
-def test_runs_are_listed_with_their_results_the_newest_first(here: Idstorm) -> None:
-    age(of(here, "passed"), 3)
-    (here.folder / "results" / "notes").mkdir()
-    ran = here("results")
+def test_runs_are_listed_with_their_results_the_newest_first(stored: Idstorm) -> None:
+    age(of(stored, "passed"), 3)
+    (stored.folder / "results" / "notes").mkdir()
+    ran = stored("results")
     *lines, total = ran.out.splitlines()
     assert [next(word for word in line.split() if word in ("passed", "failed", "inconclusive")) for line in lines][
         -1
@@ -59,31 +59,31 @@ def test_runs_are_listed_with_their_results_the_newest_first(here: Idstorm) -> N
     assert (ran.code, len(lines), total.startswith("3 runs, ")) == (0, 3, True), ran.out
 
 
-def test_nothing_is_removed_unless_that_is_said_and_nothing_that_failed_unless_asked(here: Idstorm) -> None:
-    assert "2 runs, " in here("results", "--newest", "0").out
-    assert len(runs(here)) == 3
-    ran = here("results", "--newest", "0", "--prune")
-    assert (ran.code, "removed" in ran.out, runs(here)) == (0, True, [of(here, "failed")]), ran.out
-    here("results", "--newest", "0", "--even-failed", "--prune")
-    assert runs(here) == []
+def test_nothing_is_removed_unless_that_is_said_and_nothing_that_failed_unless_asked(stored: Idstorm) -> None:
+    assert "2 runs, " in stored("results", "--newest", "0").out
+    assert len(runs(stored)) == 3
+    ran = stored("results", "--newest", "0", "--prune")
+    assert (ran.code, "removed" in ran.out, runs(stored)) == (0, True, [of(stored, "failed")]), ran.out
+    stored("results", "--newest", "0", "--even-failed", "--prune")
+    assert runs(stored) == []
 
 
-def test_only_what_is_old_enough_is_removed(here: Idstorm) -> None:
-    age(of(here, "passed"), 40)
-    old = of(here, "passed")
-    here("results", "--older", "30d", "--prune")
-    assert (old.exists(), len(runs(here))) == (False, 2)
+def test_only_what_is_old_enough_is_removed(stored: Idstorm) -> None:
+    age(of(stored, "passed"), 40)
+    old = of(stored, "passed")
+    stored("results", "--older", "30d", "--prune")
+    assert (old.exists(), len(runs(stored))) == (False, 2)
 
 
-def test_what_is_not_a_run_is_never_removed(here: Idstorm) -> None:
-    folder = here.folder / "results"
-    elsewhere = here.folder / "elsewhere"
-    shutil.move(of(here, "passed"), elsewhere)
+def test_what_is_not_a_run_is_never_removed(stored: Idstorm) -> None:
+    folder = stored.folder / "results"
+    elsewhere = stored.folder / "elsewhere"
+    shutil.move(of(stored, "passed"), elsewhere)
     (folder / "mine").mkdir()
     (folder / "mine" / "thesis.txt").touch()
     os.symlink(elsewhere, folder / "20260101-000000-0000")
-    ran = here("results", "--newest", "0", "--even-failed", "--prune")
-    assert (ran.code, runs(here)) == (0, [folder / "20260101-000000-0000", folder / "mine"]), ran.err
+    ran = stored("results", "--newest", "0", "--even-failed", "--prune")
+    assert (ran.code, runs(stored)) == (0, [folder / "20260101-000000-0000", folder / "mine"]), ran.err
     assert (folder / "mine" / "thesis.txt").exists()
     assert (elsewhere / "run.json").exists()
 
@@ -97,42 +97,82 @@ def test_what_is_not_a_run_is_never_removed(here: Idstorm) -> None:
         (["compare", "nowhere", "results"], 3, "nowhere is not a run of idstorm"),
     ],
 )
-def test_bad_input_gets_one_sentence(here: Idstorm, words: list[str], code: int, says: str) -> None:
-    ran = here(*words)
+def test_bad_input_gets_one_sentence(stored: Idstorm, words: list[str], code: int, says: str) -> None:
+    ran = stored(*words)
     assert (ran.code, says in ran.err) == (code, True), ran.err
 
 
 def compared(idstorm: Idstorm, *words: str) -> dict[str, Any]:
     ran = idstorm("compare", *words, "--json", "-")
+    assert ran.code == 0, ran.err
     found = json.loads(ran.out)
     assert isinstance(found, dict)
     return found
 
 
-def test_a_run_is_the_same_as_itself(here: Idstorm) -> None:
-    run = str(of(here, "passed"))
-    found = compared(here, run, run)
+def test_a_run_is_the_same_as_itself(stored: Idstorm) -> None:
+    run = str(of(stored, "passed"))
+    found = compared(stored, run, run)
     assert (found["worse"], found["conditions"], found["findings"]) == (False, [], [])
     assert "rates are not comparable" in found["notes"][0]
-    assert here("compare", run, run, "--fail-if-worse").code == 0
+    assert stored("compare", run, run, "--fail-if-worse").code == 0
 
 
-def test_what_held_and_is_unknown_now_is_worse_and_the_bounds_are_said_first(here: Idstorm) -> None:
-    before, after = str(of(here, "passed")), str(of(here, "inconclusive"))
-    found = compared(here, before, after)
+def test_what_held_and_is_unknown_now_is_worse_and_the_bounds_are_said_first(stored: Idstorm) -> None:
+    before, after = str(of(stored, "passed")), str(of(stored, "inconclusive"))
+    found = compared(stored, before, after)
     assert {"where": "autoincrement on sqlite", "what": "inserts", "before": "400", "after": "20", "worse": False} in (
         found["conditions"]
     )
     worse = {change["what"]: change["after"] for change in found["findings"] if change["worse"]}
     assert worse.items() >= {"result": "inconclusive", "pressure": "unknown"}.items()
-    ran = here("compare", before, after, "--fail-if-worse")
+    ran = stored("compare", before, after, "--fail-if-worse")
     assert (ran.code, ran.out.index("inserts") < ran.out.index("pressure")) == (1, True)
-    assert here("compare", after, before, "--fail-if-worse").code == 0
+    assert stored("compare", after, before, "--fail-if-worse").code == 0
 
 
-def test_runs_of_different_scenarios_have_nothing_in_common(here: Idstorm) -> None:
-    found = compared(here, str(of(here, "passed")), str(of(here, "failed")))
+def test_runs_of_different_scenarios_have_nothing_in_common(stored: Idstorm) -> None:
+    found = compared(stored, str(of(stored, "passed")), str(of(stored, "failed")))
     assert [note.partition(" is only in ")[0] for note in found["notes"]] == [
         "autoincrement on sqlite",
         "mine on sqlite",
     ]
+
+
+def test_a_trend_shows_what_all_runs_have_found(stored: Idstorm) -> None:
+    ran = stored("trend", "--figure", "operations.acknowledged", "--html", "trend.html")
+    lines = {line.split()[0]: line for line in ran.out.splitlines() if line}
+    assert (ran.code, "pressure" in lines["autoincrement"]) == (0, True), ran.out
+    assert "faithful" in lines["mine"]
+    assert "<polyline" in (stored.folder / "trend.html").read_text()
+    found = json.loads(stored("trend", "--figure", "operations.acknowledged", "--json", "-").out)
+    (line,) = (line for line in found["lines"] if line["scenario"] == "autoincrement")
+    assert line["figures"]["operations.acknowledged"] == [400, None, 20]
+
+
+def test_runs_are_told_apart_by_their_label(idstorm: Idstorm) -> None:
+    idstorm.storm("autoincrement", "--label", "nightly")
+    idstorm.storm("uuid4")
+    assert " nightly" in idstorm("results").out
+    found = json.loads(idstorm("trend", "--label", "nightly", "--json", "-").out)
+    assert [line["scenario"] for line in found["lines"]] == ["autoincrement"]
+    assert "--label nightly" in json.loads((runs(idstorm)[0] / "run.json").read_text())["command"]
+    none = idstorm("trend", "--label", "weekly")
+    assert (none.code, "no run in results has a report that is called weekly" in none.err) == (2, True)
+
+
+def test_the_page_of_a_comparison_shows_both(stored: Idstorm) -> None:
+    before, after = of(stored, "passed"), of(stored, "inconclusive")
+    ran = stored("compare", str(before), str(after), "--html", "both.html")
+    text = (stored.folder / "both.html").read_text()
+    assert (ran.code, text.count("<svg"), before.name in text, after.name in text) == (0, 6, True, True)
+
+
+def test_a_changed_scenario_is_a_condition(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", STRANGERS_IDS)
+    idstorm.storm(name)
+    with (idstorm.folder / name).open("a") as file:
+        file.write("# changed\n")
+    idstorm.storm(name)
+    conditions = compared(idstorm, *map(str, runs(idstorm)))["conditions"]
+    assert "the file of mine" in {change["what"] for change in conditions}

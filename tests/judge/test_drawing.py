@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from histories import NOTHING, TEXT, Operation, deleted, failed, storm, told, unknown
-from idstorm.findings.drawing import BANDS, STRETCHES, Drawing
+from histories import NOTHING, TEXT, Operation, Poll, deleted, failed, storm, told, unknown
+from idstorm.findings.drawing import BANDS, STRETCHES, Drawing, GapMap
 from idstorm.findings.results import Status
 from idstorm.findings.verdict import Verdict
+from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.checks.unique import unique
 from idstorm.judge.drawing import drawing
 from idstorm.judge.evidence import Evidence
@@ -74,3 +76,51 @@ def test_deletes_have_no_id() -> None:
     found = drawing(evidence, {"unique": verdict(Status.BROKEN, witnesses=({"client": 0, "operation": 1},))})
     assert found is not None
     assert [bar.id for bar in found.bars if bar.culprit] == [None]
+
+
+def mapped(evidence: Evidence) -> GapMap:
+    found = drawing(evidence, {})
+    assert found is not None
+    assert found.gaps is not None
+    return found.gaps
+
+
+def test_a_gap_map_has_what_is_missing_where_it_is_missing_and_why() -> None:
+    found = mapped(storm(told(1), failed(2), told(3), told(1 + BANDS * 2)))
+    assert (found.low, found.high) == (1, 1 + BANDS * 2)
+    assert found.known == (("rolled_back", 0, 1),)
+    assert (found.missing[0], found.missing[1], found.missing[-1]) == (1, 2, 1)
+
+
+def test_where_nothing_is_missing_there_is_no_gap_map() -> None:
+    found = drawing(storm(told(1), told(2)), {})
+    assert found is not None
+    assert found.gaps is None
+
+
+@settings(deadline=None)
+@given(operations)
+def test_a_gap_map_counts_what_gapless_counts(some: list[Operation]) -> None:
+    evidence = storm(*some)
+    finding, found = gapless(evidence), drawing(evidence, {})
+    assert found is not None
+    missing = finding.figures.get("missing", 0)
+    if found.gaps is None:
+        assert not missing
+    else:
+        assert sum(found.gaps.missing) == pytest.approx(missing, rel=1e-9)
+        charged = [0] * BANDS
+        for cause, part, count in found.gaps.known:
+            assert finding.figures["ledger"][cause] >= count
+            charged[part] += count
+        assert all(count <= all_ for count, all_ in zip(charged, found.gaps.missing, strict=True))
+
+
+def test_a_reader_that_nobody_asked_for_has_no_picture_and_another_has_the_lags_of_what_it_saw() -> None:
+    assert drawn(storm(told(1), told(2))).visibility is None
+    evidence = storm(told(1), told(2), polls=[Poll(5 * 10**6, (0, 1), 2)])
+    found = drawing(evidence, {"visible": verdict(Status.HELD, figures={"skipped": 0, "safe_lag_ms": 0.0})})
+    assert found is not None
+    assert found.visibility is not None
+    assert (found.visibility.seen, found.visibility.missed, len(found.visibility.lags)) == (2, 0, 101)
+    assert found.visibility.lags[0] == pytest.approx(5, abs=0.01)

@@ -15,6 +15,7 @@ another distribution's, is not taken a second time, and what cannot be imported 
 
 from __future__ import annotations
 
+from idstorm.catalogue.digests import digest_of
 from idstorm.catalogue.finding import INTO, Found, Missing, all_scenarios, find
 from idstorm.catalogue.loading import current_directory_first, load, put_first
 from idstorm.catalogue.places import folder, names
@@ -25,6 +26,7 @@ __all__ = [
     "Missing",
     "all_scenarios",
     "current_directory_first",
+    "digest_of",
     "find",
     "folder",
     "load",

@@ -18,7 +18,7 @@ from idstorm.cli.explore import explore
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
-from idstorm.cli.stored import compare, results
+from idstorm.cli.stored import compare, results, trend
 from idstorm.cli.streams import StdoutLost, lose_stdout, say, spare_the_streams
 
 
@@ -48,6 +48,7 @@ cli.add_command(explore)
 cli.add_command(audit)
 cli.add_command(results)
 cli.add_command(compare)
+cli.add_command(trend)
 
 
 @cli.command()

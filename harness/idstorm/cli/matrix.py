@@ -35,7 +35,7 @@ from idstorm.options import options_of
     help="Step two clients through each scenario as well, in every order with up to 2 preemptions.",
 )
 @storm_options(
-    *("processes", "clients", "inserts", "time", "reader", "control", "allow_replicated", "seed"),
+    *("processes", "clients", "inserts", "time", "reader", "control", "allow_replicated", "label", "seed"),
     reader=True,
     control=True,
 )

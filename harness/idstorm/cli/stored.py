@@ -1,8 +1,9 @@
-"""The commands about runs that are stored: `results` and `compare`."""
+"""The commands about runs that are stored: `results`, `compare` and `trend`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def results(folder: Path, newest: int | None, older: str | None, *, even_failed:
         storms = f"{run.storms:,} {'storm' if run.storms == 1 else 'storms'}"
         say(
             f"{_local(run.began)}  {run.kind:8} {result:13} {storms:12} {_bytes(run.size):>9}  {run.folder}"
-            f"{'' if run.commit is None else f'  {run.commit}'}"
+            + "".join(f"  {word}" for word in (run.commit, run.label) if word is not None)
         )
     total = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}, {_bytes(sum(run.size for run in runs))}"
     say(f"{total} removed" if prune else f"{total}: --prune removes them" if chosen and runs else total)
@@ -52,8 +53,11 @@ def results(folder: Path, newest: int | None, older: str | None, *, even_failed:
 @click.option(
     "--json", "json_file", metavar="FILE", help="Also write it as JSON; - writes it to stdout, and nothing else."
 )
+@click.option("--html", "html_file", metavar="FILE", help="Also write a page that shows both, picture beside picture.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only the last line.")
-def compare(before: Path, after: Path, *, fail_if_worse: bool, json_file: str | None, quiet: bool) -> None:
+def compare(
+    before: Path, after: Path, *, fail_if_worse: bool, json_file: str | None, html_file: str | None, quiet: bool
+) -> None:
     """Show what is different in the run AFTER from the run BEFORE: conditions, verdicts, rates.
 
     Both are judged again. A rate is called different only if each storm was repeated, and no repetition of one side is
@@ -65,11 +69,49 @@ def compare(before: Path, after: Path, *, fail_if_worse: bool, json_file: str | 
     from idstorm.report.changes import show_changes
 
     found = compared(before, after)
-    if json_file is not None:
-        write_text(dumps(found.to_json()) + "\n", json_file, "--json")
-    if json_file != "-":
-        show_changes(console(), found, quiet=quiet)
-    sys.exit(ExitCode.FAILED if fail_if_worse and found.worse else ExitCode.PASSED)
+    _write({"--json": (json_file, lambda: dumps(found.changes.to_json()) + "\n"), "--html": (html_file, found.page)})
+    if "-" not in (json_file, html_file):
+        show_changes(console(), found.changes, quiet=quiet)
+    sys.exit(ExitCode.FAILED if fail_if_worse and found.changes.worse else ExitCode.PASSED)
+
+
+@click.command()
+@click.argument("folder", default="results", type=click.Path(path_type=Path))
+@click.option(
+    "--figure", "figures", multiple=True, metavar="FIGURE", help="What to follow, as `idstorm figures` lists."
+)
+@click.option("--label", metavar="TEXT", help="Only runs that were made with this --label.")
+@click.option(
+    "--json", "json_file", metavar="FILE", help="Also write it as JSON; - writes it to stdout, and nothing else."
+)
+@click.option("--html", "html_file", metavar="FILE", help="Also write a page with a curve for each figure.")
+def trend(
+    folder: Path, figures: tuple[str, ...], label: str | None, *, json_file: str | None, html_file: str | None
+) -> None:
+    """Show what the runs in FOLDER have found, one after another: results, and figures such as the rate.
+
+    What counts is the report that is stored with each run.
+    """
+    from idstorm.commands.trend import FIGURES, trend_of
+    from idstorm.record.files import dumps
+    from idstorm.report.page.trend import trend_page
+    from idstorm.report.trend import show_trend
+
+    found = trend_of(folder, figures or FIGURES, label)
+    _write(
+        {"--json": (json_file, lambda: dumps(found.to_json()) + "\n"), "--html": (html_file, lambda: trend_page(found))}
+    )
+    if "-" not in (json_file, html_file):
+        show_trend(console(), found)
+
+
+def _write(texts: Mapping[str, tuple[str | None, Callable[[], str]]]) -> None:
+    """Write the files asked for, by the option of each. Raises UsageError where two of them want stdout."""
+    if len(on_stdout := [f"{option} -" for option, (file, _) in texts.items() if file == "-"]) > 1:
+        raise click.UsageError(f"{' and '.join(on_stdout)} cannot be used together: stdout can hold only one of them")
+    for option, (file, text) in texts.items():
+        if file is not None:
+            write_text(text(), file, option)
 
 
 def _age(text: str) -> float:

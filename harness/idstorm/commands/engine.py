@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from time import monotonic
 
+from idstorm import catalogue
 from idstorm.commands.schedule import addresses_of, by_target
 from idstorm.databases import targets
 from idstorm.databases.targets import Address
@@ -23,6 +24,7 @@ from idstorm.findings.verdict import Report, StormReport
 from idstorm.judge.judge import judge_run, judge_stored
 from idstorm.record import store
 from idstorm.record.ending import Ending
+from idstorm.record.provenance import Provenance, provenance
 from idstorm.storm.lifecycle import storm
 from idstorm.storm.progress import Progress, Watch
 from idstorm.storm.scheduled import ScheduledStorm
@@ -63,6 +65,7 @@ class Schedule:
             self.gates,
             until_broken=self.further is not None,
             controls=[one.entry for one in self.controls],
+            made=provenance_of(self.storms),
         )
 
 
@@ -190,6 +193,13 @@ def _storm_all(schedule: Schedule, execution: _Execution, workers: WorkerPool | 
             execution.lane(schedule.controls, schedule.storms, pools[0])
         elif all(execution.storm(one, pools[0]) for one in schedule.controls):
             execution.until_broken(chain([schedule.storms], schedule.further), pools[0])
+
+
+def provenance_of(storms: Lane) -> Provenance:
+    """Return when, where and with what these storms are made, which begin now."""
+    digests = {storm.found.name: catalogue.digest_of(storm.found.scenario) for storm in storms}
+    sources = {name: digest for name, digest in digests.items() if digest is not None}
+    return provenance(next((storm.options.label for storm in storms), None), sources)
 
 
 def why_not_begun(stop: StopSignal, troubles: Sequence[str]) -> Ending:

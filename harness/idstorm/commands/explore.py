@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from idstorm.catalogue import Found
-from idstorm.commands.engine import why_not_begun
+from idstorm.commands.engine import provenance_of, why_not_begun
 from idstorm.commands.matrix import MatrixRequest, Preparation
 from idstorm.commands.run import Request, command_line, storms_of
 from idstorm.commands.schedule import addresses_of, rounds
@@ -127,7 +127,8 @@ def _by_level(storm: ScheduledStorm) -> list[ScheduledStorm]:
 
 
 def _carry_out(storms: Sequence[ScheduledStorm], request: ExploreRequest, show: Show, stop: StopSignal) -> Report:
-    run = store.create(request.results, _command(request, storms), [storm.entry for storm in storms], store.EXPLORE)
+    entries, made = [storm.entry for storm in storms], provenance_of(storms)
+    run = store.create(request.results, _command(request, storms), entries, store.EXPLORE, made=made)
     troubles = list[str]()
     with store.enduring(troubles), ExitStack() as stack:
         there = {one.name: one for one in stack.enter_context(targets.opened(addresses_of(storms)))}

@@ -24,6 +24,7 @@ class StoredRun:
     began: datetime
     result: Result | None  #: what its report says; None: it has none that can be read
     storms: int
+    label: str | None
     commit: str | None
     size: int  #: bytes
 
@@ -39,8 +40,9 @@ def stored_runs(results: Path) -> list[StoredRun]:
         with suppress(UnreadableRun):
             run = open_run(folder)
             began = _began(run.name, folder) if run.made is None else datetime.fromisoformat(run.made.when)
-            commit = None if run.made is None else run.made.commit
-            found.append(StoredRun(folder, run.kind, began, read_result(run), len(run.storms), commit, _size(folder)))
+            label, commit = (None, None) if run.made is None else (run.made.label, run.made.commit)
+            result, size = read_result(run), _size(folder)
+            found.append(StoredRun(folder, run.kind, began, result, len(run.storms), label, commit, size))
     return sorted(found, key=lambda run: (run.began, run.folder.name), reverse=True)
 
 

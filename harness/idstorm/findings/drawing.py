@@ -21,6 +21,26 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class GapMap:
+    """Where ids are missing between the lowest and the highest of the storm's own, which is cut into `BANDS` parts."""
+
+    low: int
+    high: int
+    missing: tuple[int, ...]  #: ids in each part
+    known: tuple[tuple[str, int, int], ...]  #: cause, part, and how many of those missing are known to be due to it
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How long rows took from their acknowledgement until a reader saw them."""
+
+    lags: tuple[float, ...]  #: milliseconds in which each hundredth of those that were seen had been, 0 to 100
+    seen: int  #: rows
+    missed: int  #: rows that the reader passed by
+    safe: float | None  #: milliseconds that it would have had to wait with each id; None: that is not known
+
+
+@dataclass(frozen=True)
 class Drawing:
     """The pictures of one storm."""
 
@@ -32,3 +52,5 @@ class Drawing:
     ids: tuple[int, int] | None  #: the lowest and the highest id; None: they are not numbers
     check: str | None  #: whose witness the bars show
     bars: tuple[Bar, ...]
+    gaps: GapMap | None = None  #: None: there are none, or the ids have no order
+    visibility: Visibility | None = None  #: None: nobody read

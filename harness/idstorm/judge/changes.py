@@ -17,6 +17,7 @@ _WORSE = {
     (Status.HELD, Status.BROKEN),
     (Status.HELD, Status.UNKNOWN),
 }
+_ALWAYS_DIFFERENT = ("started",)  # facts: a private server is started for each run
 _RANKED = (Result.NA, Result.PASSED, Result.INCONCLUSIVE, Result.FAILED)
 _FLEET = ("processes", "clients", "batch", "inserts", "seconds", "rollback", "deletes", "isolation")
 
@@ -54,12 +55,15 @@ def _provenance(old: Provenance | None, new: Provenance | None) -> Iterator[Chan
     if old is None or new is None:
         return
     pairs: list[tuple[str, object, object]] = [
+        ("label", old.label, new.label),
         ("host", old.host, new.host),
         ("cores", old.cores, new.cores),
         ("commit", old.commit, new.commit),
     ]
     packages = dict.fromkeys([*old.versions, *new.versions])
     pairs += [(name, old.versions.get(name), new.versions.get(name)) for name in packages]
+    both = [name for name in old.sources if name in new.sources]
+    pairs += [(f"the file of {name}", old.sources[name], new.sources[name]) for name in both]
     yield from _different("", pairs)
 
 
@@ -78,7 +82,8 @@ def _conditions(key: Key, old: StormReport, new: StormReport) -> Iterator[Change
     pairs = [(name, old.fleet.get(name), new.fleet.get(name)) for name in _FLEET]
     pairs += [(name, old.target.get(name), new.target.get(name)) for name in ("server", "driver")]
     facts: tuple[Mapping[str, object], ...] = (old.target.get("facts", {}), new.target.get("facts", {}))
-    pairs += [(name, facts[0].get(name), facts[1].get(name)) for name in dict.fromkeys([*facts[0], *facts[1]])]
+    names = [name for name in dict.fromkeys([*facts[0], *facts[1]]) if name not in _ALWAYS_DIFFERENT]
+    pairs += [(name, facts[0].get(name), facts[1].get(name)) for name in names]
     claims = [(name, old.verdicts[name], new.verdicts[name]) for name in old.verdicts if name in new.verdicts]
     pairs += [(f"claim on {name}", one.claim, other.claim) for name, one, other in claims]
     yield from _different(_words(key), pairs)

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from idstorm.findings.drawing import BANDS, STRETCHES, Bar, Drawing
+from idstorm.findings.drawing import BANDS, STRETCHES, Bar, Drawing, GapMap, Visibility
 from idstorm.findings.results import Result, Status
 from idstorm.findings.verdict import Verdict
+from idstorm.judge.checks.visible import lags_of
 from idstorm.judge.evidence import Evidence
+from idstorm.judge.ledger import known_causes, no_span
+from idstorm.judge.span import Span
 from idstorm.record.columns import Ints
 from idstorm.record.history import History
 from idstorm.record.outcome import Outcome
@@ -41,6 +44,8 @@ def drawing(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> Drawing | No
         ids,
         check,
         tuple(_bars(evidence, culprits)),
+        _gap_map(evidence),
+        _visibility(evidence, verdicts.get("visible")),
     )
 
 
@@ -68,6 +73,51 @@ def _heat(evidence: Evidence, edges: Any) -> tuple[tuple[tuple[int, int, int], .
     places, counts = np.unique(stretch * BANDS + band, return_counts=True)
     cells = zip((places // BANDS).tolist(), (places % BANDS).tolist(), counts.tolist(), strict=True)
     return tuple(cells), (lowest, highest)
+
+
+def _gap_map(evidence: Evidence) -> GapMap | None:
+    """Return where ids are missing; None: nowhere, or they are counted in several scopes, or have no span."""
+    if no_span(evidence) is not None or evidence.line is None or evidence.line.stretches > 1:
+        return None
+    span = evidence.span
+    if not span.missing:
+        return None
+    edges = np.array([span.low + (span.high - span.low) * part // BANDS for part in range(BANDS + 1)], np.int64)
+    missing = np.diff(_missing_up_to(edges, span))
+    known = list[tuple[str, int, int]]()
+    charged = np.zeros(0, np.int64)
+    for cause, ids in known_causes(evidence):
+        more = np.setdiff1d(span.without(ids), charged, assume_unique=True)
+        charged = np.concatenate([charged, more])
+        parts, counts = np.unique(np.searchsorted(edges, more) - 1, return_counts=True)
+        known += [(cause, part, count) for part, count in zip(parts.tolist(), counts.tolist(), strict=True)]
+    return GapMap(
+        span.low + evidence.offset, span.high + evidence.offset, tuple(map(round, missing.tolist())), tuple(known)
+    )
+
+
+def _missing_up_to(places: Ints, span: Span) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return how many places are missing up to each of these, itself included. As floats, no range overflows them."""
+    widths = span.widths.astype(np.float64)
+    gap = np.searchsorted(span.before, places, side="left") - 1
+    within, passed = np.maximum(gap, 0), np.concatenate([[0.0], np.cumsum(widths)])
+    inside = np.minimum((places - span.before[within]).view(np.uint64).astype(np.float64), widths[within])
+    return np.where(gap < 0, 0.0, passed[within] + inside)
+
+
+def _visibility(evidence: Evidence, verdict: Verdict | None) -> Visibility | None:
+    """Return how long rows took to be seen; None: nobody read, or it is not known what was."""
+    judged = verdict is not None and verdict.status in (Status.HELD, Status.BROKEN)
+    if verdict is None or not judged or evidence.reading is None:
+        return None
+    lags = lags_of(evidence, evidence.reading)
+    if not len(lags):
+        return None
+    shares = np.quantile(lags, np.linspace(0, 1, 101), method="higher") / 1e6
+    figures = verdict.figures
+    return Visibility(
+        tuple(np.round(shares, 3).tolist()), len(lags), int(figures.get("skipped", 0)), figures.get("safe_lag_ms")
+    )
 
 
 def _witness(history: History, verdicts: Mapping[str, Verdict]) -> tuple[str | None, list[int]]:

@@ -22,7 +22,7 @@ def judge_gates(
 
 
 def _judge(gate: Gate, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> GateVerdict:
-    value = _value(gate.figure, operations, verdicts)
+    value = figure_of(gate.figure, operations, verdicts)
     where = gate.figure.partition(".")[0]
     if where not in (*verdicts, *CHECKS, "operations", "errors"):
         return GateVerdict(str(gate), None, Result.NA)
@@ -31,7 +31,8 @@ def _judge(gate: Gate, operations: Mapping[str, Any], verdicts: Mapping[str, Ver
     return GateVerdict(str(gate), value, Result.FAILED if gate.tripped(value) else Result.PASSED)
 
 
-def _value(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> float | None:
+def figure_of(figure: str, operations: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> float | None:
+    """Return a figure of a storm by its path in the report; None: it was not measured."""
     where, *path = figure.split(".")
     found: Any = operations
     if where == "errors":

@@ -115,7 +115,7 @@ def ledger(evidence: Evidence) -> Ledger:
     """Return why values are missing between the lowest and the highest id in use."""
     span, causes = evidence.span, dict[str, int]()
     charged = np.zeros(0, np.int64)
-    for cause, ids in _known(evidence):
+    for cause, ids in known_causes(evidence):
         more = np.setdiff1d(span.without(ids), charged, assume_unique=True)
         charged = np.concatenate([charged, more])
         causes[cause] = len(more)
@@ -137,7 +137,8 @@ def ledger(evidence: Evidence) -> Ledger:
     )
 
 
-def _known(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
+def known_causes(evidence: Evidence) -> Iterator[tuple[str, Ints]]:
+    """Yield the causes that are charged by the id, each with the places of the ids that it may have cost."""
     history, outcome, line = evidence.history, evidence.row_outcome, evidence.line
     assert line is not None
     told = history.told == Told.ID

@@ -129,6 +129,12 @@ def _a_place(value: Any) -> str:
     return str(value)
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
 def _address(text: Any) -> str:
     if "://" not in str(text):
         raise UsageError("that is not a SQLAlchemy URL: write dialect://user:password@host:port/name")
@@ -141,6 +147,7 @@ def _masked(url: str) -> str:
 
 
 _PLACES = ("schema", "database")
+TEXT = Kind(str, _text, metavar="TEXT")
 WHOLE = Kind(_whole, _index, metavar="N")
 NUMBER = Kind(_number, _real, _plain, "SECONDS")
 FRACTION = Kind(_number, _real, _plain, "FRACTION")

@@ -20,6 +20,7 @@ from idstorm.options.kinds import (
     RATE,
     SETTING,
     SPAN,
+    TEXT,
     WHOLE,
     Kind,
 )
@@ -27,7 +28,7 @@ from idstorm.options.kinds import (
 if TYPE_CHECKING:
     from idstorm.findings.gate import Gate
 
-EXPLORATION = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated")
+EXPLORATION = ("reader", "isolation", "settings", "namespace", "keep", "allow_replicated", "label")
 """The options that an exploration has, too."""
 
 DEFAULT_SECONDS = 5.0  #: of a storm that has neither a time nor a number of inserts
@@ -226,6 +227,9 @@ class StormOptions:
         "--allow-replicated",
         "Storm a server even if what it writes is sent elsewhere, such as to replicas.",
         False,
+    )
+    label: str | None = _option(
+        TEXT, _RUN, "--label", "What to call the machine, or the occasion, where stored runs are listed and compared."
     )
     repeat: int | None = _option(
         WHOLE,

@@ -31,6 +31,10 @@ class Provenance:
     cores: int  #: on which it may run
     versions: Mapping[str, str] = field(default_factory=dict)  #: of Python and of packages that are installed
     commit: str | None = None  #: that the current directory is at, with a + if something in it has changed since
+    label: str | None = None  #: what the user calls the machine, or the occasion
+    sources: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: by scenario, a digest of the files that it is written in
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON's own types."""
@@ -42,7 +46,7 @@ class Provenance:
         return read_as(cls, data)
 
 
-def provenance() -> Provenance:
+def provenance(label: str | None = None, sources: Mapping[str, str] | None = None) -> Provenance:
     """Return that of a run that begins here and now."""
     versions = {"Python": platform.python_version()}
     for package in _PACKAGES:
@@ -54,6 +58,8 @@ def provenance() -> Provenance:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         versions,
         _commit(),
+        label,
+        sources or {},
     )
 
 

@@ -92,10 +92,12 @@ def create(
     *,
     until_broken: bool = False,
     controls: Sequence[Mapping[str, str]] = (),
+    made: Provenance | None = None,
 ) -> Run:
     """Make a run's folder below `results`, which gets its own .gitignore if idstorm creates it.
 
-    Raises EnvironmentFault where that cannot be written.
+    `made` is when, where and with what it is made; None: here and now. Raises EnvironmentFault where the folder cannot
+    be written.
     """
     with writing(results):
         try:
@@ -118,7 +120,7 @@ def create(
         until_broken,
         controls=tuple(controls),
         made_as=folder.name,
-        made=provenance(),
+        made=made or provenance(),
     )
     write_run(run)
     return run

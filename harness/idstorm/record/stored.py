@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+import msgspec
+
 from idstorm.errors import UnreadableRun, UsageError
 from idstorm.findings.gate import parse_gate
 from idstorm.findings.results import Result, StormState
+from idstorm.findings.verdict import Report
 from idstorm.record.census import Census
 from idstorm.record.ending import ENDING_FORMAT, CensusQuality, Ending
 from idstorm.record.explored import Explored
@@ -223,6 +226,14 @@ def read_result(run: Run) -> Result | None:
     try:
         return Result(_read_json(_plain(run.folder / "report.json"))["result"])
     except (UnreadableRun, OSError, KeyError, ValueError):
+        return None
+
+
+def read_report(run: Run) -> Report | None:
+    """Return the report that was stored with a run; None: it has none that can be read."""
+    try:
+        return msgspec.convert({**_read_json(_plain(run.folder / "report.json")), "folder": str(run.folder)}, Report)
+    except (UnreadableRun, OSError, ValueError):
         return None
 
 

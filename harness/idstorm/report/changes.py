@@ -11,24 +11,23 @@ from rich.text import Text
 from idstorm.findings.changes import Change, Changes
 from idstorm.report.text import visible
 
+GROUPS = {"made under other conditions": "conditions", "found": "findings", "as fast": "rates"}
+"""What may be different, in the order of reports, by heading: the names of the fields."""
+
 
 def show_changes(console: Console, changes: Changes, *, quiet: bool = False) -> None:
     """Print what is different: the conditions first, which may explain the rest."""
-    groups = {
-        "made under other conditions": changes.conditions,
-        "found": changes.findings,
-        "as fast": changes.rates,
-    }
     if not quiet:
-        for heading, some in groups.items():
-            if some:
+        for heading, field in GROUPS.items():
+            if some := getattr(changes, field):
                 console.print(_table(heading, some, changes))
         for note in changes.notes:
             console.print(Text(visible(note), "yellow"), soft_wrap=True)
-    console.print(Text(_last(changes), "bold red" if changes.worse else "bold"), soft_wrap=True)
+    console.print(Text(last_words(changes), "bold red" if changes.worse else "bold"), soft_wrap=True)
 
 
-def _last(changes: Changes) -> str:
+def last_words(changes: Changes) -> str:
+    """Return what the comparison comes to, in a line."""
     worse = sum(change.worse for change in changes.findings)
     if worse:
         return f"WORSE  {changes.after} in {worse:,} of {len(changes.findings):,} findings that differ"

@@ -59,7 +59,7 @@ def visible(evidence: Evidence) -> Finding:
         "skipped": len(rows),
         "polls": len(reading),
         "advanced": advanced,
-        "lag_ms": _lags(evidence, seen_at),
+        "lag_ms": quantiles_ms(lags) if len(lags := _lags_in(evidence, seen_at)) else {},
     }
     if len(rows):
         figures |= _remedies(evidence, reading, rows) if numeric else {}
@@ -119,11 +119,16 @@ def _finder(evidence: Evidence) -> Callable[[Ints], Ints]:
     return find
 
 
-def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
-    """Return quantiles of the time from a row's acknowledgement to the end of the poll that first returned it.
+def lags_of(evidence: Evidence, reading: Reading) -> Ints:
+    """Return the nanoseconds from each row's acknowledgement to the end of the poll that first returned it.
 
-    They are computed in `seen_at` itself, which is garbage afterwards: another column could take too much memory.
+    What was never returned is left out.
     """
+    return _lags_in(evidence, _first_seen(evidence, reading))
+
+
+def _lags_in(evidence: Evidence, seen_at: Ints) -> Ints:
+    """Return the lags, computed in `seen_at` itself, which is garbage afterwards: a copy could take too much memory."""
     ended, number = evidence.history.of_rows(evidence.history.ended), 0
     for piece in pieces(len(seen_at)):
         seen = seen_at[piece]
@@ -131,11 +136,9 @@ def _lags(evidence: Evidence, seen_at: Ints) -> dict[str, float]:
         lags = seen[ok] - ended[piece][ok]
         seen_at[number : number + len(lags)] = lags
         number += len(lags)
-    if not number:
-        return {}
-    lags = seen_at[:number]
-    np.maximum(lags, 0, out=lags)
-    return quantiles_ms(lags)
+    found = seen_at[:number]
+    np.maximum(found, 0, out=found)
+    return found
 
 
 def _passed(evidence: Evidence, reading: Reading, rows: Ints) -> Ints:

@@ -1,43 +1,30 @@
-"""One page of HTML for a report: verdicts, pictures, schedules, facts. It has no script, and asks for no other file."""
+"""The page of a report: verdicts, pictures, schedules, facts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from idstorm.findings.checks import in_order
 from idstorm.findings.drawing import Drawing
-from idstorm.findings.results import Result, Status
+from idstorm.findings.results import Result
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.report.cleaned import cleaned
 from idstorm.report.matrix_table import cell_words, grouped
-from idstorm.report.page import pictures
+from idstorm.report.page.gallery import Picture, pictures_of
+from idstorm.report.page.rendering import render
 from idstorm.report.schedule import Shown, exploration_words, shown_schedules
 from idstorm.report.text import (
-    MARKS,
     control_words,
     failing_words,
     figure_words,
     gate_words,
-    look_of,
+    number_words,
     target_words,
     why_words,
     witness_words,
 )
-
-_CLASSES = {Status.BROKEN: "lawful", Status.UNKNOWN: "na"}  # of what passed without having held
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture, with a sentence that says what to see."""
-
-    heading: str
-    svg: Markup
-    words: str
 
 
 @dataclass(frozen=True)
@@ -85,24 +72,26 @@ class Section:
         return [(name, str(value)) for name, value in self.storm.target.get("facts", {}).items()]
 
 
-def page(report: Report, drawings: Mapping[str, Drawing]) -> str:
-    """Return the page of a report. `drawings` has the pictures of its storms, by their names; some may have none."""
-    report = cleaned(report)
+def page(report: Report, drawings: Mapping[str, Drawing], made: Mapping[str, str] | None = None) -> str:
+    """Return the page of a report.
+
+    `drawings` has the pictures of its storms, by their names; some may have none. `made` says when, where and with what
+    the run was made, in words.
+    """
+    report, made = cleaned(report), cleaned(made or {})
     storms = report.decisive if report.matrix is None else tuple(one for one in report.storms if _is_news(one))
-    environment = Environment(
-        loader=PackageLoader("idstorm.report.page", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    lines = () if report.matrix is None else report.matrix.lines
+    checks = in_order(line.check for line in lines if line.check)
+    return render(
+        "page",
         report=report,
-        storms=[Section(storm, tuple(_pictures(drawings.get(storm.storm)))) for storm in storms],
+        storms=[Section(storm, tuple(pictures_of(drawings.get(storm.storm)))) for storm in storms],
         lines=[] if report.matrix is None else list(grouped(report.matrix)),
+        checks=checks,
+        number_of={check: place for place, check in enumerate(checks, 1)},
         controls=control_words(report),
-        marks=MARKS,
-        class_of=_class_of,
-        look_of=look_of,
+        number_words=number_words,
+        made=made,
         cell_words=cell_words,
         figure_words=figure_words,
         gate_words=gate_words,
@@ -110,29 +99,6 @@ def page(report: Report, drawings: Mapping[str, Drawing]) -> str:
     )
 
 
-def _class_of(result: Result, status: Status | None = None) -> str:
-    """Return the class that the page's style sheet has for a result."""
-    if result is Result.PASSED and status in _CLASSES:
-        return _CLASSES[status]
-    return "na" if result is Result.NA else str(result)
-
-
 def _is_news(storm: StormReport) -> bool:
     """Whether a storm of a matrix has a section of its own: the table has what came out as claimed."""
     return storm.result in (Result.FAILED, Result.INCONCLUSIVE)
-
-
-def _pictures(drawing: Drawing | None) -> Iterator[Picture]:
-    if drawing is None:
-        return
-    if drawing.bars:
-        told = pictures.culprits(drawing.bars)
-        words = f"Red bars are the operations of the first witness of {drawing.check}; a tick is when ids were told."
-        yield Picture("A witness", Markup(pictures.witness(drawing)), f"{words} {told}{'.' if told else ''}".rstrip())
-    if drawing.ids is not None and drawing.heat:
-        words = "A rising line is a generator that counts; a falling one has handed ids out again; caches are stripes."
-        yield Picture("Ids over time", Markup(pictures.ids_over_time(drawing)), words)
-    yield Picture("Rate", Markup(pictures.rates(drawing)), "Green operations were acknowledged, red ones were not.")
-    if any(drawing.latencies):
-        words = "Of acknowledged operations: the median, 99 of 100, and the longest, on a scale of powers of ten."
-        yield Picture("Latency", Markup(pictures.latencies(drawing)), words)

@@ -1,0 +1,25 @@
+"""What tells whether two runs stormed the same code: a digest of the files that a scenario is written in."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from idstorm.scenario import Scenario
+
+
+def digest_of(scenario: Scenario) -> str | None:
+    """Return a digest of the files that have the model and the work of a scenario; None: they are not files.
+
+    What these files import is not part of it.
+    """
+    modules = {getattr(made, "__module__", None) for made in (scenario.mapped, scenario.insert, scenario.client)}
+    names = {getattr(sys.modules.get(module or ""), "__file__", None) for module in modules}
+    digest, known = blake2b(digest_size=8), False
+    for name in sorted(name for name in names if name is not None):
+        with suppress(OSError):
+            digest.update(Path(name).read_bytes())
+            known = True
+    return digest.hexdigest() if known else None

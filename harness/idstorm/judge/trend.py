@@ -1,0 +1,44 @@
+"""What runs have found, one after another: results and chosen figures of each scenario on each target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from idstorm.findings.results import Result
+from idstorm.findings.trend import Trend, TrendLine, TrendRun
+from idstorm.findings.verdict import Report, StormReport
+from idstorm.judge.gates import figure_of
+
+Key = tuple[str, str]
+
+
+def trend(runs: Sequence[tuple[TrendRun, Report]], figures: Sequence[str]) -> Trend:
+    """Return the trend of runs, the oldest first, and of these figures, by their paths in a report."""
+    found = [{_key(storm): storm for storm in report.decisive} for _, report in runs]
+    keys = list(dict.fromkeys(key for storms in found for key in storms))
+    lines = (_line(key, [storms.get(key) for storms in found], figures) for key in keys)
+    return Trend(tuple(run for run, _ in runs), tuple(lines))
+
+
+def _key(storm: StormReport) -> Key:
+    return storm.scenario, str(storm.target["name"])
+
+
+def _line(key: Key, storms: Sequence[StormReport | None], figures: Sequence[str]) -> TrendLine:
+    return TrendLine(
+        *key,
+        tuple(None if storm is None else storm.result for storm in storms),
+        tuple(() if storm is None else tuple(_wrong(storm)) for storm in storms),
+        {path: tuple(None if storm is None else _figure(path, storm) for storm in storms) for path in figures},
+    )
+
+
+def _wrong(storm: StormReport) -> Iterator[str]:
+    """Yield the names of what decided a storm that did not pass."""
+    if storm.result in (Result.FAILED, Result.INCONCLUSIVE):
+        yield from (name for name, verdict in storm.verdicts.items() if verdict.result is storm.result)
+        yield from (gate.gate for gate in storm.gates if gate.result is storm.result)
+
+
+def _figure(path: str, storm: StormReport) -> float | None:
+    return figure_of(path, storm.operations, storm.verdicts) if storm.operations else None

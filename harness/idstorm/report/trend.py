@@ -1,0 +1,67 @@
+"""A trend for a terminal: a line for each scenario and target, a mark for each run, and its figures as small bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from idstorm.findings.results import Result
+from idstorm.findings.trend import Trend, TrendLine
+from idstorm.report.cleaned import cleaned
+from idstorm.report.text import MARKS, STYLES, number_words
+
+_BARS = "▁▂▃▄▅▆▇█"
+_MOST = 40  # runs that a line of a terminal shows: the newest
+
+
+def show_trend(console: Console, trend: Trend) -> None:
+    """Print a trend. The newest run is on the right."""
+    trend = cleaned(trend)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("scenario", "target", "runs", *_paths(trend)):
+        table.add_column(name, no_wrap=True)
+    table.add_column("last trouble", overflow="fold")
+    for line in trend.lines:
+        marks = Text.assemble(*((_mark(result), _style(result)) for result in line.results[-_MOST:]))
+        bars = (bars_of(line.figures[path][-_MOST:]) for path in _paths(trend))
+        table.add_row(line.scenario, line.target, marks, *bars, last_trouble(trend, line))
+    console.print(table)
+    first, last = trend.runs[0].when, trend.runs[-1].when
+    console.print(Text(f"{first} to {last}, the newest on the right", "dim"), soft_wrap=True)
+
+
+def last_trouble(trend: Trend, line: TrendLine) -> str:
+    """Return in which run something last went wrong, and what."""
+    for place in range(len(trend.runs) - 1, -1, -1):
+        if line.results[place] in (Result.FAILED, Result.INCONCLUSIVE):
+            wrong = ", ".join(line.wrong[place]) or str(line.results[place])
+            return f"{wrong} in {trend.runs[place].run}"
+    return ""
+
+
+def bars_of(values: Sequence[float | None]) -> str:
+    """Return a bar for each value, from the least to the most of them, and the newest in digits."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    least, wide = min(known), max(known) - min(known)
+
+    def bar(value: float | None) -> str:
+        return " " if value is None else _BARS[int((value - least) / wide * (len(_BARS) - 1)) if wide else 0]
+
+    return f"{''.join(map(bar, values))} {number_words(known[-1])}"
+
+
+def _paths(trend: Trend) -> list[str]:
+    return list(dict.fromkeys(path for line in trend.lines for path in line.figures))
+
+
+def _mark(result: Result | None) -> str:
+    return " " if result is None else MARKS[result]
+
+
+def _style(result: Result | None) -> str:
+    return "" if result is None else STYLES[result]
