@@ -18,6 +18,7 @@ from idstorm.cli.explore import explore
 from idstorm.cli.matrix import matrix
 from idstorm.cli.reports import Outputs, finish, finish_all, report_options
 from idstorm.cli.run import run
+from idstorm.cli.schema import schema
 from idstorm.cli.stored import compare, results, trend
 from idstorm.cli.streams import StdoutLost, lose_stdout, say, spare_the_streams
 
@@ -49,6 +50,7 @@ cli.add_command(audit)
 cli.add_command(results)
 cli.add_command(compare)
 cli.add_command(trend)
+cli.add_command(schema)
 
 
 @cli.command()

@@ -18,7 +18,8 @@ from idstorm.cli.parameters import Taken
 from idstorm.options.kinds import SETTING
 
 _META = "idstorm.profile"
-_NO_KEYS = ("profile", "only_show")
+NO_KEYS = ("profile", "only_show")
+"""The parameters of `idstorm run` that a profile does not have."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _defaults(ctx: click.Context, profile: Profile, table: dict[str, Any]) -> di
     params = {
         key: param
         for param in ctx.command.params
-        if param.name not in _NO_KEYS
+        if param.name not in NO_KEYS
         for key in (key_of(param), *_long_names(param))
     }
     defaults: dict[str, Any] = {}
