@@ -139,6 +139,7 @@ setval = Scenario(
         holds(accepted, single_use, why="the generator goes on after the highest id"),
     ],
 )
+"""After the restore the generator is set to the highest id that is there."""
 
 deleted_rows = Scenario(
     model=Booking,
@@ -152,6 +153,7 @@ deleted_rows = Scenario(
         breaks(single_use, when={"sqlite"}, why="without AUTOINCREMENT each row counts on from max(id)"),
     ],
 )
+"""The highest id that is there is not the highest that was ever used, if the newest rows are gone."""
 
 position = Scenario(
     model=NumberedBooking,
@@ -162,3 +164,4 @@ position = Scenario(
         holds(single_use, why="the generator is where it was before the backup"),
     ],
 )
+"""The generator's own position is saved beside the rows, and restored with them."""

@@ -66,3 +66,4 @@ with_variant = Scenario(
     model=Portable,
     claims=[holds(unique, durable, faithful, accepted, starts_at)],
 )
+"""The same key as an INTEGER on SQLite, which numbers rows there."""

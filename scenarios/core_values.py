@@ -49,5 +49,7 @@ CLAIMS = [holds(unique, durable, faithful, accepted)]
 core_values = Scenario(model=Sample, insert=returning_tokens, batch=20, needs={"returning"}, claims=CLAIMS)
 
 in_order = Scenario(model=Sample, insert=returning_in_order, batch=20, needs={"returning"}, claims=CLAIMS)
+"""RETURNING without the token: the ids are taken to come in the order of the rows."""
 
 first_plus_position = Scenario(model=Sample, insert=counting_on, batch=20, needs={"auto_increment"}, claims=CLAIMS)
+"""MySQL's first id of the statement, to which the position of each row is added."""

@@ -89,3 +89,4 @@ without_lock = Scenario(
         holds(durable, faithful),
     ],
 )
+"""Without FOR UPDATE, two clients read the same last number."""

@@ -45,3 +45,4 @@ autoincrement_keyword = Scenario(
     deletes=0.3,
     claims=[holds(unique, durable, faithful, single_use, why="sqlite_sequence remembers the highest id ever used")],
 )
+"""With the keyword AUTOINCREMENT, SQLite never goes back."""

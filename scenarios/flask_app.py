@@ -205,5 +205,7 @@ claims = [
 flask_app = Scenario(model=User, client=browser, environment=served, claims=claims)
 
 threads = Scenario(model=User, engine=engine, insert=add_in_context, claims=[*claims, holds(accepted)])
+"""Threads of a script, each in an application context of its own, instead of requests."""
 
 create_all = Scenario(model=User, client=browser, environment=served_by_creators, claims=claims)
+"""Each process of the server creates the tables at its start, all at the same time."""

@@ -107,3 +107,4 @@ read_then_write = Scenario(
         holds(durable, faithful),
     ],
 )
+"""The block is read first and written later: two sessions take the same one."""

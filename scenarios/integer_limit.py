@@ -108,6 +108,7 @@ small = Scenario(
         breaks(gapless, when={"mysql"}, why="MySQL skips the last id but one"),
     ],
 )
+"""The end of a SmallInteger key, 32,767."""
 
 rowid = Scenario(
     model=Reading,
@@ -118,6 +119,7 @@ rowid = Scenario(
         may_break(gapless, why="past the end ids are drawn at random"),
     ],
 )
+"""Past SQLite's largest rowid, ids are drawn at random."""
 
 rowid_autoincrement = Scenario(
     model=CountedReading,
@@ -131,3 +133,4 @@ rowid_autoincrement = Scenario(
         holds(single_use, why="past the end every insert fails, whatever was deleted"),
     ],
 )
+"""With AUTOINCREMENT, inserts fail past SQLite's largest rowid."""

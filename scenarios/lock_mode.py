@@ -77,5 +77,8 @@ def in_mode(mode: int, claim: Claims) -> Scenario:
 IN_BLOCKS = breaks(gapless, why="ids for INSERT … SELECT are drawn in blocks, and the rest of the last one is dropped")
 
 traditional = in_mode(0, holds(gapless, why="the counter is locked for the whole statement"))
+"""Mode 0: the counter is locked for the whole statement."""
 consecutive = in_mode(1, IN_BLOCKS)
+"""Mode 1, MariaDB's: it is locked only where the number of rows is not known beforehand."""
 interleaved = in_mode(2, IN_BLOCKS)
+"""Mode 2, MySQL's: it is never locked for a whole statement."""

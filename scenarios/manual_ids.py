@@ -83,6 +83,7 @@ without_constraint = Scenario(
         holds(durable, faithful),
     ],
 )
+"""The same on a column without a constraint, which stores both."""
 
 mixed = Scenario(
     model=Product,
@@ -94,3 +95,4 @@ mixed = Scenario(
         breaks(accepted, when={"postgresql"}, why="the sequence does not learn of ids that were set by hand"),
     ],
 )
+"""A tenth of the rows have an id set by hand, the others one of the generator's."""

@@ -66,6 +66,7 @@ read_uncommitted = Scenario(
     isolation="READ UNCOMMITTED",
     claims=[breaks(unique, why=WHY), holds(durable, faithful)],
 )
+"""At READ UNCOMMITTED, two clients still read the same maximum."""
 
 read_committed = Scenario(
     model=Invoice,
@@ -75,6 +76,7 @@ read_committed = Scenario(
     needs={"isolation_levels"},
     claims=[breaks(unique, why=WHY), holds(durable, faithful)],
 )
+"""At READ COMMITTED, two clients read the same maximum."""
 
 repeatable_read = Scenario(
     model=Invoice,
@@ -84,6 +86,7 @@ repeatable_read = Scenario(
     needs={"isolation_levels"},
     claims=[breaks(unique, why=WHY), holds(durable, faithful)],
 )
+"""At REPEATABLE READ, each client sees a consistent past, and the same maximum."""
 
 serializable = Scenario(
     model=Invoice,
@@ -96,3 +99,4 @@ serializable = Scenario(
         breaks(unique, when={"sqlite"}, why="the driver opens no transaction for the SELECT"),
     ],
 )
+"""At SERIALIZABLE the database ends one of two such transactions, which is tried again."""

@@ -151,6 +151,7 @@ pool_size = Scenario(
         may_break(faithful, why="there is nothing to compare with"),
     ],
 )
+"""Each thread has its database, and the pool has room for the connections of all."""
 
 locked_calls = Scenario(
     model=User,
@@ -167,6 +168,7 @@ locked_calls = Scenario(
         may_break(faithful, why="the row with that id is another client's"),
     ],
 )
+"""One connection for all threads, with a lock around each call: transactions mix."""
 
 locked_transactions = Scenario(
     model=User,
@@ -178,6 +180,7 @@ locked_transactions = Scenario(
         holds(unique, durable, faithful, accepted, why="one transaction at a time"),
     ],
 )
+"""One connection for all threads, with a lock around each transaction."""
 
 shared_cache = Scenario(
     model=User,
@@ -189,3 +192,4 @@ shared_cache = Scenario(
         holds(unique, durable, faithful, accepted, why="each connection has its own transactions"),
     ],
 )
+"""A shared cache: connections of one process to one database in memory."""

@@ -151,6 +151,7 @@ read_then_write = Scenario(
         holds(durable, faithful),
     ],
 )
+"""A tenant's last number is read first and written later."""
 
 locked = Scenario(
     model=Task,
@@ -162,6 +163,7 @@ locked = Scenario(
     rollback=0.1,
     claims=[holds(unique, durable, faithful), WITHOUT_GAPS],
 )
+"""The tenant's row is locked before it is read."""
 
 by_trigger = Scenario(
     model=Task,
@@ -173,3 +175,4 @@ by_trigger = Scenario(
     rollback=0.1,
     claims=[holds(unique, durable, faithful), WITHOUT_GAPS],
 )
+"""A trigger increases the tenant's number, and then reads what it has written."""

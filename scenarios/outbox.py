@@ -163,6 +163,7 @@ lag = Scenario(
         may_break(visible, why=f"{LAG} ids are far more than are ever under way here, but still a guess"),
     ],
 )
+"""The reader stays 500 ids behind the newest that it sees."""
 
 watermark = Scenario(
     model=StampedEvent,
@@ -171,6 +172,7 @@ watermark = Scenario(
     needs={"postgresql"},
     claims=[holds(unique, durable, faithful, visible, why="nothing older than the watermark is still under way")],
 )
+"""The reader goes no further than the oldest transaction that is still running (PostgreSQL)."""
 
 one_at_a_time = Scenario(
     model=Event,
@@ -180,6 +182,7 @@ one_at_a_time = Scenario(
     reader=True,
     claims=[holds(unique, durable, faithful, visible, why="ids are drawn under a lock that is held until COMMIT")],
 )
+"""Writers draw their ids under a lock that they hold until COMMIT."""
 
 reader_locks = Scenario(
     model=Event,
@@ -193,6 +196,7 @@ reader_locks = Scenario(
         may_break(visible, when={"mysql", "mariadb"}, why="a reader that waits for a lock hardly ever gets to poll"),
     ],
 )
+"""The reader locks the table against writers for the moment of its poll."""
 
 gap_aware = Scenario(
     model=Event,
@@ -205,3 +209,4 @@ gap_aware = Scenario(
         holds(visible, why="no transaction here takes as long as the reader waits for a gap"),
     ],
 )
+"""The reader notes the ids that are missing, and asks for them again."""

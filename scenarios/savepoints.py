@@ -70,3 +70,4 @@ begin = Scenario(
     engine=sqlite_begin("BEGIN"),
     claims=CLAIMS,
 )
+"""With an explicit BEGIN, which SQLite's driver would leave out."""

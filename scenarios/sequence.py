@@ -70,6 +70,7 @@ legacy = Scenario(
     setup=legacy_rows,
     claims=[holds(unique, durable, faithful, accepted, why="the generator starts after the largest id")],
 )
+"""A table with rows already, and a sequence that starts after them."""
 
 left_behind = Scenario(
     model=MigratedUser,
@@ -79,3 +80,4 @@ left_behind = Scenario(
         breaks(accepted, when={"sequences"}, why="the sequence starts at 1 and runs into the existing rows"),
     ],
 )
+"""A table with rows already, and a sequence that starts at 1."""

@@ -35,3 +35,4 @@ CLAIMS = [
 sequence_start = Scenario(model=User, claims=CLAIMS)
 
 by_tens = Scenario(model=SparseUser, claims=CLAIMS)
+"""An increment of 10."""

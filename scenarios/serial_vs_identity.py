@@ -31,3 +31,4 @@ CLAIMS = [
 serial_vs_identity = Scenario(model=Serial, needs={"identity"}, rollback=0.1, claims=CLAIMS)
 
 identity = Scenario(model=Identified, needs={"identity"}, rollback=0.1, claims=CLAIMS)
+"""The column is GENERATED … AS IDENTITY."""

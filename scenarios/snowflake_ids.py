@@ -70,3 +70,4 @@ same_worker_number = Scenario(
         holds(durable, faithful),
     ],
 )
+"""All clients have the same worker number, and no constraint refuses what they repeat."""

@@ -128,6 +128,7 @@ CLAIMS = [
 upsert = Scenario(model=Customer, insert=upserts, claims=CLAIMS)
 
 do_nothing = Scenario(model=Customer, insert=ignoring, claims=CLAIMS)
+"""A row that is there is left as it is."""
 
 last_id = Scenario(
     model=Customer,
@@ -137,3 +138,4 @@ last_id = Scenario(
         breaks(faithful, why="after an update, the id that the connection inserted last is not the row's"),
     ],
 )
+"""The id is asked for afterwards, as for a plain insert."""

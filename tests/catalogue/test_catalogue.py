@@ -15,7 +15,7 @@ from idstorm.record.plan import Target
 from idstorm.report.essay import essay
 from idstorm.scenario import Claims, Scenario, breaks, holds, may_break
 from idstorm.scenario.claims import resolve_claims
-from running import Idstorm
+from running import STRANGERS_IDS, Idstorm
 
 ALL = {found.name: found for found in catalogue.all_scenarios() if isinstance(found, Found)}
 THING = next(iter(ALL.values())).scenario.model
@@ -40,6 +40,17 @@ def test_list_shows_every_scenario_on_a_line(idstorm: Idstorm) -> None:
     assert [line.split()[0] for line in lines] == list(ALL)
 
 
+def test_every_scenario_has_a_summary_of_its_own() -> None:
+    summaries = [found.summary for found in ALL.values()]
+    assert [summary for summary in summaries if summaries.count(summary) > 1 or not summary.endswith((".", ")"))] == []
+
+
+def test_show_says_where_a_scenario_is_written_and_what_is_in_it(idstorm: Idstorm) -> None:
+    name = idstorm.write("mine.py", STRANGERS_IDS)
+    assert str(idstorm.folder / name) in idstorm("show", name).out
+    assert "class" in idstorm("show", name, "--source").out
+
+
 @pytest.mark.parametrize("name", ["delete_reuse", "max_plus_one"])
 def test_show_prints_essay_and_claims(idstorm: Idstorm, name: str) -> None:
     shown = idstorm("show", ALL[name].reference).out
@@ -49,7 +60,7 @@ def test_show_prints_essay_and_claims(idstorm: Idstorm, name: str) -> None:
 
 @pytest.mark.parametrize("found", ALL.values(), ids=ALL)
 def test_every_scenario_has_an_essay_to_show(found: Found) -> None:
-    assert f"claims of {found.name}" in essay([(found.name, found.essay, found.scenario.claims)])
+    assert f"claims of {found.name}" in essay([(found.name, found.essay, found.summary, found.scenario.claims)])
 
 
 def test_a_library_that_is_missing_takes_no_other_scenario_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

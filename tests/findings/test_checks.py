@@ -72,7 +72,7 @@ def test_a_file_is_all_that_a_check_needs(even_ids: str) -> None:
     assert compare([judged, judged])[0].verdicts[even_ids] == ("broken", "broken")
     for text in (junit(report(judged)), markdown(report(judged))):
         assert "even_ids: every id is even" in text
-    assert even_ids in essay([("one", "text", [])])
+    assert even_ids in essay([("one", "text", "text", [])])
 
 
 def _judged(claims: dict[str, Claim]) -> StormReport:

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
@@ -31,6 +33,8 @@ class Found:
     reference: str
     scenario: Scenario
     essay: str
+    summary: str = ""  #: in a sentence
+    file: str | None = None  #: where it is written
 
 
 @dataclass(frozen=True)
@@ -145,4 +149,24 @@ def _is_own_model(value: object, module: ModuleType) -> bool:
 def _found(module: ModuleType, origin: str, key: str, scenario: Scenario) -> Found:
     stem = Path(origin).stem if origin.endswith(".py") else origin
     name = stem if key == stem else f"{stem}:{key}"
-    return Found(name, f"{origin}:{key}", scenario, inspect.cleandoc(module.__doc__ or ""))
+    essay, file = inspect.cleandoc(module.__doc__ or ""), getattr(module, "__file__", None)
+    summary = _docstrings(file).get(key) or essay.partition("\n")[0]
+    return Found(name, f"{origin}:{key}", scenario, essay, summary, file)
+
+
+@cache
+def _docstrings(file: str | None) -> dict[str, str]:
+    """Return the text below each assignment at the top level of a file, by name: what that variant does."""
+    try:
+        body = ast.parse(Path(file or "").read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    return {
+        one.targets[0].id: inspect.cleandoc(text.value.value).partition("\n")[0]
+        for one, text in pairwise(body)
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

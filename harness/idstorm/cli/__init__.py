@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
+from textwrap import wrap
 from typing import NoReturn
 
 import click
@@ -16,7 +17,7 @@ from idstorm import __version__
 from idstorm.cli.audit import audit
 from idstorm.cli.explore import explore
 from idstorm.cli.matrix import matrix
-from idstorm.cli.reports import Outputs, finish, finish_all, report_options
+from idstorm.cli.reports import Outputs, console, finish, finish_all, report_options
 from idstorm.cli.run import run
 from idstorm.cli.schema import schema
 from idstorm.cli.stored import compare, results, trend
@@ -85,8 +86,11 @@ def list_(words: tuple[str, ...], breaks: str | None) -> None:
 
     lines = list(scenarios(words, breaks))
     width = max((len(name) for name, _ in lines), default=0)
+    out = console()
+    room = max(out.width - width - 2, 20) if out.is_terminal else sys.maxsize
     for name, summary in lines:
-        say(f"{name:{width}}  {summary}")
+        first, *rest = wrap(summary, room) or [""]
+        say("\n".join([f"{name:{width}}  {first}", *(f"{'':{width}}  {line}" for line in rest)]))
 
 
 @cli.command()
@@ -104,12 +108,21 @@ def figures() -> None:
 
 @cli.command()
 @click.argument("scenario")
-def show(scenario: str) -> None:
-    """Show the essay and the claims of a SCENARIO."""
+@click.option("--source", is_flag=True, help="Show its file as well.")
+def show(scenario: str, *, source: bool) -> None:
+    """Show the essay and the claims of a SCENARIO, and where it is written."""
     from idstorm.commands.catalogue import show as find
     from idstorm.report.essay import essay
 
-    say(essay([(found.name, found.essay, found.scenario.claims) for found in find(scenario)]))
+    found = find(scenario)
+    say(essay([(one.name, one.essay, one.summary, one.scenario.claims) for one in found]))
+    files = [one.file for one in found if one.file is not None]
+    if files:
+        say(f"\nwritten in {files[0]}")
+    if source and files:
+        from rich.syntax import Syntax
+
+        console().print(Syntax(Path(files[0]).read_text(encoding="utf-8"), "python", background_color="default"))
 
 
 @cli.command()

@@ -19,7 +19,8 @@ def scenarios(words: Sequence[str] = (), breaks: str | None = None) -> Iterator[
     if breaks is not None and breaks not in CHECKS:
         raise UsageError(f"--breaks: {breaks} is not a check: there are {', '.join(CHECKS)}")
     for found in catalogue.all_scenarios():
-        summary, text = found.essay.partition("\n")[0], f"{found.name} {found.essay}".casefold()
+        summary = found.essay.partition("\n")[0] if isinstance(found, Missing) else found.summary
+        text = f"{found.name} {summary} {found.essay}".casefold()
         if not all(word.casefold() in text for word in words) or (breaks is not None and not _breaks(found, breaks)):
             continue
         yield found.name, f"{summary} ({found.reason})" if isinstance(found, Missing) else summary

@@ -21,13 +21,14 @@ class Claims(Protocol):
     def when(self) -> Any: ...
 
 
-def essay(scenarios: Iterable[tuple[str, str, Sequence[Claims]]]) -> str:
-    """Return the name, essay and claims of scenarios; a shared essay is shown once."""
+def essay(scenarios: Iterable[tuple[str, str, str, Sequence[Claims]]]) -> str:
+    """Return the essay, and the name, summary and claims, of each of these scenarios; a shared essay is shown once."""
     lines, seen = list[str](), set[str]()
-    for name, text, claims in scenarios:
+    for name, text, summary, claims in scenarios:
         if text not in seen:
             lines += [text or "(no docstring)", ""]
             seen.add(text)
+        lines += [f"{name}: {summary}"] if not text.startswith(summary) else []
         lines += [f"claims of {name}", *(f"  {_claim(claim)}" for claim in claims)]
         named = {check for claim in claims for check in claim.checks}
         rest = [check for check in held_by_default() if check not in named]
