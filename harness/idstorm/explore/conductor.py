@@ -178,14 +178,16 @@ class Conductor:
 
     def _settle(self) -> None:
         """Wait until no client runs."""
-        began = monotonic()
+        began, suspected = monotonic(), set[int | None]()
         while running := [one for one in self._clients if one.state is State.RUNS]:
             if self._take(_ASK_AFTER):
+                suspected.clear()
                 continue
             stopped = self._waiting_sessions(running)
-            for client in running:
-                if client.state is State.RUNS and client.session in stopped:
+            for client in running:  # twice in a row: what a commit is just about to release is no wait
+                if client.state is State.RUNS and client.session in stopped & suspected:
                     client.state = State.WAITS
+            suspected = stopped
             if monotonic() > began + _ELSEWHERE_AFTER and any(one.state is State.STANDS for one in self._clients):
                 for client in running:
                     if client.state is State.RUNS:

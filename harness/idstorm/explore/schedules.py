@@ -84,6 +84,15 @@ class Prefix:
             return f"client {self.then} could go at step {place + 1}, and when it was repeated it could not"
         return None
 
+    def waits_differ(self, choices: Sequence[Choice]) -> bool:
+        """Whether a run that diverges does so by who could go, and not by what it did."""
+        for place, known in enumerate(self.known):
+            if place == len(choices):
+                return False
+            if choices[place] != known:
+                return choices[place].able != known.able
+        return True
+
 
 def _words(choice: Choice | None) -> str:
     if choice is None:
@@ -114,6 +123,10 @@ class Search:
     def next(self) -> Prefix | None:
         """Return the next prefix to run; None: all were."""
         return heapq.heappop(self._waiting)[2] if self._waiting else None
+
+    def again(self, prefix: Prefix) -> None:
+        """Let a prefix be run once more, before any other."""
+        heapq.heappush(self._waiting, (-1, next(self._numbers), prefix))
 
     def draw(self, random: Random) -> Prefix:
         """Return a schedule by random priorities."""
