@@ -10,7 +10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_a
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test test-all check check-old release format lint types layers bench fuzz drivers mutants clean
+.PHONY: help storm test test-all check check-old release format lint types layers bench claims fuzz drivers mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,9 @@ layers: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census, versus and explore; takes a while
 	$(BIN)/python -m bench
+
+claims: $(VENV)/installed-dev  ## storm the whole catalogue on all four databases; takes ten minutes
+	$(BIN)/$(PYTEST) tests/catalogue/test_claims.py
 
 fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes
 	$(BIN)/pytest -q -p no:xdist tests/fuzz.py

@@ -29,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(held.close)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to `make release` what is tested on MySQL as well: before any hook chooses tests by their marks."""
+    if _is_tested_on_mysql(item):
+        item.add_marker(pytest.mark.release)
+
+
 LONGEST_FIRST = ("catalogue", "pytest_plugin", "project", "databases", "storm", "model", "cli")
 """Folders whose tests take seconds. What is left for the end, to be shared out, are tests of milliseconds."""
 
@@ -41,9 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
-    for item in items:
-        if _is_tested_on_mysql(item):
-            item.add_marker(pytest.mark.release)
     items.sort(key=place)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items[:] = [item for worker in range(workers) for item in items[worker::workers]]
@@ -52,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _is_tested_on_mysql(item: pytest.Item) -> bool:
     """Whether a test is one of MariaDB, which shares its code with MySQL, and is not about what databases do."""
     parameters = getattr(item, "callspec", None)
-    about_databases = {"catalogue", "audit"} & set(item.path.parts) or item.path.stem == "test_compliance"
+    about_databases = {"catalogue", "audit", "explore"} & set(item.path.parts) or item.path.stem == "test_compliance"
     return parameters is not None and "mariadb" in parameters.params.values() and not about_databases
 
 

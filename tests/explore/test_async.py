@@ -68,7 +68,7 @@ stubborn = Scenario(Invoice, id=Invoice.number, insert=leaves_a_task, claims=[ho
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("locked", "a schedule did not come to its end"),
+        pytest.param("locked", "a schedule did not come to its end", marks=pytest.mark.release),
         ("gathered", "sends statements from several tasks at once: these were not stepped"),
     ],
 )

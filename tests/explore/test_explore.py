@@ -120,7 +120,10 @@ def test_a_run_is_judged_again_by_its_witnesses(idstorm: Idstorm) -> None:
     assert idstorm("check", str(run)).code == 3
 
 
-@pytest.mark.parametrize("dialect", ANYWHERE)
+@pytest.mark.parametrize(
+    "dialect",
+    ["sqlite", "postgresql", *(pytest.param(name, marks=pytest.mark.release) for name in ("mysql", "mariadb"))],
+)
 @pytest.mark.parametrize("name", ["max_plus_one:max_plus_one", f"{PATTERNS}:lazy", f"{PATTERNS}:polled"])
 def test_a_program_of_its_own_shows_the_fault_again(idstorm: Idstorm, name: str, dialect: str) -> None:
     on = database(dialect)
@@ -530,7 +533,13 @@ def test_each_isolation_level_is_explored_and_the_first_safe_one_named(idstorm: 
 
 @pytest.mark.parametrize(
     "driver",
-    ["sqlite+aiosqlite", "postgresql+asyncpg", "postgresql+psycopg_async", "mysql+aiomysql", "mariadb+asyncmy"],
+    [
+        *("sqlite+aiosqlite", "postgresql+asyncpg", "mysql+aiomysql"),
+        *(
+            pytest.param(driver, marks=pytest.mark.release)
+            for driver in ("postgresql+psycopg_async", "mariadb+asyncmy")
+        ),
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["max_plus_one:max_plus_one", "counter_table:counter_table", f"{PATTERNS}:one_statement"]
