@@ -35,7 +35,7 @@ NOTICED = ("killed", "timeout")
 
 CONFIGURATION = """\
 [tool.pytest.ini_options]
-addopts = "--strict-markers --strict-config --import-mode=importlib"
+addopts = "--strict-markers --strict-config --import-mode=importlib -p no:asyncio"
 pythonpath = ["tests", "src"]
 filterwarnings = ["error"]
 

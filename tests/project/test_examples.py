@@ -194,7 +194,7 @@ def test_a_suite_storms_every_database(here: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("job", JOBS)
 def test_what_is_written_is_kept_whatever_became_of_the_storm(job: Job) -> None:
-    options = {"--json", "--junit", "--markdown", "--results", "--junitxml", "--idstorm-results"}
+    options = {"--json", "--junit", "--markdown", "--html", "--results", "--junitxml", "--idstorm-results"}
     commands = [*job.commands("idstorm"), *job.commands("pytest")]
     written = {file for words in commands for option, file in pairwise(words) if option in options}
     stores = [*job.commands("idstorm run"), *job.commands("pytest")]
