@@ -176,3 +176,34 @@ def test_a_changed_scenario_is_a_condition(idstorm: Idstorm) -> None:
     idstorm.storm(name)
     conditions = compared(idstorm, *map(str, runs(idstorm)))["conditions"]
     assert "the file of mine" in {change["what"] for change in conditions}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"storms": 5},
+        {"result": "splendid"},
+        {"storms": [{"storm": "x"}]},
+    ],
+)
+def test_a_report_that_is_damaged_is_left_out_of_a_trend(stored: Idstorm, damage: dict[str, Any]) -> None:
+    path = of(stored, "failed") / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    ran = stored("trend", "--json", "-")
+    assert (ran.code, [line["scenario"] for line in json.loads(ran.out)["lines"]]) == (0, ["autoincrement"])
+
+
+def test_a_stranger_in_a_report_is_text_and_no_number(stored: Idstorm) -> None:
+    path = of(stored, "failed") / "report.json"
+    report = json.loads(path.read_text())
+    report["storms"][0]["operations"]["per_second"] = "<script>"
+    path.write_text(json.dumps(report))
+    ran = stored("trend", "--html", "trend.html")
+    assert (ran.code, "<script>" in (stored.folder / "trend.html").read_text()) == (0, False), ran.err
+
+
+def test_a_run_that_says_no_time_is_listed_by_its_name(stored: Idstorm) -> None:
+    about = json.loads((of(stored, "failed") / "run.json").read_text())
+    about["made"]["when"] = "yesterday"
+    (of(stored, "failed") / "run.json").write_text(json.dumps(about))
+    assert stored("results").out.count("results/2") == 3

@@ -153,10 +153,12 @@ def test_drawn_schedules_are_counted_and_lead_to_no_others() -> None:
 
 def test_a_run_in_which_only_another_waits_may_be_repeated_and_one_that_does_something_else_may_not() -> None:
     known = (Choice(0, (0, 1), "INSERT"), Choice(0, (0, 1), "COMMIT"))
-    waited = [known[0], Choice(1, (1,), "INSERT")]
+    waits = [known[0], Choice(1, (1,), "INSERT")]
     other = [known[0], Choice(0, (0, 1), "ROLLBACK")]
-    assert Prefix(known, 1).waits_differ(waited)
-    assert Prefix(known, 1).waits_differ([*known, Choice(0, (0,), "SELECT 1")])
+    assert Prefix(known, 1).waits_differ([*waits, Choice(0, (0,), "COMMIT")])
+    assert not Prefix(known, 1).waits_differ(waits)  # client 0 has ended
+    assert Prefix(known, 1).waits_differ([*known, Choice(0, (0,), "SELECT 1"), Choice(1, (1,), "INSERT")])
+    assert not Prefix(known, 1).waits_differ([*known, Choice(0, (0,), "SELECT 1")])
     assert not Prefix(known, 1).waits_differ(other)
     assert not Prefix(known, 1).waits_differ(known[:1])
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from idstorm.scenario import Scenario
+from idstorm.scenario.core import class_of
 
 
 def digest_of(scenario: Scenario) -> str | None:
@@ -16,6 +17,7 @@ def digest_of(scenario: Scenario) -> str | None:
     What these files import is not part of it.
     """
     modules = {getattr(made, "__module__", None) for made in (scenario.mapped, scenario.insert, scenario.client)}
+    modules.discard(class_of.__module__)  # the class of a Table that has none is made there
     names = {getattr(sys.modules.get(module or ""), "__file__", None) for module in modules}
     digest, known = blake2b(digest_size=8), False
     for name in sorted(name for name in names if name is not None):

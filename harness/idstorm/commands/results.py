@@ -39,7 +39,7 @@ def stored_runs(results: Path) -> list[StoredRun]:
     for folder in folders:
         with suppress(UnreadableRun):
             run = open_run(folder)
-            began = _began(run.name, folder) if run.made is None else datetime.fromisoformat(run.made.when)
+            began = _began(run.name, folder, None if run.made is None else run.made.when)
             label, commit = (None, None) if run.made is None else (run.made.label, run.made.commit)
             result, size = read_result(run), _size(folder)
             found.append(StoredRun(folder, run.kind, began, result, len(run.storms), label, commit, size))
@@ -71,8 +71,11 @@ def remove(run: StoredRun) -> None:
         raise EnvironmentFault(f"cannot remove {run.folder}: {error.strerror or error}") from error
 
 
-def _began(name: str, folder: Path) -> datetime:
-    """Return when a run began that has not written it down: its name says it, or else its file."""
+def _began(name: str, folder: Path, when: str | None) -> datetime:
+    """Return when a run began, as it says, or else its name, or else its file."""
+    with suppress(ValueError):
+        if when is not None and (written := datetime.fromisoformat(when)).tzinfo is not None:
+            return written
     try:
         return datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:

@@ -85,13 +85,18 @@ class Prefix:
         return None
 
     def waits_differ(self, choices: Sequence[Choice]) -> bool:
-        """Whether a run that diverges does so by who could go, and not by what it did."""
-        for place, known in enumerate(self.known):
-            if place == len(choices):
-                return False
-            if choices[place] != known:
-                return choices[place].able != known.able
-        return True
+        """Whether a run that diverges may do so only since a client waits, or no longer does.
+
+        One that could go in one of the runs and not in the other goes on later in that other: it has not ended.
+        """
+        known = (*self.known, *(() if self.then is None else (Choice(self.then, (self.then,), ""),)))
+        for place, (one, now) in enumerate(zip(known, choices, strict=False)):
+            if one != now and place < len(self.known):
+                waited = [(set(one.able) - set(now.able), choices), (set(now.able) - set(one.able), known)]
+                return one.able != now.able and all(
+                    gone <= {choice.client for choice in run[place:]} for gone, run in waited
+                )
+        return self.then is not None and self.then in {choice.client for choice in choices[len(self.known) :]}
 
 
 def _words(choice: Choice | None) -> str:

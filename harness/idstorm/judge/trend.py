@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from idstorm.findings.results import Result
 from idstorm.findings.trend import Trend, TrendLine, TrendRun
@@ -41,4 +42,6 @@ def _wrong(storm: StormReport) -> Iterator[str]:
 
 
 def _figure(path: str, storm: StormReport) -> float | None:
-    return figure_of(path, storm.operations, storm.verdicts) if storm.operations else None
+    """Return a figure; None: it was not measured, or what the stored report has there is not a number."""
+    found: object = figure_of(path, storm.operations, storm.verdicts) if storm.operations else None
+    return found if isinstance(found, int | float) and isfinite(found) else None

@@ -233,7 +233,7 @@ def read_report(run: Run) -> Report | None:
     """Return the report that was stored with a run; None: it has none that can be read."""
     try:
         return msgspec.convert({**_read_json(_plain(run.folder / "report.json")), "folder": str(run.folder)}, Report)
-    except (UnreadableRun, OSError, ValueError):
+    except (UnreadableRun, OSError, ValueError, RecursionError, msgspec.ValidationError):
         return None
 
 

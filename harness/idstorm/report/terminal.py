@@ -86,7 +86,7 @@ def _why(report: Report, *, quiet: bool) -> Text:
     """Name the storms that decided the result, where there are several, or nothing else is printed."""
     judged = [storm for storm in report.decisive if storm.ending is None]  # of others, `complaints` says it
     text, deciding = Text(), [storm for storm in judged if storm.result is report.result and why_words(storm)]
-    if quiet or 1 < len(report.decisive) < _SUMMED_UP:
+    if quiet or (len(report.decisive) > 1 and not _is_summed_up(report)):
         for storm in deciding[:_STORMS_NAMED]:
             text.append(f"\n{MARKS[storm.result]} {storm.scenario} on {storm.target['name']}: {why_words(storm)}")
         if len(deciding) > _STORMS_NAMED:
@@ -96,7 +96,7 @@ def _why(report: Report, *, quiet: bool) -> Text:
 
 def _is_summed_up(report: Report) -> bool:
     """Whether there are so many storms that a table says what became of each."""
-    return len(report.decisive) >= _SUMMED_UP
+    return len(report.decisive) >= _SUMMED_UP and all(storm.explored is None for storm in report.decisive)
 
 
 def _worth_a_screen(report: Report) -> Iterable[StormReport]:
@@ -111,7 +111,8 @@ def _summary(storms: Iterable[StormReport]) -> RenderableType:
         table.add_column(name, overflow="fold", justify="right" if name == "rows/s" else "left")
     for storm in storms:
         rate = f"{storm.operations['per_second']:,.0f}" if "per_second" in storm.operations else ""
-        why = (storm.ending or "").partition("\n")[0] or why_words(storm)
+        failing = failing_words(storm.operations) if storm.operations else ""
+        why = (storm.ending or "").partition("\n")[0] or why_words(storm) or failing
         mark = Text(MARKS[storm.result], STYLES[storm.result])
         table.add_row(mark, storm.scenario, str(storm.target["name"]), rate, Text(why))
     return Group(table, Text())
