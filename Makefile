@@ -10,7 +10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_a
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test test-all check check-old release format lint types layers bench claims fuzz drivers mutants clean
+.PHONY: help storm test test-all check check-old release format lint types layers bench claims docs dist fuzz drivers mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,7 +31,7 @@ check-old: $(OLD)/installed-dev  ## what depends on SQLAlchemy and pytest, on th
 test-all: $(VENV)/installed-dev  ## run all tests
 	$(BIN)/$(PYTEST)
 
-release: format lint types layers check-old test-all drivers fuzz mutants bench  ## everything there is; takes hours
+release: format lint types layers check-old test-all docs dist drivers fuzz mutants bench  ## everything there is; takes hours
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -50,6 +50,16 @@ bench: $(VENV)/installed-dev  ## measure overhead, joining, start, judge, census
 
 claims: $(VENV)/installed-dev  ## storm the whole catalogue on all four databases; takes ten minutes
 	$(BIN)/$(PYTEST) tests/catalogue/test_claims.py
+
+docs: $(VENV)/installed-dev  ## make a site of docs/, with a page on every scenario, in build/docs
+	$(BIN)/python $(PIP) --editable '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+dist: $(VENV)/installed-dev  ## build what is published, and check it
+	$(BIN)/python $(PIP) build twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes
 	$(BIN)/pytest -q -p no:xdist tests/fuzz.py
