@@ -10,7 +10,7 @@ MAPPING := tests/model tests/join tests/storm/test_hearing.py tests/storm/test_a
 PLUGIN := across or crashed or breaks_no_test or savepoint_gave or marked_test or workers_share
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help storm test test-all check check-old release format lint types layers bench claims docs dist fuzz drivers mutants clean
+.PHONY: help storm test test-all check check-old release format lint types layers bench claims docs dist page fuzz drivers mutants clean
 
 help:  ## show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,7 +31,7 @@ check-old: $(OLD)/installed-dev  ## what depends on SQLAlchemy and pytest, on th
 test-all: $(VENV)/installed-dev  ## run all tests
 	$(BIN)/$(PYTEST)
 
-release: format lint types layers check-old test-all docs dist drivers fuzz mutants bench  ## everything there is; takes hours
+release: format lint types layers check-old test-all docs dist page drivers fuzz mutants bench  ## everything there is; takes hours
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -60,6 +60,10 @@ dist: $(VENV)/installed-dev  ## build what is published, and check it
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
+
+page: $(VENV)/installed-dev  ## open the pages of reports in Chromium, and leave pictures of them in build/pages
+	$(BIN)/python $(PIP) --editable '.[browser]'
+	$(BIN)/pytest -q -p no:xdist tests/browser.py
 
 fuzz: $(VENV)/installed-dev  ## damage small real runs at random, and let check read them; takes minutes
 	$(BIN)/pytest -q -p no:xdist tests/fuzz.py
