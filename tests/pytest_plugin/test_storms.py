@@ -83,7 +83,7 @@ def test_all(idstorm):
         Invoice, inserts=400, processes=1, clients=4, batch=2, rollback=0.1, deletes="0.1", think="0..1ms", reader=True,
         headroom=0.9, forecast="50/s", pool_size=2, max_overflow=2, pool_timeout=20, patience="20s", isolation=None,
         namespace=None, admin_url=None, control=True, keep=False, allow_replicated=True, repeat=2, until_broken=True,
-        settings={"busy_timeout": 9000}, fail_if="unique.duplicated > 0", seed=7,
+        settings={"busy_timeout": 9000}, fail_if="unique.duplicated > 0", label="nightly", seed=7,
     )
     assert report.passed, report
     assert [(storm.fleet["pool_size"], storm.fleet["seed"]) for storm in report.report.storms] == [(2, 7), (2, 8)]
