@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -18,6 +19,8 @@ from running import STRANGERS_IDS, Idstorm
 
 SHOWN = Path(__file__).parents[1] / "build" / "pages"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+Scheme = Literal["light", "dark"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: name one by CHROMIUM")
 
@@ -62,8 +65,10 @@ MARKS = {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", MARKS)
-def test_a_page_has_its_pictures_and_asks_for_nothing(browser: Browser, folder: Path, name: str, scheme: str) -> None:
-    context = browser.new_context(offline=True, color_scheme=scheme)  # type: ignore[arg-type]
+def test_a_page_has_its_pictures_and_asks_for_nothing(
+    browser: Browser, folder: Path, name: str, scheme: Scheme
+) -> None:
+    context = browser.new_context(offline=True, color_scheme=scheme)
     page, said, asked = context.new_page(), list[str](), list[str]()
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))

@@ -22,7 +22,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "think": st.floats(0, 100).map(lambda most: (0.0, round(most, 6) + 0.001)),
     "isolation": st.sampled_from(["SERIALIZABLE", "READ COMMITTED"]),
     "admin_url": st.sampled_from(["postgresql://host/name", "mysql://host:3306"]),  # one with a secret is masked
-    "label": st.text("ab -'=%\n"),
+    "label": st.text("ab -'=%", min_size=1).filter(str.strip),
     "namespace": st.sampled_from(["schema", "database"]),
     "fail_if": st.lists(st.sampled_from(["gapless.ratio > 0.05", "operations.failed >= 1"]).map(parse_gate)).map(tuple),
     "settings": st.lists(st.tuples(st.text("abc_", min_size=1), WORDS)).map(tuple),

@@ -49,6 +49,12 @@ def test_show_says_where_a_scenario_is_written_and_what_is_in_it(idstorm: Idstor
     name = idstorm.write("mine.py", STRANGERS_IDS)
     assert str(idstorm.folder / name) in idstorm("show", name).out
     assert "class" in idstorm("show", name, "--source").out
+    latin = idstorm.folder / "latin.py"
+    latin.write_bytes(
+        '# -*- coding: latin-1 -*-\n"""Café."""\n'.encode("latin-1") + (idstorm.folder / name).read_bytes()
+    )
+    ran = idstorm("show", "latin.py", "--source")
+    assert (ran.code, "Café" in ran.out) == (0, True), ran.err
 
 
 @pytest.mark.parametrize("name", ["delete_reuse", "max_plus_one"])

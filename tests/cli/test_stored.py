@@ -184,6 +184,7 @@ def test_a_changed_scenario_is_a_condition(idstorm: Idstorm) -> None:
         {"storms": 5},
         {"result": "splendid"},
         {"storms": [{"storm": "x"}]},
+        {"storms": [{**dict.fromkeys(("storm", "scenario"), "x"), "target": {}}]},
     ],
 )
 def test_a_report_that_is_damaged_is_left_out_of_a_trend(stored: Idstorm, damage: dict[str, Any]) -> None:
@@ -204,6 +205,12 @@ def test_a_stranger_in_a_report_is_text_and_no_number(stored: Idstorm) -> None:
 
 def test_a_run_that_says_no_time_is_listed_by_its_name(stored: Idstorm) -> None:
     about = json.loads((of(stored, "failed") / "run.json").read_text())
-    about["made"]["when"] = "yesterday"
-    (of(stored, "failed") / "run.json").write_text(json.dumps(about))
-    assert stored("results").out.count("results/2") == 3
+    for when in ("yesterday", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:59"):
+        about["made"]["when"] = when
+        (of(stored, "failed") / "run.json").write_text(json.dumps(about))
+        assert stored("results", TZ="America/New_York").out.count("results/2") == 3
+
+
+def test_a_label_is_a_line_that_can_be_seen(idstorm: Idstorm) -> None:
+    ran = idstorm("run", "autoincrement", "--label", "a\nb")
+    assert (ran.code, "a line of characters that can be seen" in ran.err) == (2, True), ran.err

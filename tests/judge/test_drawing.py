@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from idstorm.judge.checks.gapless import gapless
 from idstorm.judge.checks.unique import unique
 from idstorm.judge.drawing import drawing
 from idstorm.judge.evidence import Evidence
+from idstorm.report.page.pictures import gap_map
 from judged import verdict
 
 
@@ -96,6 +99,12 @@ def test_where_nothing_is_missing_there_is_no_gap_map() -> None:
     found = drawing(storm(told(1), told(2)), {})
     assert found is not None
     assert found.gaps is None
+
+
+def test_a_gap_map_of_few_ids_names_none_beyond_them() -> None:
+    found = mapped(storm(told(1), told(2), told(10)))
+    assert (found.low, found.high, sum(found.missing)) == (1, 10, 7)
+    assert max(map(int, re.findall(r"ids beyond (\d+)", gap_map(found)))) < 10
 
 
 @settings(deadline=None)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+
+from rich.console import Console
 
 from idstorm.findings.results import Result, Status
 from idstorm.findings.trend import TrendRun
 from idstorm.findings.verdict import Report
 from idstorm.judge.trend import trend
 from idstorm.report.page.trend import trend_page
-from idstorm.report.trend import bars_of, last_trouble
+from idstorm.report.trend import bars_of, last_trouble, show_trend
 from judged import BROKEN, HELD, report, storm, verdict
 
 
@@ -38,6 +41,23 @@ def test_each_line_has_a_place_for_each_run() -> None:
         "gapless.missing": (None, None, None, 3),
     }
     assert (invoices.results, invoices.scenario) == ((None, None, Result.PASSED, None), "invoices")
+
+
+def test_of_several_storms_of_one_scenario_the_worst_counts() -> None:
+    made = report(*(storm("orders", unique=found) for found in (BROKEN, HELD)))
+    (line,) = trend([run(1, made)], []).lines
+    assert (line.results, line.wrong) == ((Result.FAILED,), (("unique",),))
+
+
+def test_marks_never_give_way_to_words() -> None:
+    long = [
+        run(number, stormed(number * 1e3, name="scenarios/" + "long_" * 12, unique=BROKEN)) for number in range(1, 9)
+    ]
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    show_trend(console, trend(long, ["operations.per_second"]))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert ("✗✗✗✗✗✗✗✗" in shown, "8 failed" in shown, "unique" in shown) == (True, True, True)
 
 
 def test_the_last_trouble_is_named_with_its_run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import tokenize
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -122,7 +123,12 @@ def show(scenario: str, *, source: bool) -> None:
     if source and files:
         from rich.syntax import Syntax
 
-        console().print(Syntax(Path(files[0]).read_text(encoding="utf-8"), "python", background_color="default"))
+        try:
+            with tokenize.open(files[0]) as file:
+                text = file.read()
+        except (OSError, SyntaxError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"{files[0]} cannot be shown: {error}") from error
+        console().print(Syntax(text, "python", background_color="default"))
 
 
 @cli.command()

@@ -73,9 +73,10 @@ def remove(run: StoredRun) -> None:
 
 def _began(name: str, folder: Path, when: str | None) -> datetime:
     """Return when a run began, as it says, or else its name, or else its file."""
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         if when is not None and (written := datetime.fromisoformat(when)).tzinfo is not None:
-            return written
+            written.astimezone()  # as it is shown, which not all of them can be
+            return written.astimezone(UTC)
     try:
         return datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:

@@ -91,9 +91,8 @@ def _gap_map(evidence: Evidence) -> GapMap | None:
         charged = np.concatenate([charged, more])
         parts, counts = np.unique(np.searchsorted(edges, more) - 1, return_counts=True)
         known += [(cause, part, count) for part, count in zip(parts.tolist(), counts.tolist(), strict=True)]
-    return GapMap(
-        span.low + evidence.offset, span.high + evidence.offset, tuple(map(round, missing.tolist())), tuple(known)
-    )
+    low, high = (evidence.line.number(place) + evidence.offset for place in (span.low, span.high))
+    return GapMap(low, high, tuple(map(round, missing.tolist())), tuple(known))
 
 
 def _missing_up_to(places: Ints, span: Span) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

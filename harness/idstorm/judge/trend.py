@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from idstorm.findings.results import Result
 from idstorm.findings.trend import Trend, TrendLine, TrendRun
@@ -12,13 +11,21 @@ from idstorm.judge.gates import figure_of
 
 Key = tuple[str, str]
 
+_RANKED = (Result.NA, Result.PASSED, Result.INCONCLUSIVE, Result.FAILED)
+_LARGEST = 1e300  # of a figure: a difference of two is a number as well
+
 
 def trend(runs: Sequence[tuple[TrendRun, Report]], figures: Sequence[str]) -> Trend:
     """Return the trend of runs, the oldest first, and of these figures, by their paths in a report."""
-    found = [{_key(storm): storm for storm in report.decisive} for _, report in runs]
-    keys = list(dict.fromkeys(key for storms in found for key in storms))
-    lines = (_line(key, [storms.get(key) for storms in found], figures) for key in keys)
+    keys = list(dict.fromkeys(_key(storm) for _, report in runs for storm in report.decisive))
+    lines = (_line(key, [_worst(key, report) for _, report in runs], figures) for key in keys)
     return Trend(tuple(run for run, _ in runs), tuple(lines))
+
+
+def _worst(key: Key, report: Report) -> StormReport | None:
+    """Return the storm of a scenario on a target, the worst where a run has several; None: it has none."""
+    storms = [storm for storm in report.decisive if _key(storm) == key]
+    return max(storms, key=lambda storm: _RANKED.index(storm.result), default=None)
 
 
 def _key(storm: StormReport) -> Key:
@@ -44,4 +51,5 @@ def _wrong(storm: StormReport) -> Iterator[str]:
 def _figure(path: str, storm: StormReport) -> float | None:
     """Return a figure; None: it was not measured, or what the stored report has there is not a number."""
     found: object = figure_of(path, storm.operations, storm.verdicts) if storm.operations else None
-    return found if isinstance(found, int | float) and isfinite(found) else None
+    is_number = isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LARGEST
+    return found if is_number else None  # type: ignore[return-value]

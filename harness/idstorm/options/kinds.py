@@ -129,10 +129,12 @@ def _a_place(value: Any) -> str:
     return str(value)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
+def _line(text: Any) -> str:
+    if not isinstance(text, str):
+        raise TypeError(text)
+    if not text.strip() or not text.isprintable():
+        raise UsageError("it has to be a line of characters that can be seen")
+    return text
 
 
 def _address(text: Any) -> str:
@@ -147,7 +149,7 @@ def _masked(url: str) -> str:
 
 
 _PLACES = ("schema", "database")
-TEXT = Kind(str, _text, metavar="TEXT")
+LINE = Kind(_line, _line, metavar="TEXT")
 WHOLE = Kind(_whole, _index, metavar="N")
 NUMBER = Kind(_number, _real, _plain, "SECONDS")
 FRACTION = Kind(_number, _real, _plain, "FRACTION")

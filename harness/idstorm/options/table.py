@@ -15,12 +15,12 @@ from idstorm.options.kinds import (
     FRACTION,
     GATE,
     LEVEL,
+    LINE,
     NUMBER,
     PLACE,
     RATE,
     SETTING,
     SPAN,
-    TEXT,
     WHOLE,
     Kind,
 )
@@ -229,7 +229,7 @@ class StormOptions:
         False,
     )
     label: str | None = _option(
-        TEXT, _RUN, "--label", "What to call the machine, or the occasion, where stored runs are listed and compared."
+        LINE, _RUN, "--label", "What to call the machine, or the occasion, where stored runs are listed and compared."
     )
     repeat: int | None = _option(
         WHOLE,

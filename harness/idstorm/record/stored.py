@@ -232,7 +232,10 @@ def read_result(run: Run) -> Result | None:
 def read_report(run: Run) -> Report | None:
     """Return the report that was stored with a run; None: it has none that can be read."""
     try:
-        return msgspec.convert({**_read_json(_plain(run.folder / "report.json")), "folder": str(run.folder)}, Report)
+        data = _read_json(_plain(run.folder / "report.json"))
+        report = msgspec.convert({**data, "folder": str(run.folder)}, Report)
+        named = all(isinstance(storm.target.get("name"), str) for storm in (*report.storms, *report.repeats))
+        return report if named else None
     except (UnreadableRun, OSError, ValueError, RecursionError, msgspec.ValidationError):
         return None
 

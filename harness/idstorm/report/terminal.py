@@ -113,8 +113,12 @@ def _summary(storms: Iterable[StormReport]) -> RenderableType:
         rate = f"{storm.operations['per_second']:,.0f}" if "per_second" in storm.operations else ""
         failing = failing_words(storm.operations) if storm.operations else ""
         why = (storm.ending or "").partition("\n")[0] or why_words(storm) or failing
-        mark = Text(MARKS[storm.result], STYLES[storm.result])
-        table.add_row(mark, storm.scenario, str(storm.target["name"]), rate, Text(why))
+        claimed = [
+            name for name, one in storm.verdicts.items() if one.claim == "breaks" and one.status is Status.BROKEN
+        ]
+        mark, style = look_of(storm.result, Status.BROKEN if claimed else None)
+        why = why or (f"{', '.join(claimed)} broken, as claimed" if claimed else "")
+        table.add_row(Text(mark, style), storm.scenario, str(storm.target["name"]), rate, Text(why))
     return Group(table, Text())
 
 

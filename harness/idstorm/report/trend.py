@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -14,23 +15,37 @@ from idstorm.report.cleaned import cleaned
 from idstorm.report.text import MARKS, STYLES, number_words
 
 _BARS = "▁▂▃▄▅▆▇█"
-_MOST = 40  # runs that a line of a terminal shows: the newest
+_MOST, _FEWEST = 40, 8  # runs that a line of a terminal shows: the newest
+_WORDS = 60  # columns that are left to the words of a line
 
 
 def show_trend(console: Console, trend: Trend) -> None:
     """Print a trend. The newest run is on the right."""
     trend = cleaned(trend)
+    paths = _paths(trend)
+    most = max(_FEWEST, min(_MOST, (console.width - _WORDS) // (1 + len(paths))))
+    rows: list[tuple[Text, ...]] = [
+        (
+            Text(line.scenario),
+            Text(line.target),
+            Text.assemble(*((_mark(result), _style(result)) for result in line.results[-most:])),
+            *(Text(bars_of(line.figures[path][-most:])) for path in paths),
+            Text(last_trouble(trend, line)),
+        )
+        for line in trend.lines
+    ]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("scenario", "target", "runs", *_paths(trend)):
-        table.add_column(name, no_wrap=True)
-    table.add_column("last trouble", overflow="fold")
-    for line in trend.lines:
-        marks = Text.assemble(*((_mark(result), _style(result)) for result in line.results[-_MOST:]))
-        bars = (bars_of(line.figures[path][-_MOST:]) for path in _paths(trend))
-        table.add_row(line.scenario, line.target, marks, *bars, last_trouble(trend, line))
+    for place, name in enumerate(("scenario", "target", "runs", *paths, "last trouble")):
+        marks = 2 <= place < 3 + len(paths)  # which never give way to words
+        widest = max((len(row[place]) for row in rows), default=1)
+        table.add_column(name, overflow="fold", min_width=widest if marks else min(widest, _FEWEST))
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
     first, last = trend.runs[0].when, trend.runs[-1].when
-    console.print(Text(f"{first} to {last}, the newest on the right", "dim"), soft_wrap=True)
+    results = Counter(run.result for run in trend.runs)
+    counted = ", ".join(f"{number:,} {result}" for result, number in results.items())
+    console.print(Text(f"{counted}; {first} to {last}, the newest on the right", "dim"), soft_wrap=True)
 
 
 def last_trouble(trend: Trend, line: TrendLine) -> str:

@@ -79,7 +79,6 @@ def gap_map(gaps: GapMap) -> str:
     """Return the range of ids as a strip: the taller a column, the more of its ids are missing, coloured by cause."""
     height, wide, most = 130, _INSIDE / BANDS, max(gaps.missing)
     causes = list(dict.fromkeys(cause for cause, _, _ in gaps.known))
-    each = max((gaps.high - gaps.low + 1) / BANDS, 1)
     parts = [_rect(_LEFT, 8, _INSIDE, 92, "range", "ids in use")]
     filled = [0] * BANDS
     charged = [0] * BANDS
@@ -90,8 +89,8 @@ def gap_map(gaps: GapMap) -> str:
         if count > 0:
             tall, under = count / most * 92, filled[part] / most * 92
             kind = "cause-other" if cause == "other" else f"cause-{causes.index(cause) % _COLOURS}"
-            first = gaps.low + int(part * each)
-            title = f"{count:,} ids from about {first:,} on: {_cause(cause)}"
+            first = gaps.low + (gaps.high - gaps.low) * part // BANDS
+            title = f"{count:,} ids beyond {first:,}: {_cause(cause)}"
             parts.append(_rect(_LEFT + part * wide, 100 - under - tall, wide, tall, kind, title))
             filled[part] += count
     parts += [_text(0, 16, f"{most:,} missing"), _text(_LEFT, height - 12, f"id {_short(gaps.low)}")]
@@ -115,7 +114,7 @@ def gap_words(gaps: GapMap) -> str:
 
 
 def _cause(cause: str) -> str:
-    return "charged by their number, or not explained" if cause == "other" else cause.replace("_", " ")
+    return "for other reasons, which the table names" if cause == "other" else cause.replace("_", " ")
 
 
 def visibility(seen: Visibility) -> str:
