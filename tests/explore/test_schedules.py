@@ -149,25 +149,3 @@ def test_drawn_schedules_are_counted_and_lead_to_no_others() -> None:
     search = Search(["one", "other"])
     search.ran(search.draw(Random(1)), [Choice(0, (0, 1), "x"), Choice(1, (1,), "x")])
     assert (search.tried, search.drawn, len(search)) == ({0: 1}, 1, 1)
-
-
-def test_a_run_in_which_only_another_waits_may_be_repeated_and_one_that_does_something_else_may_not() -> None:
-    known = (Choice(0, (0, 1), "INSERT"), Choice(0, (0, 1), "COMMIT"))
-    waits = [known[0], Choice(1, (1,), "INSERT")]
-    other = [known[0], Choice(0, (0, 1), "ROLLBACK")]
-    assert Prefix(known, 1).waits_differ([*waits, Choice(0, (0,), "COMMIT")])
-    assert not Prefix(known, 1).waits_differ(waits)  # client 0 has ended
-    assert Prefix(known, 1).waits_differ([*known, Choice(0, (0,), "SELECT 1"), Choice(1, (1,), "INSERT")])
-    assert not Prefix(known, 1).waits_differ([*known, Choice(0, (0,), "SELECT 1")])
-    assert not Prefix(known, 1).waits_differ(other)
-    assert not Prefix(known, 1).waits_differ(known[:1])
-
-
-def test_a_prefix_that_is_run_again_comes_first() -> None:
-    search = Search(["a", "b"])
-    prefix = search.next()
-    assert prefix is not None
-    search.ran(prefix, [Choice(0, (0, 1), "x"), Choice(1, (1,), "x")])
-    again = Prefix((Choice(0, (0, 1), "x"),), 1)
-    search.again(again)
-    assert search.next() is again

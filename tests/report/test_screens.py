@@ -96,6 +96,12 @@ def test_no_word_is_cut_at_80_columns(name: str) -> None:
     assert narrow == wide
 
 
+def test_a_table_of_many_storms_says_what_broke_lawfully_and_what_is_to_be_known() -> None:
+    noted = replace(PASSED, notes=("no column can carry a token",))
+    shown = " ".join(screen(report(*[noted] * 4), 200).split())
+    assert "~ autoincrement sqlite 2,410 gapless broken, as claimed or as it may; no column can carry a token" in shown
+
+
 def test_what_broke_lawfully_is_not_shown_as_if_it_had_held() -> None:
     marks = {
         line.split()[1]: line[0] for line in screen(REPORTS["passed"], 120).splitlines() if line[:3].endswith("  ")

@@ -27,7 +27,6 @@ Show = Callable[[str, int, int], None]
 """Shows progress: the exploration, and how many schedules were tried, and are known and still to be tried."""
 
 _FEWEST = 20  # schedules to try in order, before any is drawn
-_MOST_AGAIN = 3  # work that is really not the same each time differs more often
 _ALL_STEPS = 500  # more than any client takes
 
 
@@ -57,7 +56,6 @@ class Exploration:
     _player: Player | None = None
     _rows: int = 0
     _known: set[tuple[int, ...]] = field(default_factory=set)  #: schedules of this search, clients alike by one name
-    _again: set[Prefix] = field(default_factory=set)  #: those that were run again, since others waited than before
     repeated: int = 0  #: drawn schedules that were known
 
     def over(self, player: Player, rows: int, show: Show, stop: StopSignal) -> None:
@@ -146,11 +144,7 @@ class Exploration:
             shutil.rmtree(folder, ignore_errors=True)
             return None
         if where := prefix.diverges(choices):
-            if prefix.waits_differ(choices) and prefix not in self._again and len(self._again) < _MOST_AGAIN:
-                self._again.add(prefix)
-                search.again(prefix)
-            else:
-                self.limits[f"the work is not the same each time: {where}"] = None
+            self.limits[f"the work is not the same each time: {where}"] = None
             self.player.judged(last=True)
             shutil.rmtree(folder, ignore_errors=True)
             return None

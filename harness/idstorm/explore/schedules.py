@@ -84,20 +84,6 @@ class Prefix:
             return f"client {self.then} could go at step {place + 1}, and when it was repeated it could not"
         return None
 
-    def waits_differ(self, choices: Sequence[Choice]) -> bool:
-        """Whether a run that diverges may do so only since a client waits, or no longer does.
-
-        One that could go in one of the runs and not in the other goes on later in that other: it has not ended.
-        """
-        known = (*self.known, *(() if self.then is None else (Choice(self.then, (self.then,), ""),)))
-        for place, (one, now) in enumerate(zip(known, choices, strict=False)):
-            if one != now and place < len(self.known):
-                waited = [(set(one.able) - set(now.able), choices), (set(now.able) - set(one.able), known)]
-                return one.able != now.able and all(
-                    gone <= {choice.client for choice in run[place:]} for gone, run in waited
-                )
-        return self.then is not None and self.then in {choice.client for choice in choices[len(self.known) :]}
-
 
 def _words(choice: Choice | None) -> str:
     if choice is None:
@@ -128,10 +114,6 @@ class Search:
     def next(self) -> Prefix | None:
         """Return the next prefix to run; None: all were."""
         return heapq.heappop(self._waiting)[2] if self._waiting else None
-
-    def again(self, prefix: Prefix) -> None:
-        """Let a prefix be run once more, before any other."""
-        heapq.heappush(self._waiting, (-1, next(self._numbers), prefix))
 
     def draw(self, random: Random) -> Prefix:
         """Return a schedule by random priorities."""

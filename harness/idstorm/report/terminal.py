@@ -95,8 +95,12 @@ def _why(report: Report, *, quiet: bool) -> Text:
 
 
 def _is_summed_up(report: Report) -> bool:
-    """Whether there are so many storms that a table says what became of each."""
-    return len(report.decisive) >= _SUMMED_UP and all(storm.explored is None for storm in report.decisive)
+    """Whether there are so many storms that a table says what became of each. A matrix is a table itself."""
+    return (
+        report.matrix is None
+        and len(report.decisive) >= _SUMMED_UP
+        and all(storm.explored is None for storm in report.decisive)
+    )
 
 
 def _worth_a_screen(report: Report) -> Iterable[StormReport]:
@@ -113,11 +117,11 @@ def _summary(storms: Iterable[StormReport]) -> RenderableType:
         rate = f"{storm.operations['per_second']:,.0f}" if "per_second" in storm.operations else ""
         failing = failing_words(storm.operations) if storm.operations else ""
         why = (storm.ending or "").partition("\n")[0] or why_words(storm) or failing
-        claimed = [
-            name for name, one in storm.verdicts.items() if one.claim == "breaks" and one.status is Status.BROKEN
-        ]
-        mark, style = look_of(storm.result, Status.BROKEN if claimed else None)
-        why = why or (f"{', '.join(claimed)} broken, as claimed" if claimed else "")
+        broken = [name for name, one in storm.verdicts.items() if one.status is Status.BROKEN]
+        mark, style = look_of(storm.result, Status.BROKEN if broken else None)
+        if storm.result is Result.PASSED:
+            lawful = [f"{', '.join(broken)} broken, as claimed or as it may"] if broken else []
+            why = "; ".join([*lawful, *filter(None, [failing]), *storm.notes])
         table.add_row(Text(mark, style), storm.scenario, str(storm.target["name"]), rate, Text(why))
     return Group(table, Text())
 
