@@ -48,7 +48,9 @@ def test_every_scenario_has_a_summary_of_its_own() -> None:
 def test_show_says_where_a_scenario_is_written_and_what_is_in_it(idstorm: Idstorm) -> None:
     name = idstorm.write("mine.py", STRANGERS_IDS)
     assert str(idstorm.folder / name) in idstorm("show", name).out
-    assert "class" in idstorm("show", name, "--source").out
+    with (idstorm.folder / name).open("a") as file:
+        file.write(f"# {'wide ' * 40}END\n")
+    assert "END" in idstorm("show", name, "--source").out
     latin = idstorm.folder / "latin.py"
     latin.write_bytes(
         '# -*- coding: latin-1 -*-\n"""Café."""\n'.encode("latin-1") + (idstorm.folder / name).read_bytes()

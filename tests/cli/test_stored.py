@@ -93,6 +93,7 @@ def test_what_is_not_a_run_is_never_removed(stored: Idstorm) -> None:
     [
         (["results", "nowhere"], 3, "cannot read nowhere"),
         (["results", "--prune"], 2, "--prune goes with --newest or --older"),
+        (["results", "--older", "99999999999d"], 0, ""),
         (["results", "--older", "long"], 2, "'long' is not a duration"),
         (["compare", "nowhere", "results"], 3, "nowhere is not a run of idstorm"),
     ],
@@ -191,7 +192,16 @@ def test_a_report_that_is_damaged_is_left_out_of_a_trend(stored: Idstorm, damage
     path = of(stored, "failed") / "report.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | damage))
     ran = stored("trend", "--json", "-")
-    assert (ran.code, [line["scenario"] for line in json.loads(ran.out)["lines"]]) == (0, ["autoincrement"])
+    found = json.loads(ran.out)
+    assert (ran.code, [line["scenario"] for line in found["lines"]]) == (0, ["autoincrement"])
+    assert (found["left_out"], path.parent.name in stored("trend").out) == ([path.parent.name], True)
+
+
+def test_a_run_that_cannot_be_read_is_named(stored: Idstorm) -> None:
+    run = of(stored, "failed")
+    (run / "run.json").write_text("{")
+    ran = stored("results")
+    assert (ran.code, "2 runs, " in ran.out, run.name in ran.err) == (0, True, True), ran.err
 
 
 def test_a_stranger_in_a_report_is_text_and_no_number(stored: Idstorm) -> None:

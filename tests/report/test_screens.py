@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from idstorm.findings.matrix import Matrix
 from idstorm.findings.results import Stance, Status
 from idstorm.findings.verdict import Report, StormReport
 from idstorm.report.terminal import show
@@ -94,6 +95,11 @@ def test_the_screen_is_the_one_recorded(name: str, width: int) -> None:
 def test_no_word_is_cut_at_80_columns(name: str) -> None:
     narrow, wide = (set(re.findall(r"\S+", screen(REPORTS[name], width))) for width in (80, 400))
     assert narrow == wide
+
+
+def test_a_matrix_names_what_failed_however_many_storms_it_has() -> None:
+    last = screen(replace(report(*MANY), matrix=Matrix(("sqlite", "postgresql"), ())), 120).partition("FAILED")[2]
+    assert last.count("unique is broken") == 2
 
 
 def test_a_table_of_many_storms_says_what_broke_lawfully_and_what_is_to_be_known() -> None:

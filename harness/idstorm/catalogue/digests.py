@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
-from idstorm.scenario import Scenario
+from idstorm.catalogue.finding import Found
 from idstorm.scenario.core import class_of
 
 
-def digest_of(scenario: Scenario) -> str | None:
-    """Return a digest of the files that have the model and the work of a scenario; None: they are not files.
+def digest_of(some: Iterable[Found]) -> str | None:
+    """Return a digest of the files that have the model and the work of scenarios; None: they are not files.
 
     What these files import is not part of it.
     """
-    modules = {getattr(made, "__module__", None) for made in (scenario.mapped, scenario.insert, scenario.client)}
+    scenarios = list(some)
+    made = [part for one in scenarios for part in (one.scenario.mapped, one.scenario.insert, one.scenario.client)]
+    modules = {getattr(part, "__module__", None) for part in made}
     modules.discard(class_of.__module__)  # the class of a Table that has none is made there
     names = {getattr(sys.modules.get(module or ""), "__file__", None) for module in modules}
+    names |= {one.file for one in scenarios}
     digest, known = blake2b(digest_size=8), False
     for name in sorted(name for name in names if name is not None):
         with suppress(OSError):

@@ -162,10 +162,10 @@ def _docstrings(file: str | None) -> dict[str, str]:
     except (OSError, SyntaxError, ValueError):
         return {}
     return {
-        one.targets[0].id: inspect.cleandoc(text.value.value).partition("\n")[0]
+        target.id: inspect.cleandoc(text.value.value).partition("\n")[0]
         for one, text in pairwise(body)
-        if isinstance(one, ast.Assign)
-        and isinstance(one.targets[0], ast.Name)
+        if isinstance(one, ast.Assign | ast.AnnAssign)
+        and isinstance(target := one.target if isinstance(one, ast.AnnAssign) else one.targets[0], ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
         and isinstance(text.value.value, str)

@@ -128,7 +128,10 @@ def show(scenario: str, *, source: bool) -> None:
                 text = file.read()
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
             raise click.UsageError(f"{files[0]} cannot be shown: {error}") from error
-        console().print(Syntax(text, "python", background_color="default"))
+        if (out := console()).is_terminal:
+            out.print(Syntax(text, "python", background_color="default", word_wrap=True))
+        else:
+            say(text)
 
 
 @cli.command()

@@ -30,7 +30,7 @@ def results(folder: Path, newest: int | None, older: str | None, *, even_failed:
     if prune and not chosen:
         raise click.UsageError("--prune goes with --newest or --older, which say what to remove")
     seconds = None if older is None else _age(older)
-    runs = stored_runs(folder)
+    runs, unreadable = stored_runs(folder)
     if chosen:
         runs = to_remove(runs, newest=newest, seconds=seconds, even_failed=even_failed)
     for run in runs:
@@ -42,6 +42,8 @@ def results(folder: Path, newest: int | None, older: str | None, *, even_failed:
             f"{_local(run.began)}  {run.kind:8} {result:13} {storms:12} {_bytes(run.size):>9}  {run.folder}"
             + "".join(f"  {word}" for word in (run.commit, run.label) if word is not None)
         )
+    for path in unreadable:
+        say(f"cannot be read: {path}; `idstorm check` says why", err=True)
     total = f"{len(runs):,} {'run' if len(runs) == 1 else 'runs'}, {_bytes(sum(run.size for run in runs))}"
     say(f"{total} removed" if prune else f"{total}: --prune removes them" if chosen and runs else total)
 

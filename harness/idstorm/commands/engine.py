@@ -197,9 +197,12 @@ def _storm_all(schedule: Schedule, execution: _Execution, workers: WorkerPool | 
 
 def provenance_of(storms: Lane) -> Provenance:
     """Return when, where and with what these storms are made, which begin now."""
-    digests = {storm.found.name: catalogue.digest_of(storm.found.scenario) for storm in storms}
+    named: dict[str, list[catalogue.Found]] = {}  # several files may have one stem
+    for one in storms:
+        named.setdefault(one.found.name, []).append(one.found)
+    digests = {name: catalogue.digest_of(some) for name, some in named.items()}
     sources = {name: digest for name, digest in digests.items() if digest is not None}
-    return provenance(next((storm.options.label for storm in storms), None), sources)
+    return provenance(next((one.options.label for one in storms), None), sources)
 
 
 def why_not_begun(stop: StopSignal, troubles: Sequence[str]) -> Ending:

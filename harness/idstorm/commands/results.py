@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from idstorm.errors import EnvironmentFault, UnreadableRun
@@ -29,21 +29,27 @@ class StoredRun:
     size: int  #: bytes
 
 
-def stored_runs(results: Path) -> list[StoredRun]:
-    """Return the runs in a folder, the newest first; what is not a run is left out. Raises EnvironmentFault."""
+def stored_runs(results: Path) -> tuple[list[StoredRun], list[Path]]:
+    """Return the runs in a folder, the newest first, and the folders of those that cannot be read.
+
+    What is not a run is left out. Raises EnvironmentFault.
+    """
     try:
         folders = [path for path in results.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError as error:
         raise EnvironmentFault(f"cannot read {results}: {error.strerror or error}; name another folder") from error
-    found = []
+    found, unreadable = list[StoredRun](), list[Path]()
     for folder in folders:
-        with suppress(UnreadableRun):
+        try:
             run = open_run(folder)
-            began = _began(run.name, folder, None if run.made is None else run.made.when)
-            label, commit = (None, None) if run.made is None else (run.made.label, run.made.commit)
-            result, size = read_result(run), _size(folder)
-            found.append(StoredRun(folder, run.kind, began, result, len(run.storms), label, commit, size))
-    return sorted(found, key=lambda run: (run.began, run.folder.name), reverse=True)
+        except UnreadableRun:
+            unreadable += [folder] if os.path.lexists(folder / "run.json") else []
+            continue
+        began = _began(run.name, folder, None if run.made is None else run.made.when)
+        label, commit = (None, None) if run.made is None else (run.made.label, run.made.commit)
+        result, size = read_result(run), _size(folder)
+        found.append(StoredRun(folder, run.kind, began, result, len(run.storms), label, commit, size))
+    return sorted(found, key=lambda run: (run.began, run.folder.name), reverse=True), sorted(unreadable)
 
 
 def to_remove(
@@ -58,7 +64,7 @@ def to_remove(
         run
         for place, run in enumerate(runs)
         if (newest is None or place >= newest)
-        and (seconds is None or now - run.began > timedelta(seconds=seconds))
+        and (seconds is None or (now - run.began).total_seconds() > seconds)
         and (even_failed or run.result not in (Result.FAILED, None))
     ]
 
@@ -75,12 +81,16 @@ def _began(name: str, folder: Path, when: str | None) -> datetime:
     """Return when a run began, as it says, or else its name, or else its file."""
     with suppress(ValueError, OverflowError):
         if when is not None and (written := datetime.fromisoformat(when)).tzinfo is not None:
-            written.astimezone()  # as it is shown, which not all of them can be
-            return written.astimezone(UTC)
-    try:
-        return datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return datetime.fromtimestamp((folder / "run.json").stat().st_mtime, UTC)
+            return _shown(written)
+    with suppress(ValueError, OverflowError):
+        return _shown(datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC))
+    return datetime.fromtimestamp((folder / "run.json").stat().st_mtime, UTC)
+
+
+def _shown(when: datetime) -> datetime:
+    """Return a time in UTC. Raises OverflowError for one that cannot be shown in the local zone, as it is to be."""
+    when.astimezone()
+    return when.astimezone(UTC)
 
 
 def _size(folder: Path) -> int:

@@ -24,13 +24,16 @@ def trend_of(folder: Path, figures: Sequence[str] = FIGURES, label: str | None =
     """
     for path in figures:
         require_figure(Gate(path, ">", 0), known_figures())
-    runs = []
-    for run in reversed(stored_runs(folder)):
-        report = None if label not in (None, run.label) else read_report(open_run(run.folder))
-        if report is not None:
+    stored, unreadable = stored_runs(folder)
+    runs, left_out = [], [] if label is not None else [path.name for path in unreadable]
+    for run in reversed([run for run in stored if label in (None, run.label)]):
+        report = read_report(open_run(run.folder))
+        if report is None:
+            left_out.append(run.folder.name)
+        else:
             when = run.began.isoformat(timespec="seconds")
             runs.append((TrendRun(report.run, when, run.label, run.commit, report.result), report))
     if not runs:
         called = "" if label is None else f" that is called {label}"
         raise UsageError(f"no run in {folder} has a report{called}: storm something first, or name another folder")
-    return trend(runs, figures)
+    return trend(runs, figures, sorted(left_out))

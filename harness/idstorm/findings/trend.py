@@ -37,6 +37,12 @@ class Trend:
 
     runs: tuple[TrendRun, ...]
     lines: tuple[TrendLine, ...]
+    left_out: tuple[str, ...] = ()  #: folders of runs that cannot be read, or have no report
+
+    @property
+    def paths(self) -> list[str]:
+        """The figures that it follows."""
+        return list(dict.fromkeys(path for line in self.lines for path in line.figures))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON's own types."""

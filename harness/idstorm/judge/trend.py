@@ -15,11 +15,14 @@ _RANKED = (Result.NA, Result.PASSED, Result.INCONCLUSIVE, Result.FAILED)
 _LARGEST = 1e300  # of a figure: a difference of two is a number as well
 
 
-def trend(runs: Sequence[tuple[TrendRun, Report]], figures: Sequence[str]) -> Trend:
-    """Return the trend of runs, the oldest first, and of these figures, by their paths in a report."""
+def trend(runs: Sequence[tuple[TrendRun, Report]], figures: Sequence[str], left_out: Sequence[str] = ()) -> Trend:
+    """Return the trend of runs, the oldest first, and of these figures, by their paths in a report.
+
+    `left_out` are the folders of those that are not among them, since they have no report.
+    """
     keys = list(dict.fromkeys(_key(storm) for _, report in runs for storm in report.decisive))
     lines = (_line(key, [_worst(key, report) for _, report in runs], figures) for key in keys)
-    return Trend(tuple(run for run, _ in runs), tuple(lines))
+    return Trend(tuple(run for run, _ in runs), tuple(lines), tuple(left_out))
 
 
 def _worst(key: Key, report: Report) -> StormReport | None:

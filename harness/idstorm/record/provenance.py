@@ -34,7 +34,7 @@ class Provenance:
     label: str | None = None  #: what the user calls the machine, or the occasion
     sources: Mapping[str, str] = field(
         default_factory=dict
-    )  #: by scenario, a digest of the files that it is written in
+    )  #: by name of a scenario, a digest of the files that it is written in
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON's own types."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from idstorm.findings.checks import CHECKS, Figure, in_words
@@ -55,20 +55,25 @@ def figure_words(name: str, verdict: Verdict) -> str:
     held, known = verdict.status is Status.HELD, {} if verdict.meaning else CHECKS[name].figures
     unknown = Figure("", where_held=bool(verdict.meaning))
     figures = ", ".join(
-        f"{key.replace('_', ' ')} {number_words(value)}"
-        for key, value in _grouped(verdict.figures, known)
-        if _is_shown(known.get(key, unknown), value, held=held)
+        f"{key.replace('_', ' ')} {_group_words(value) if isinstance(value, Mapping) else number_words(value)}"
+        for key, value in verdict.figures.items()
+        if (
+            _is_shown_group(key, value, known)
+            if isinstance(value, Mapping)
+            else _is_shown(known.get(key, unknown), value, held=held)
+        )
     )
     return figures or (meaning_words(name, verdict) if held else "")
 
 
-def _grouped(figures: Mapping[str, Any], known: Mapping[str, Figure]) -> Iterator[tuple[str, Any]]:
-    """Yield figures by name; a group is one of them, in words, if all that is in it is always to be shown."""
-    for key, value in figures.items():
-        if not isinstance(value, Mapping):
-            yield key, value
-        elif value and all(f"{key}.{name}" in known and known[f"{key}.{name}"].where_held for name in value):
-            yield key, " ".join(f"{name} {number_words(one)}" for name, one in value.items())
+def _is_shown_group(key: str, group: Mapping[str, Any], known: Mapping[str, Figure]) -> bool:
+    """Whether all figures of a group are always to be shown, such as the quantiles of a lag."""
+    paths = [f"{key}.{name}" for name in group]
+    return bool(paths) and all(path in known and known[path].where_held for path in paths)
+
+
+def _group_words(group: Mapping[str, Any]) -> str:
+    return " ".join(f"{name} {number_words(value)}" for name, value in group.items())
 
 
 def meaning_words(name: str, verdict: Verdict) -> str:
@@ -77,7 +82,7 @@ def meaning_words(name: str, verdict: Verdict) -> str:
 
 
 def _is_shown(figure: Figure, value: Any, *, held: bool) -> bool:
-    return (figure.where_held or isinstance(value, str) or not held) and bool(value or figure.even_if_zero)
+    return (figure.where_held or not held) and bool(value or figure.even_if_zero)
 
 
 def witness_words(witness: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +22,7 @@ _WORDS = 60  # columns that are left to the words of a line
 def show_trend(console: Console, trend: Trend) -> None:
     """Print a trend. The newest run is on the right."""
     trend = cleaned(trend)
-    paths = _paths(trend)
+    paths = trend.paths
     most = max(_FEWEST, min(_MOST, (console.width - _WORDS) // (1 + len(paths))))
     rows: list[tuple[Text, ...]] = [
         (
@@ -42,10 +42,25 @@ def show_trend(console: Console, trend: Trend) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    for words in _around(trend, most):
+        console.print(Text(words, "dim"), soft_wrap=True)
+
+
+def _around(trend: Trend, most: int) -> Iterator[str]:
+    """Yield what the table does not say: how all runs ended, and which are not in it."""
     first, last = trend.runs[0].when, trend.runs[-1].when
     results = Counter(run.result for run in trend.runs)
     counted = ", ".join(f"{number:,} {result}" for result, number in results.items())
-    console.print(Text(f"{counted}; {first} to {last}, the newest on the right", "dim"), soft_wrap=True)
+    yield f"{counted}; {first} to {last}, the newest on the right"
+    if len(trend.runs) > most:
+        yield f"the newest {most} of {len(trend.runs):,} are shown: --html shows all"
+    if trend.left_out:
+        yield left_out_words(trend)
+
+
+def left_out_words(trend: Trend) -> str:
+    """Return which runs are not part of a trend."""
+    return f"left out, since there is no report that can be read: {', '.join(trend.left_out)}"
 
 
 def last_trouble(trend: Trend, line: TrendLine) -> str:
@@ -58,7 +73,7 @@ def last_trouble(trend: Trend, line: TrendLine) -> str:
 
 
 def bars_of(values: Sequence[float | None]) -> str:
-    """Return a bar for each value, from the least to the most of them, and the newest in digits."""
+    """Return a bar for each value, from the least to the most of them, and the newest that is known in digits."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
@@ -68,10 +83,6 @@ def bars_of(values: Sequence[float | None]) -> str:
         return " " if value is None else _BARS[int((value - least) / wide * (len(_BARS) - 1)) if wide else 0]
 
     return f"{''.join(map(bar, values))} {number_words(known[-1])}"
-
-
-def _paths(trend: Trend) -> list[str]:
-    return list(dict.fromkeys(path for line in trend.lines for path in line.figures))
 
 
 def _mark(result: Result | None) -> str:

@@ -135,7 +135,8 @@ def visibility(seen: Visibility) -> str:
         parts += [_line("most", x(seen.safe), 15, x(seen.safe), 150)]
         parts.append(_text(min(x(seen.safe) + 4, _WIDTH - 130), 26, f"safe: {seen.safe:g} ms", "most"))
     parts += [_text(0, y(share) + 4, f"{share:.0%}") for share in (0, 0.5, 1)]
-    parts += [_text(_LEFT, height - 8, f"{least:.3g} ms"), _text(_WIDTH - 90, height - 8, f"{longest:.3g} ms")]
+    most = least * 10**decades
+    parts += [_text(_LEFT, height - 8, f"{least:.3g} ms"), _text(_WIDTH - 90, height - 8, f"{most:.3g} ms")]
     return _svg(height, "Share of the rows that a reader had seen, over the time since they were acknowledged", parts)
 
 

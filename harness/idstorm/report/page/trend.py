@@ -11,7 +11,7 @@ from idstorm.findings.trend import Trend, TrendRun
 from idstorm.report.cleaned import cleaned
 from idstorm.report.page.rendering import render
 from idstorm.report.text import number_words
-from idstorm.report.trend import last_trouble
+from idstorm.report.trend import last_trouble, left_out_words
 
 _HIGH, _EACH = 34, 12
 
@@ -19,12 +19,11 @@ _HIGH, _EACH = 34, 12
 def trend_page(trend: Trend) -> str:
     """Return the page of a trend."""
     trend = cleaned(trend)
-    paths = list(dict.fromkeys(path for line in trend.lines for path in line.figures))
     rows = [
-        (line, last_trouble(trend, line), [_curve(trend.runs, line.figures[path]) for path in paths])
+        (line, last_trouble(trend, line), [_curve(trend.runs, line.figures[path]) for path in trend.paths])
         for line in trend.lines
     ]
-    return render("trend", trend=trend, rows=rows, paths=paths)
+    return render("trend", trend=trend, rows=rows, left_out=left_out_words(trend) if trend.left_out else "")
 
 
 def _curve(runs: Sequence[TrendRun], values: Sequence[float | None]) -> Markup:
